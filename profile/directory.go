@@ -1,0 +1,51 @@
+package profile
+
+import (
+	"context"
+	"fmt"
+)
+
+// Directory resolves the id that a record keeps, after a restart too.
+type Directory interface {
+	// Lookup returns the profile, or an error that wraps ErrUnknown.
+	Lookup(ctx context.Context, id string) (*Profile, error)
+}
+
+// Static is a Directory of a fixed set of profiles.
+type Static struct{ byID map[string]*Profile }
+
+// NewStatic returns a directory of the profiles given. Where none of them has
+// the id "default", it also has the default profile.
+func NewStatic(profiles ...*Profile) (*Static, error) {
+	s := &Static{byID: map[string]*Profile{}}
+	for _, p := range profiles {
+		if p == nil {
+			return nil, fmt.Errorf("profile directory: a profile is nil")
+		}
+		if _, taken := s.byID[p.ID()]; taken {
+			return nil, fmt.Errorf("profile directory: id %q is used twice", p.ID())
+		}
+		s.byID[p.ID()] = p
+	}
+	if s.byID[DefaultID] == nil {
+		s.byID[DefaultID] = Default()
+	}
+	return s, nil
+}
+
+// Lookup implements [Directory].
+func (s *Static) Lookup(_ context.Context, id string) (*Profile, error) {
+	if p := s.byID[id]; p != nil {
+		return p, nil
+	}
+	return nil, fmt.Errorf("%w %q", ErrUnknown, id)
+}
+
+// All returns the profiles in no order.
+func (s *Static) All() []*Profile {
+	all := make([]*Profile, 0, len(s.byID))
+	for _, p := range s.byID {
+		all = append(all, p)
+	}
+	return all
+}

@@ -1,0 +1,145 @@
+package profile
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/outrider-go/outrider/transport"
+)
+
+// DefaultID is the id of the profile that is used where none is named.
+const DefaultID = "default"
+
+// Options describe a profile. Only the id, given to [New], is required.
+type Options struct {
+	// Name is for people. Default: the id.
+	Name string
+	// Settings are the profile's own, in front of those of Base.
+	Settings map[string]string
+	// Base is the scope behind Settings. Default: none.
+	Base Settings
+	// Secrets by name: API keys, signing secrets.
+	Secrets map[string]transport.Secret
+	// Egress says where the profile's messages may go. Default: public
+	// addresses, any port.
+	Egress Egress
+	// TLS says how the profile's connections are secured. Default: system roots,
+	// no client certificate.
+	TLS TLS
+	// Limits bound what the profile may have queued. Default: no limits but
+	// those of the manager.
+	Limits Limits
+	// Retry is the text of the profile's retry policy. Default: the manager's.
+	Retry string
+	// WireFormat is the name of the profile's wire format. Default: "raw".
+	WireFormat string
+}
+
+// Egress is what a profile's connections may reach.
+type Egress struct {
+	// AllowNetworks are reachable although they are not public.
+	AllowNetworks []netip.Prefix
+	// AllowPorts, when not empty, are the only ports that may be dialled.
+	AllowPorts []uint16
+	// Proxy is the URL of an HTTP proxy for http(s); empty is none. With a proxy
+	// the guard sees only the proxy's address: the policy moves there.
+	Proxy transport.Secret
+}
+
+// TLS is how a profile's connections are secured. Paths are read when the
+// connection pool of the profile is made.
+type TLS struct {
+	CAFile     string // PEM: trusted in place of the system's roots
+	CertFile   string // PEM: client certificate
+	KeyFile    string // PEM: its key
+	ServerName string // expected in place of the endpoint's host
+	// InsecureSkipVerify accepts any certificate. It is logged as a warning.
+	InsecureSkipVerify bool
+}
+
+// Limits bound one profile.
+type Limits struct {
+	MaxMessageBytes int64 // of one payload; 0: the manager's limit
+}
+
+// Profile is a tenant.
+type Profile struct {
+	id      string
+	options Options
+	scope   Settings
+}
+
+// ErrUnknown is returned by a [Directory] for an id it does not know.
+var ErrUnknown = errors.New("unknown profile")
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
+
+// New returns a profile. Its id is 1 to 128 letters, digits, ".", "_", ":" and
+// "-", and starts with a letter or digit.
+func New(id string, options Options) (*Profile, error) {
+	if !idPattern.MatchString(id) {
+		return nil, fmt.Errorf("profile id %q: want 1 to 128 letters, digits, '.', '_', ':' or '-', starting with a letter or digit", id)
+	}
+	if (options.TLS.CertFile == "") != (options.TLS.KeyFile == "") {
+		return nil, fmt.Errorf("profile %s: tls needs both a certificate file and a key file", id)
+	}
+	if options.Limits.MaxMessageBytes < 0 {
+		return nil, fmt.Errorf("profile %s: limits.max_message_bytes is negative", id)
+	}
+	if options.Name == "" {
+		options.Name = id
+	}
+	options.Secrets = maps.Clone(options.Secrets)
+	options.Egress.AllowNetworks = slices.Clone(options.Egress.AllowNetworks)
+	options.Egress.AllowPorts = slices.Clone(options.Egress.AllowPorts)
+	return &Profile{id: id, options: options, scope: options.Base.Scope(options.Settings)}, nil
+}
+
+// Default returns the profile that is used where none is named: id "default",
+// no settings, public addresses only.
+func Default() *Profile {
+	return &Profile{id: DefaultID, options: Options{Name: DefaultID}}
+}
+
+// ID identifies the profile. Records keep it; a [Directory] resolves it.
+func (p *Profile) ID() string { return p.id }
+
+// Name is for people.
+func (p *Profile) Name() string { return p.options.Name }
+
+// Settings returns the profile's scope.
+func (p *Profile) Settings() Settings { return p.scope }
+
+// Secret returns the secret of that name, and whether there is one.
+func (p *Profile) Secret(name string) (transport.Secret, bool) {
+	secret, ok := p.options.Secrets[name]
+	return secret, ok
+}
+
+// Egress returns what the profile may reach. The slices are not to be changed.
+func (p *Profile) Egress() Egress { return p.options.Egress }
+
+// TLS returns how the profile's connections are secured.
+func (p *Profile) TLS() TLS { return p.options.TLS }
+
+// Limits returns the profile's limits.
+func (p *Profile) Limits() Limits { return p.options.Limits }
+
+// Retry returns the text of the profile's retry policy, empty for the manager's.
+func (p *Profile) Retry() string { return p.options.Retry }
+
+// WireFormat returns the name of the profile's wire format, empty for none.
+func (p *Profile) WireFormat() string { return p.options.WireFormat }
+
+// String returns the id and, where it differs, the name.
+func (p *Profile) String() string {
+	if strings.EqualFold(p.id, p.options.Name) {
+		return p.id
+	}
+	return p.id + " (" + p.options.Name + ")"
+}
