@@ -1,0 +1,4 @@
+package wireformat
+
+// BaseWireFormat is ACA-Py's name for [Format].
+type BaseWireFormat = Format
