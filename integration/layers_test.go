@@ -1,0 +1,110 @@
+package integration
+
+// rule is a row of the layer table: what the code of a package, its tests aside,
+// may import. The standard library is always allowed.
+type rule struct {
+	// pkg is the package's path in the module, in the notation of path.Match.
+	pkg string
+	// internal are packages of the module in the same notation, or [anything].
+	internal []string
+	// external are packages of other modules, each with those below it.
+	external []string
+}
+
+// anything allows every package of the module but those of testOnly.
+const anything = "..."
+
+const (
+	cobra     = "github.com/spf13/cobra"
+	goAMQP    = "github.com/Azure/go-amqp"
+	goleak    = "go.uber.org/goleak"
+	gorilla   = "github.com/gorilla/websocket"
+	koanf     = "github.com/knadh/koanf"
+	pflag     = "github.com/spf13/pflag"
+	rapid     = "pgregory.net/rapid"
+	retryable = "github.com/hashicorp/go-retryablehttp"
+	ssrf      = "code.dny.dev/ssrf"
+	sys       = "golang.org/x/sys"
+	term      = "golang.org/x/term"
+	zap       = "go.uber.org/zap"
+)
+
+// layers is the layer table, lowest first. The first row that matches a package
+// is its row, so special rows stand before general ones. A new package needs a
+// row; a new dependency needs a reason in ARCHITECTURE.md too.
+var layers = []rule{
+	// L0: the standard library, and transport, the leaf below all.
+	{pkg: "transport"},
+	{pkg: "profile", internal: []string{"transport"}},
+	{pkg: "stats", internal: []string{"transport"}},
+	{pkg: "event", internal: []string{"transport"}},
+	{pkg: "registry", internal: []string{"transport"}},
+	{pkg: "queue", internal: []string{"transport"}},
+
+	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
+	{pkg: "wireformat", internal: []string{"profile", "transport"}},
+	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
+	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
+	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
+	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
+	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
+	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
+	{pkg: "queue/*queue", internal: []string{"queue", "transport"}},
+
+	// L2: the two directions, which never import each other.
+	{
+		pkg:      "transport/outbound",
+		internal: []string{"profile", "stats", "event", "registry", "transport", "queue", "wireformat"},
+		external: []string{zap},
+	},
+	{
+		pkg:      "transport/inbound",
+		internal: []string{"profile", "stats", "event", "registry", "transport", "wireformat"},
+		external: []string{zap},
+	},
+
+	// L3: drivers, of one direction and one library each.
+	{pkg: "transport/outbound/httpout", internal: outboundDriver, external: []string{retryable, zap}},
+	{pkg: "transport/outbound/wsout", internal: outboundDriver, external: []string{gorilla, zap}},
+	{pkg: "transport/outbound/*out", internal: outboundDriver, external: []string{zap}},
+	{pkg: "transport/outbound/outboundtest", internal: append([]string{"event", "queue"}, outboundDriver...), external: []string{rapid, zap}},
+	{pkg: "transport/inbound/wsin", internal: inboundDriver, external: []string{gorilla, zap}},
+	{pkg: "transport/inbound/*in", internal: inboundDriver, external: []string{zap}},
+	{pkg: "transport/inbound/inboundtest", internal: inboundDriver, external: []string{rapid, zap}},
+
+	// L4: the composition root, and the programs on top of it.
+	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
+	{
+		pkg:      "internal/cli",
+		internal: []string{"agent", "internal/receiver", "event", "queue", "stats", "transport"},
+		external: []string{cobra, pflag, term, zap},
+	},
+	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
+	{pkg: "bench", internal: []string{anything}, external: []string{retryable, zap}},
+	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
+
+	// Helpers.
+	{pkg: "internal/receiver"},
+	{pkg: "internal/fakepeer"},
+	{pkg: "internal/leak", external: []string{goleak}},
+}
+
+var outboundDriver = []string{
+	"transport/outbound", "transport", "transport/egress", "transport/amqp1", "profile", "stats", "wireformat",
+}
+
+var inboundDriver = []string{
+	"transport/inbound", "transport", "transport/amqp1", "profile", "stats", "wireformat",
+}
+
+// testOnly are imported by _test files and by nothing else, whatever the table
+// says: they would bring testing into the daemon.
+var testOnly = []string{
+	"internal/fakepeer",
+	"internal/leak",
+	"queue/queuetest",
+	"transport/egress/egresstest",
+	"transport/inbound/inboundtest",
+	"transport/outbound/outboundtest",
+	"wireformat/wireformattest",
+}
