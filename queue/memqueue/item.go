@@ -1,0 +1,169 @@
+package memqueue
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// item is a record. There may be a million of them, so what messages have in
+// common, and what few of them have, is kept elsewhere; times are 8 bytes.
+type item struct {
+	id         transport.ID
+	next, prev *item // in the list of its place
+	address    *address
+	payload    []byte
+	metadata   transport.Metadata
+	log        *entry // the latest; nil: no attempt was logged
+	extra      *extra // nil: nothing in it is set
+	status     string
+	created    int64 // wall clock
+	updated    int64 // wall clock
+	// due is the tick from which the item can be leased; while it is leased, the
+	// tick at which the lease runs out; once it is delivered, its size in bytes.
+	due       int64
+	slot      int32 // in the heap of its place
+	attempts  uint32
+	token     uint32 // of the latest lease
+	place     place
+	evidence  transport.Evidence
+	parked    bool // waits for pick-up
+	cancelled bool // was cancelled while leased
+}
+
+// extra is what most items do without.
+type extra struct {
+	notBefore int64 // wall clock, as the other two
+	expires   int64
+	queued    int64 // of the last replay; 0: it is as old as the record
+	key       string
+	slot      int32 // in the heap of those that expire
+	replays   uint32
+}
+
+// address is what the messages of a lane mostly have in common. It never changes.
+type address struct {
+	lane        *lane
+	endpoint    string
+	uri         transport.Secret
+	format      string
+	contentType string
+	retry       string
+	text        bool
+}
+
+// of reports whether the message has this address.
+func (a *address) of(m *queue.Message) bool {
+	return a.endpoint == m.Endpoint && a.format == m.Format && a.contentType == m.ContentType &&
+		a.retry == m.Retry && a.text == m.Text && a.uri.Equal(m.URI)
+}
+
+// newItem returns the record of a message that is new to the store.
+func newItem(m *queue.Message, a *address, now instant) *item {
+	it := &item{
+		id: m.ID, address: a, payload: m.Payload, metadata: m.Metadata,
+		status: queue.StatusQueued, created: now.wall, updated: now.wall,
+	}
+	if m.IdempotencyKey != "" || !m.NotBefore.IsZero() || !m.ExpiresAt.IsZero() {
+		it.extra = &extra{notBefore: toWall(m.NotBefore), expires: toWall(m.ExpiresAt), key: m.IdempotencyKey}
+	}
+	return it
+}
+
+// more returns the item's extra, which it makes where there is none.
+func (it *item) more() *extra {
+	if it.extra == nil {
+		it.extra = &extra{}
+	}
+	return it.extra
+}
+
+// rare returns the item's extra, or an empty one.
+func (it *item) rare() extra {
+	if it.extra == nil {
+		return extra{}
+	}
+	return *it.extra
+}
+
+func (it *item) queued() int64 {
+	if it.extra != nil && it.extra.queued != 0 {
+		return it.extra.queued
+	}
+	return it.created
+}
+
+// expires returns when the item expires, 0 for never.
+func (it *item) expires() int64 {
+	if it.extra == nil {
+		return 0
+	}
+	return it.extra.expires
+}
+
+// size is what queue.Message.Size said of the message.
+func (it *item) size() int64 {
+	if it.place == placeDelivered {
+		return it.due
+	}
+	m := queue.Message{Payload: it.payload, Metadata: it.metadata, IdempotencyKey: it.rare().key}
+	return m.Size()
+}
+
+func (it *item) state() queue.State {
+	switch {
+	case it.place.done():
+		return queue.StateDone
+	case it.place == placeLeased:
+		return queue.StateDeliver
+	case it.attempts > 0 && !it.parked:
+		return queue.StateRetry
+	default:
+		return queue.StatePending
+	}
+}
+
+// message returns all of the message but payload and metadata.
+func (it *item) message() queue.Message {
+	a, rare := it.address, it.rare()
+	return queue.Message{
+		ID: it.id, Lane: a.lane.key, Endpoint: a.endpoint, URI: a.uri,
+		Format: a.format, ContentType: a.contentType, Text: a.text, Retry: a.retry,
+		IdempotencyKey: rare.key, NotBefore: fromWall(rare.notBefore), ExpiresAt: fromWall(rare.expires),
+	}
+}
+
+// record returns a copy of the record, without payload.
+func (it *item) record(now instant) queue.Record {
+	r := queue.Record{
+		Message: it.message(), State: it.state(), Result: it.place.result(), Status: it.status,
+		Evidence: it.evidence, Attempts: int(it.attempts), Replays: int(it.rare().replays),
+		CreatedAt: fromWall(it.created), QueuedAt: fromWall(it.queued()), UpdatedAt: fromWall(it.updated),
+		Bytes: it.size(),
+	}
+	if it.place.leasable() {
+		r.NextAt = now.timeOf(it.due).Round(0) // shown, not waited for: the wall clock will do
+	}
+	if it.log != nil {
+		r.LastError = it.log.err
+	}
+	return r
+}
+
+// withPayload adds copies of what record leaves out.
+func (it *item) withPayload(r queue.Record) queue.Record {
+	r.Payload, r.Metadata = bytes.Clone(it.payload), it.metadata.Clone()
+	return r
+}
+
+// leased returns the message for the one that has leased it.
+func (it *item) leased() queue.Leased {
+	l := queue.Leased{
+		Message: it.message(), Token: uint64(it.token), Attempt: int(it.attempts) + 1,
+		Replays: int(it.rare().replays), QueuedAt: time.Unix(0, it.queued()),
+	}
+	l.Payload, l.Metadata = it.payload, it.metadata
+	return l
+}

@@ -1,0 +1,106 @@
+package memqueue
+
+import (
+	"cmp"
+	"math"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// unwatched is the slot of a lane without leases.
+const unwatched = -1
+
+// lane holds the items of one destination that can be leased or are leased. It
+// exists while the store has a record for that destination.
+type lane struct {
+	key      queue.Lane
+	returned list
+	ready    list
+	waiting  heap[byDue]
+	leased   heap[byDue]
+	recent   [4]*address // of the messages enqueued last, to share them
+	oldest   uint8       // in recent
+	records  int
+	slot     int32 // in the store's heap of lanes with leases
+	listed   bool  // among the store's busy lanes
+}
+
+func compareLanes(a, b queue.Lane) int {
+	return cmp.Or(cmp.Compare(a.Profile, b.Profile), cmp.Compare(a.Destination, b.Destination))
+}
+
+// before orders the store's heap of lanes with leases.
+func (l *lane) before(other *lane) bool { return l.leased[0].due < other.leased[0].due }
+func (l *lane) moveTo(slot int)         { l.slot = int32(slot) } //nolint:gosec // fewer than 2 billion lanes
+
+// addressOf returns the address of a message for this lane: one that is shared
+// with other messages where it can be.
+func (l *lane) addressOf(m *queue.Message) *address {
+	for _, a := range l.recent {
+		if a != nil && a.of(m) {
+			return a
+		}
+	}
+	a := &address{
+		lane: l, endpoint: m.Endpoint, uri: m.URI, format: m.Format,
+		contentType: m.ContentType, retry: m.Retry, text: m.Text,
+	}
+	l.recent[l.oldest] = a
+	l.oldest = (l.oldest + 1) % uint8(len(l.recent))
+	return a
+}
+
+// pick returns the item to lease next, nil where none is due.
+func (l *lane) pick(now instant) *item {
+	if l.returned.first != nil {
+		return l.returned.first
+	}
+	next := l.ready.first
+	if len(l.waiting) > 0 && l.waiting[0].due <= now.tick && (next == nil || l.waiting[0].due < next.due) {
+		next = l.waiting[0].item
+	}
+	return next
+}
+
+// next returns the tick at which the lane has its next item, if there is one. A
+// lease counts with the tick at which it runs out.
+func (l *lane) next() (tick int64, ok bool) {
+	tick = math.MaxInt64
+	for _, list := range [...]*list{&l.returned, &l.ready} {
+		if list.first != nil {
+			tick = min(tick, list.first.due)
+		}
+	}
+	for _, heap := range [...]heap[byDue]{l.waiting, l.leased} {
+		if len(heap) > 0 {
+			tick = min(tick, heap[0].due)
+		}
+	}
+	return tick, l.busy()
+}
+
+// busy reports whether the lane has work, now or later.
+func (l *lane) busy() bool {
+	return l.returned.first != nil || l.ready.first != nil || len(l.waiting) > 0 || len(l.leased) > 0
+}
+
+// lane returns a lane, which it makes where there is none.
+func (s *Store) lane(key queue.Lane) *lane {
+	l := s.lanes.get(key)
+	if l == nil {
+		l = &lane{key: key, slot: unwatched}
+		s.lanes.set(key, l)
+	}
+	return l
+}
+
+// leaveLane counts a record out, and forgets the lane with its last record.
+func (s *Store) leaveLane(l *lane) {
+	if l.records--; l.records > 0 {
+		return
+	}
+	if l.listed {
+		s.busy.remove(l.key)
+	}
+	s.lanes.remove(l.key)
+}

@@ -1,0 +1,127 @@
+package memqueue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// Lease implements queue.Store. It allocates only where into has no room.
+func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.Leased) ([]queue.Leased, error) {
+	if req.TTL <= 0 {
+		return into, errors.New("lease: the TTL is not positive")
+	}
+	now, err := s.enter(ctx)
+	if err != nil {
+		return into, err
+	}
+	defer s.mu.Unlock()
+	until := now.after(req.TTL)
+	for i := range req.Budgets {
+		budget := &req.Budgets[i]
+		budget.NextAt = time.Time{}
+		l := s.lanes.get(budget.Lane)
+		if l == nil {
+			continue
+		}
+		for range budget.Max {
+			it := l.pick(now)
+			if it == nil {
+				break
+			}
+			s.lease(it, until, now)
+			into = append(into, it.leased())
+		}
+		if tick, ok := l.next(); ok {
+			budget.NextAt = now.timeOf(tick)
+		}
+	}
+	return into, nil
+}
+
+func (s *Store) lease(it *item, until int64, now instant) {
+	s.take(it)
+	it.due = until
+	it.token++
+	it.updated = now.wall
+	s.put(it, placeLeased)
+}
+
+// find returns the item that the lease holds, nil where it is lost.
+func (s *Store) find(ref queue.LeaseRef) *item {
+	it, ok := s.index.get(ref.ID)
+	if !ok || it.place != placeLeased || uint64(it.token) != ref.Token {
+		return nil
+	}
+	return it
+}
+
+// Extend implements queue.Store.
+func (s *Store) Extend(ctx context.Context, leases []queue.LeaseRef, ttl time.Duration) ([]error, error) {
+	if ttl <= 0 {
+		return nil, errors.New("extend: the TTL is not positive")
+	}
+	now, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var lost lostLeases
+	for i, ref := range leases {
+		it := s.find(ref)
+		if it == nil {
+			lost.add(i, len(leases))
+			continue
+		}
+		s.take(it)
+		it.due = now.after(ttl)
+		s.put(it, placeLeased)
+	}
+	return lost, nil
+}
+
+// lostLeases has an error for each of a call's leases, once one is lost.
+type lostLeases []error
+
+func (l *lostLeases) add(i, count int) {
+	if *l == nil {
+		*l = make(lostLeases, count)
+	}
+	(*l)[i] = queue.ErrLeaseLost
+}
+
+// Due implements queue.Store.
+func (s *Store) Due(ctx context.Context, after queue.Lane, limit int) ([]queue.LaneDue, error) {
+	var due []queue.LaneDue
+	for {
+		now, err := s.enter(ctx)
+		if err != nil {
+			return nil, err
+		}
+		seen := 0
+		var idle []*lane
+		s.busy.ascend(&after, func(l *lane) bool {
+			if len(due) >= limit || seen == scanStep {
+				return false
+			}
+			after = l.key
+			seen++
+			if tick, ok := l.next(); ok {
+				due = append(due, queue.LaneDue{Lane: l.key, NextAt: now.timeOf(tick)})
+			} else {
+				idle = append(idle, l)
+			}
+			return true
+		})
+		for _, l := range idle {
+			s.busy.remove(l.key)
+			l.listed = false
+		}
+		s.mu.Unlock()
+		if seen < scanStep {
+			return due, nil
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package queuetest
+
+import (
+	"errors"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+)
+
+func purgeCases() []testCase {
+	return []testCase{
+		{name: "by age", run: purgeByAge},
+		{name: "by count", run: purgeByCount},
+		{name: "by age and count", run: purgeByBoth},
+		{name: "some at a time", run: purgeLimit},
+		{name: "one result alone", run: purgeOneResult},
+		{name: "what ended first goes first", run: purgeByEnd},
+		{name: "nothing is left of it", run: purgeWhole},
+		{name: "what is replayed is not done", run: purgeReplayed},
+		{name: "no limits remove nothing", run: purgeNothing},
+	}
+}
+
+// purge checks how many records a Purge removes.
+func (x *trial) purge(r queue.Retention, limit, removed int, more bool) {
+	x.Helper()
+	gotRemoved, gotMore, err := x.store.Purge(x.Context(), r, limit)
+	if err != nil || gotRemoved != removed || gotMore != more {
+		x.Fatalf("purge %+v of %d: removed %d, more: %v, %v; want %d, %v", r, limit, gotRemoved, gotMore, err, removed, more)
+	}
+}
+
+// deadOnes adds messages that end as dead one after the other.
+func (x *trial) deadOnes(n int) []transport.ID {
+	x.Helper()
+	ids := make([]transport.ID, n)
+	for i := range ids {
+		ids[i] = x.finished(laneA(), queue.VerdictDead)
+		x.advance(2 * precision)
+	}
+	return ids
+}
+
+func purgeByAge(x *trial) {
+	old := x.deadOnes(3)
+	x.advance(x.unit)
+	cut := time.Now()
+	x.advance(2 * precision)
+	young := x.deadOnes(2)
+	x.purge(queue.Retention{Result: queue.Dead, Before: cut}, 100, 3, false)
+	x.gone(old...)
+	x.has(queue.StateDone, queue.Dead, young...)
+	x.purge(queue.Retention{Result: queue.Dead, Before: cut}, 100, 0, false)
+}
+
+func purgeByCount(x *trial) {
+	ids := x.deadOnes(5)
+	x.purge(queue.Retention{Result: queue.Dead, Keep: 2}, 100, 3, false)
+	x.gone(ids[:3]...)
+	x.has(queue.StateDone, queue.Dead, ids[3:]...)
+	x.purge(queue.Retention{Result: queue.Dead, Keep: 2}, 100, 0, false)
+}
+
+func purgeByBoth(x *trial) {
+	x.deadOnes(2)
+	x.advance(x.unit)
+	cut := time.Now()
+	x.advance(2 * precision)
+	young := x.deadOnes(4)
+	x.purge(queue.Retention{Result: queue.Dead, Before: cut, Keep: 5}, 100, 2, false)
+	x.purge(queue.Retention{Result: queue.Dead, Before: cut, Keep: 3}, 100, 1, false)
+	x.has(queue.StateDone, queue.Dead, young[1:]...)
+	x.gone(young[0])
+}
+
+func purgeLimit(x *trial) {
+	ids := x.deadOnes(5)
+	x.advance(x.unit)
+	all := queue.Retention{Result: queue.Dead, Before: time.Now()}
+	x.purge(all, 2, 2, true)
+	x.gone(ids[:2]...)
+	x.has(queue.StateDone, queue.Dead, ids[2:]...)
+	x.purge(all, 3, 3, false)
+	x.purge(all, 3, 0, false)
+}
+
+func purgeOneResult(x *trial) {
+	ids := map[queue.Result]transport.ID{
+		queue.Delivered: x.finished(laneA(), queue.VerdictDelivered),
+		queue.Dead:      x.finished(laneA(), queue.VerdictDead),
+		queue.Expired:   x.finished(laneA(), queue.VerdictExpired),
+		queue.Cancelled: x.add(laneA(), 1)[0],
+	}
+	x.cancel(queue.Query{})
+	waiting := x.add(laneA(), 2)
+	x.lease(laneA(), 1)
+	x.advance(x.unit)
+	for _, result := range []queue.Result{queue.Dead, queue.Delivered, queue.Cancelled, queue.Expired} {
+		x.purge(queue.Retention{Result: result, Before: time.Now()}, 100, 1, false)
+		x.gone(ids[result])
+		delete(ids, result)
+		for result, id := range ids {
+			x.has(queue.StateDone, result, id)
+		}
+	}
+	x.has(queue.StateDeliver, "", waiting[0])
+	x.has(queue.StatePending, "", waiting[1])
+	if _, _, err := x.store.Purge(x.Context(), queue.Retention{Before: time.Now()}, 100); err == nil {
+		x.Error("a retention without a result was taken")
+	}
+}
+
+func purgeByEnd(x *trial) {
+	ids := x.add(laneA(), 4)
+	leased := x.lease(laneA(), 4)
+	for _, i := range []int{2, 0, 3, 1} {
+		x.end(queue.VerdictDelivered, time.Time{}, leased[i])
+		x.advance(2 * precision)
+	}
+	x.purge(queue.Retention{Result: queue.Delivered, Keep: 2}, 100, 2, false)
+	x.gone(ids[2], ids[0])
+	x.has(queue.StateDone, queue.Delivered, ids[3], ids[1])
+}
+
+func purgeWhole(x *trial) {
+	m := x.keyed(laneA(), "k")
+	x.enqueue(m)
+	x.settle(queue.Outcome{
+		LeaseRef: x.lease(laneA(), 1)[0].Ref(), Verdict: queue.VerdictDead, Attempt: &queue.Attempt{Error: "reset"},
+	})
+	x.advance(x.unit)
+	x.purge(queue.Retention{Result: queue.Dead, Before: time.Now()}, 100, 1, false)
+	x.gone(m.ID)
+	if log, err := x.store.Attempts(x.Context(), m.ID); !errors.Is(err, queue.ErrNotFound) {
+		x.Errorf("the log of a purged record: %v, %v", log, err)
+	}
+	if records := x.replay(queue.Query{}); len(records) != 0 {
+		x.Errorf("replayed purged records: %v", records)
+	}
+	if got := x.total(); got != (queue.Backlog{}) {
+		x.Errorf("the counts are %+v", got)
+	}
+	x.listed("all", queue.Query{})
+	x.enqueue(x.keyed(laneA(), "k"))
+}
+
+func purgeReplayed(x *trial) {
+	ids := x.deadOnes(2)
+	x.replay(queue.Query{IDs: ids[:1]})
+	x.advance(x.unit)
+	x.purge(queue.Retention{Result: queue.Dead, Before: time.Now()}, 100, 1, false)
+	x.has(queue.StatePending, "", ids[0])
+	x.end(queue.VerdictDead, time.Time{}, x.lease(laneA(), 1)...)
+	x.purge(queue.Retention{Result: queue.Dead, Before: time.Now().Add(-x.unit / 2)}, 100, 0, false)
+	x.has(queue.StateDone, queue.Dead, ids[0])
+}
+
+func purgeNothing(x *trial) {
+	ids := x.deadOnes(2)
+	x.purge(queue.Retention{Result: queue.Dead}, 100, 0, false)
+	x.has(queue.StateDone, queue.Dead, ids...)
+}
