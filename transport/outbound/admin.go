@@ -1,0 +1,181 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/stats"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// Get returns one record, with its payload where asked for. An id that is not
+// known is queue.ErrNotFound.
+func (m *Manager) Get(ctx context.Context, id transport.ID, withPayload bool) (queue.Record, error) {
+	records, err := m.store.Get(ctx, []transport.ID{id}, withPayload)
+	if err != nil {
+		return queue.Record{}, err
+	}
+	if len(records) == 0 {
+		return queue.Record{}, fmt.Errorf("%w: %s", queue.ErrNotFound, id)
+	}
+	records[0].Status = string(statusOf(&records[0]))
+	return records[0], nil
+}
+
+// Attempts returns a message's attempts, oldest first.
+func (m *Manager) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt, error) {
+	return m.store.Attempts(ctx, id)
+}
+
+// List returns a page of records, without payload.
+func (m *Manager) List(ctx context.Context, q queue.Query) (queue.Page, error) {
+	return withStatus(m.store.List(ctx, q))
+}
+
+// Cancel ends the messages of the page that q selects, and returns those it
+// changed. A message that is being attempted is cancelled afterwards, unless the
+// attempt delivers it.
+func (m *Manager) Cancel(ctx context.Context, q queue.Query) (queue.Page, error) {
+	page, err := withStatus(m.store.Cancel(ctx, q))
+	for i := range page.Records {
+		record := &page.Records[i]
+		if record.State == queue.StateDone {
+			m.done(1, record.Bytes)
+			e := eventOf(record)
+			m.tell(TopicCancelled, &e)
+		}
+	}
+	return page, err
+}
+
+// Replay queues the messages of the page that q selects again, of those that are
+// dead, expired or cancelled, under their old ids and with all their attempts
+// before them. It returns those it changed.
+func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error) {
+	if m.stopping.Load() {
+		return queue.Page{}, ErrStopped
+	}
+	page, err := withStatus(m.store.Replay(ctx, q))
+	for i := range page.Records {
+		record := &page.Records[i]
+		m.load.force(1, record.Bytes)
+		e := eventOf(record)
+		m.tell(topicQueued, &e)
+		m.sched.notify(record.Lane, time.Time{})
+	}
+	return page, err
+}
+
+func withStatus(page queue.Page, err error) (queue.Page, error) {
+	for i := range page.Records {
+		page.Records[i].Status = string(statusOf(&page.Records[i]))
+	}
+	return page, err
+}
+
+// statusOf is the status a sender is told. A store keeps it only where it differs
+// from what follows from the record's end.
+func statusOf(r *queue.Record) Status {
+	switch {
+	case r.Result == queue.Dead, r.Result == queue.Expired:
+		return StatusUndeliverable
+	case r.Status == "" || r.Status == string(StatusUndeliverable):
+		return StatusQueuedForDelivery
+	default:
+		return Status(r.Status)
+	}
+}
+
+func eventOf(r *queue.Record) MessageEvent {
+	return MessageEvent{
+		ID: r.ID, Profile: r.Lane.Profile, Endpoint: r.Endpoint, Attempt: r.Attempts,
+		Status: statusOf(r), Evidence: r.Evidence, Error: r.LastError,
+	}
+}
+
+// PauseDestination holds a destination of a profile until an instant;
+// queue.Forever holds it until it is resumed. Attempts under way go on.
+func (m *Manager) PauseDestination(ctx context.Context, state queue.LaneState) error {
+	if err := m.store.SetLane(ctx, state); err != nil {
+		return fmt.Errorf("pause %s: %w", state.Lane.Destination, err)
+	}
+	m.release(m.sched.pause(state.Lane, state.PausedUntil), time.Time{})
+	m.publish(TopicDestinationPaused, DestinationEvent{
+		Profile: state.Lane.Profile, Destination: state.Lane.Destination, Until: state.PausedUntil, Reason: state.Reason,
+	})
+	return nil
+}
+
+// ResumeDestination lets a paused destination run again. One that is not paused
+// is left as it is.
+func (m *Manager) ResumeDestination(ctx context.Context, key queue.Lane) error {
+	if err := m.store.SetLane(ctx, queue.LaneState{Lane: key}); err != nil {
+		return fmt.Errorf("resume %s: %w", key.Destination, err)
+	}
+	if m.sched.resume(key) {
+		m.publish(TopicDestinationResumed, DestinationEvent{Profile: key.Profile, Destination: key.Destination})
+	}
+	return nil
+}
+
+// Paused lists the destinations that are paused.
+func (m *Manager) Paused(ctx context.Context) ([]queue.LaneState, error) { return m.store.Lanes(ctx) }
+
+// pause is PauseDestination for the manager itself. Attempts that run side by side
+// ask for almost the same pause: the first is enough.
+func (m *Manager) pause(state queue.LaneState) {
+	if m.sched.pausedUntil(state.Lane).After(state.PausedUntil.Add(-time.Second)) {
+		return
+	}
+	if err := m.PauseDestination(m.record, state); err != nil {
+		m.log.Error("cannot record a pause", zap.Error(err))
+		m.release(m.sched.pause(state.Lane, state.PausedUntil), time.Time{})
+	}
+}
+
+// forgetPause ends a pause whose time is over.
+func (m *Manager) forgetPause(key queue.Lane) {
+	if err := m.store.SetLane(m.record, queue.LaneState{Lane: key}); err != nil {
+		m.log.Error("cannot record the end of a pause", zap.Error(err))
+	}
+	m.publish(TopicDestinationResumed, DestinationEvent{Profile: key.Profile, Destination: key.Destination})
+}
+
+// Statistics is what the manager knows of itself.
+type Statistics struct {
+	Backlog queue.Backlog `json:"-"`
+	// InFlight counts the attempts under way.
+	InFlight int `json:"in_flight"`
+	// Transports holds the snapshot of each transport's collector, by its schemes.
+	Transports []TransportStatistics `json:"transports"`
+}
+
+// TransportStatistics is the snapshot of one transport's collector.
+type TransportStatistics struct {
+	Transport string         `json:"transport"`
+	Schemes   []string       `json:"schemes"`
+	Stats     stats.Snapshot `json:"stats"`
+}
+
+// Stats counts the messages in the store and takes a snapshot of each transport's
+// collector, in the order of their schemes.
+func (m *Manager) Stats(ctx context.Context) (Statistics, error) {
+	totals, err := m.store.Stats(ctx, queue.ByTotal)
+	if err != nil {
+		return Statistics{}, fmt.Errorf("count messages: %w", err)
+	}
+	all := Statistics{InFlight: m.sched.inFlight()}
+	if len(totals) > 0 {
+		all.Backlog = totals[0]
+	}
+	for _, r := range m.inUse() {
+		if r.collector != nil {
+			all.Transports = append(all.Transports, TransportStatistics{r.name, r.schemes, r.collector.Snapshot()})
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,120 @@
+package outbound
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+const (
+	purgeAfter = 1000      // done messages
+	purgeEvery = time.Hour // where fewer are done
+	sweepBatch = 1000      // records expired or purged at once
+)
+
+// runClock wakes lanes when they are due, expires messages, and removes what is
+// no longer kept. It sleeps until the earliest of these; nothing is polled but
+// the age of done messages, each hour.
+func (m *Manager) runClock() {
+	defer close(m.clockDone)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	nextPurge := time.Now().Add(purgeEvery)
+	for {
+		now := time.Now()
+		resumed, next := m.sched.wakeDue(now)
+		for _, key := range resumed {
+			m.forgetPause(key)
+		}
+		next = earlier(next, m.expire(now))
+		if m.unpurged.Load() >= purgeAfter || !now.Before(nextPurge) {
+			m.unpurged.Store(0)
+			m.purge(now)
+			nextPurge = now.Add(purgeEvery)
+		}
+		timer.Reset(time.Until(earlier(next, nextPurge)))
+		select {
+		case <-timer.C:
+		case <-m.sched.kick:
+		case <-m.store.Wake():
+			if err := m.scan(m.base); err != nil && m.base.Err() == nil {
+				m.log.Error("cannot look for work", zap.Error(err))
+			}
+		case <-m.stopClock:
+			return
+		}
+	}
+}
+
+func (m *Manager) kickClock() {
+	select {
+	case m.sched.kick <- struct{}{}:
+	default:
+	}
+}
+
+// expiresAt has the clock look for expired messages at an instant; zero is never.
+func (m *Manager) expiresAt(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	for {
+		known := m.nextExpiry.Load()
+		if known != 0 && known <= at.UnixNano() {
+			return
+		}
+		if m.nextExpiry.CompareAndSwap(known, at.UnixNano()) {
+			m.kickClock()
+			return
+		}
+	}
+}
+
+// expire ends the messages that have expired, and returns when the next one does.
+func (m *Manager) expire(now time.Time) time.Time {
+	if at := m.expiryDue(); at.IsZero() || now.Before(at) {
+		return at
+	}
+	m.nextExpiry.Store(0) // before the store is asked: a Send meanwhile sets it again
+	records, next, err := m.store.Expire(m.record, sweepBatch)
+	if err != nil {
+		m.log.Error("cannot expire messages", zap.Error(err))
+		next = now.Add(time.Minute)
+	}
+	m.expiresAt(next)
+	for i := range records {
+		m.done(1, records[i].Bytes)
+		m.announceQueued(records[i].ID)
+		e := eventOf(&records[i])
+		m.tell(TopicExpired, &e)
+		m.tell(topicUndeliverable, &e)
+	}
+	return m.expiryDue()
+}
+
+// expiryDue is when the clock is to look for expired messages; zero is never.
+func (m *Manager) expiryDue() time.Time {
+	if known := m.nextExpiry.Load(); known != 0 {
+		return time.Unix(0, known)
+	}
+	return time.Time{}
+}
+
+// purge removes done messages that are no longer to be kept.
+func (m *Manager) purge(now time.Time) {
+	for result, retain := range m.options.Retain {
+		retention := queue.Retention{Result: result, Keep: retain.Count}
+		if retain.Age > 0 {
+			retention.Before = now.Add(-retain.Age)
+		}
+		for more := true; more && !m.stopping.Load(); {
+			var err error
+			if _, more, err = m.store.Purge(m.base, retention, sweepBatch); err != nil {
+				m.log.Error("cannot remove old messages", zap.String("result", string(result)), zap.Error(err))
+				break
+			}
+		}
+	}
+}

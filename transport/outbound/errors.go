@@ -1,0 +1,114 @@
+package outbound
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/outrider-go/outrider/transport"
+)
+
+// Kinds of error, for errors.Is. ErrTransport covers the other two.
+var (
+	ErrTransport    = errors.New("outbound transport error")
+	ErrDelivery     = fmt.Errorf("%w: delivery", ErrTransport)
+	ErrRegistration = fmt.Errorf("%w: registration", ErrTransport)
+
+	// ErrQueueFull: the manager holds as much as it may. Nothing was kept; try
+	// again when messages have left.
+	ErrQueueFull = errors.New("queue is full")
+	// ErrStopped: the manager is stopping or has stopped.
+	ErrStopped = errors.New("manager is stopped")
+	// ErrUnknownScheme: no transport is registered for the endpoint's scheme.
+	ErrUnknownScheme = fmt.Errorf("%w: unknown scheme", ErrTransport)
+)
+
+// DeliveryError says why an attempt did not deliver. Transports return it.
+type DeliveryError struct {
+	// Op is what failed: "dial", "post", "accept".
+	Op string
+	// Transport is the name of the driver: "http".
+	Transport string
+	// Endpoint is where to; it prints redacted.
+	Endpoint transport.Endpoint
+	// Class is what it means for the message. Default: temporary.
+	Class transport.Class
+	// MaybeSent is false only where nothing of the payload left the process.
+	MaybeSent bool
+	// RetryAfter is how long the destination asks to be left alone; it pauses the
+	// lane. Zero: it does not ask.
+	RetryAfter time.Duration
+	// Gone says that the destination is there no more: it is paused until
+	// somebody resumes it.
+	Gone bool
+	// Code is the protocol's own word: "503".
+	Code string
+	// Response is the start of what the peer answered.
+	Response []byte
+	// Err is the cause. Its text must hold no secrets.
+	Err error
+}
+
+// Error returns the facts in one line, without secrets.
+func (e *DeliveryError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Transport)
+	if e.Op != "" {
+		b.WriteString(" " + e.Op)
+	}
+	if !e.Endpoint.IsZero() {
+		b.WriteString(" " + e.Endpoint.String())
+	}
+	if e.Code != "" {
+		b.WriteString(": " + e.Code)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// Unwrap returns ErrDelivery and the cause.
+func (e *DeliveryError) Unwrap() []error { return []error{ErrDelivery, e.Err} }
+
+// RegistrationError says why a transport was not registered.
+type RegistrationError struct {
+	Scheme string // empty when it is not about one scheme
+	Err    error
+}
+
+func (e *RegistrationError) Error() string {
+	if e.Scheme == "" {
+		return fmt.Sprintf("register transport: %v", e.Err)
+	}
+	return fmt.Sprintf("register transport for scheme %q: %v", e.Scheme, e.Err)
+}
+
+// Unwrap returns ErrRegistration and the cause.
+func (e *RegistrationError) Unwrap() []error { return []error{ErrRegistration, e.Err} }
+
+// FieldError says which field of a message is wrong and what to do.
+type FieldError struct {
+	Field string // as the HTTP API names it: "endpoint"
+	Err   error
+}
+
+func (e *FieldError) Error() string { return fmt.Sprintf("%s: %v", e.Field, e.Err) }
+
+// Unwrap returns the cause.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// classify returns the facts of an attempt's error, whatever its type.
+func classify(err error) (facts DeliveryError) {
+	var delivery *DeliveryError
+	if errors.As(err, &delivery) {
+		facts = *delivery
+	} else {
+		facts = DeliveryError{MaybeSent: true, Err: err}
+	}
+	if facts.Class == "" || facts.Class == transport.Success {
+		facts.Class = transport.Temporary
+	}
+	return facts
+}

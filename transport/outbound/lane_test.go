@@ -1,0 +1,193 @@
+package outbound_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/queue/memqueue"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+func TestRetryAfterPausesTheLaneOnly(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		first := true
+		f := start(t, &driver{}, outbound.Options{LaneConcurrency: 1})
+		f.driver.handle = func(_ context.Context, m *outbound.Message) error {
+			if m.Endpoint.Host() == "busy" && first {
+				first = false
+				err := fail(transport.Throttled)
+				err.RetryAfter = time.Hour
+				return err
+			}
+			return nil
+		}
+		began := time.Now()
+		f.send("test://busy/", nil)
+		f.send("test://busy/", nil)
+		synctest.Wait()
+		f.send("test://other/", nil)
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		at := map[string][]time.Duration{}
+		for _, a := range f.driver.seen() {
+			at[a.endpoint] = append(at[a.endpoint], a.at.Sub(began))
+		}
+		if want := []time.Duration{0, time.Hour, time.Hour}; !slices.Equal(at["test://busy/"], want) {
+			t.Errorf("busy: attempts at %v, want %v", at["test://busy/"], want)
+		}
+		if want := []time.Duration{0}; !slices.Equal(at["test://other/"], want) {
+			t.Errorf("other: attempts at %v, want %v", at["test://other/"], want)
+		}
+		if paused, err := f.Paused(t.Context()); err != nil || len(paused) != 0 {
+			t.Errorf("paused afterwards: %v, %v", paused, err)
+		}
+	})
+}
+
+func TestRetryAfterIsClamped(t *testing.T) {
+	for name, c := range map[string]struct{ asked, wait time.Duration }{
+		"negative": {-time.Hour, time.Second},
+		"year":     {365 * 24 * time.Hour, 24 * time.Hour},
+		"short":    {time.Millisecond, time.Second}, // the policy waits longer
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				first := true
+				f := start(t, &driver{}, outbound.Options{Retry: outbound.RetryPolicy{Base: time.Second, MaxAttempts: 3}})
+				f.driver.handle = func(context.Context, *outbound.Message) error {
+					if !first {
+						return nil
+					}
+					first = false
+					err := fail(transport.Throttled)
+					err.RetryAfter = c.asked
+					return err
+				}
+				began := time.Now()
+				f.send("test://host/", nil)
+				if err := f.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took != c.wait {
+					t.Errorf("waited %v, want %v", took, c.wait)
+				}
+			})
+		})
+	}
+}
+
+func TestGonePausesUntilResumed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		gone := true
+		f := start(t, &driver{}, outbound.Options{LaneConcurrency: 1})
+		f.driver.handle = func(context.Context, *outbound.Message) error {
+			if !gone {
+				return nil
+			}
+			err := fail(transport.Permanent)
+			err.Gone = true
+			return err
+		}
+		dead := f.send("test://host/a", nil)
+		synctest.Wait()
+		waiting := f.send("test://host/a", nil)
+		pass(100 * time.Hour)
+		f.wantResult(dead, queue.Dead)
+		f.wantResult(waiting, "")
+		paused, err := f.Paused(t.Context())
+		if err != nil || len(paused) != 1 || !paused[0].PausedUntil.Equal(queue.Forever) {
+			t.Fatalf("paused = %+v, %v", paused, err)
+		}
+		gone = false
+		if err := f.ResumeDestination(t.Context(), paused[0].Lane); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.wantResult(waiting, queue.Delivered)
+	})
+}
+
+func TestPauseOutlivesARestart(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store, err := memqueue.New(memqueue.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := startOver(t, store, &driver{}, outbound.Options{})
+		lane := queue.Lane{Profile: "default", Destination: "test://host/"}
+		if err := first.PauseDestination(t.Context(), queue.LaneState{Lane: lane, PausedUntil: time.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		id := first.send("test://host/", nil)
+		synctest.Wait()
+		left, err := first.Stop(t.Context())
+		if err != nil || left.Messages != 1 || left.InFlight != 0 {
+			t.Fatalf("left = %+v, %v", left, err)
+		}
+		second := startOver(t, store, &driver{}, outbound.Options{})
+		pass(time.Hour - time.Second)
+		synctest.Wait()
+		second.wantResult(id, "")
+		pass(time.Second)
+		synctest.Wait()
+		second.wantResult(id, queue.Delivered)
+	})
+}
+
+func TestLaneConcurrency(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{handle: func(context.Context, *outbound.Message) error {
+			pass(time.Second)
+			return nil
+		}}, outbound.Options{LaneConcurrency: 3})
+		began := time.Now()
+		for range 30 {
+			f.send("test://host/", nil)
+		}
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if f.driver.most != 3 {
+			t.Errorf("%d attempts at once, want 3", f.driver.most)
+		}
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("took %v, want 10 s: the lane was not kept busy", took)
+		}
+	})
+}
+
+func TestAHangingDestinationHoldsUpNoOther(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{handle: func(ctx context.Context, m *outbound.Message) error {
+			if m.Endpoint.Host() == "hole" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}}, outbound.Options{Workers: 16})
+		for range 1000 {
+			f.send("test://hole/", nil)
+		}
+		began := time.Now()
+		var ids []transport.ID
+		for i := range 1000 {
+			ids = append(ids, f.send(fmt.Sprintf("test://host%d/", i%99), nil))
+		}
+		synctest.Wait()
+		for _, id := range ids {
+			f.wantResult(id, queue.Delivered)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("took %v", took)
+		}
+	})
+}

@@ -1,0 +1,58 @@
+package outbound
+
+import (
+	"time"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/wireformat"
+)
+
+// Message is one payload for one endpoint. Callers fill the first part and hand
+// it to [Manager.Send]; the manager fills the second for the transport. The
+// slices and maps in it belong to the manager from then on.
+type Message struct {
+	// Endpoint is where the payload goes. Required.
+	Endpoint transport.Endpoint
+	// Payload is what is delivered; it may be empty.
+	Payload []byte
+	// Text says that the payload is text: a WebSocket text frame, and JSON where
+	// no content type says otherwise.
+	Text bool
+	// ContentType is the payload's media type. Default: by Text.
+	ContentType string
+	// Metadata travels beside the payload: as headers over HTTP.
+	Metadata transport.Metadata
+	// Profile is the tenant that sends. Default: the default profile.
+	Profile *profile.Profile
+	// WireFormat is the name of the format to encode with. Default: the
+	// transport's, then the profile's, then raw.
+	WireFormat string
+	// Target is whom the payload is for, where the wire format needs to know.
+	Target wireformat.Target
+	// IdempotencyKey, when set, makes later messages of the profile with the same
+	// key duplicates of this one. At most 256 bytes.
+	IdempotencyKey string
+	// Retry is the message's own policy. Default: the profile's, then the manager's.
+	Retry *RetryPolicy
+	// NotBefore is the earliest instant of the first attempt. Default: now.
+	NotBefore time.Time
+	// ExpiresAt is when the message is no longer worth delivering. Default: never.
+	ExpiresAt time.Time
+
+	// ID names the message, the same on every attempt. Set by the manager.
+	ID transport.ID
+	// Attempt is the number of this attempt, from 1. Set by the manager.
+	Attempt int
+	// QueuedAt is when the message was enqueued or replayed. Set by the manager.
+	QueuedAt time.Time
+}
+
+// Accepted is what [Manager.Send] returns: the message is in the store.
+type Accepted struct {
+	ID     transport.ID
+	Status Status
+	// Duplicate: a message with the idempotency key was known; ID names it and
+	// nothing was enqueued.
+	Duplicate bool
+}

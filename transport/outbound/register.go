@@ -1,0 +1,193 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/outrider-go/outrider/registry"
+	"github.com/outrider-go/outrider/stats"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// registered is a transport in the registry, with what the manager needs of it.
+type registered struct {
+	Transport
+	name    string
+	schemes []string
+	abilities
+	queued *stats.Metric // from enqueued to the attempt's start; nil without a collector
+
+	mu      sync.Mutex
+	using   int           // attempts under way
+	retired bool          // no new attempts
+	unused  chan struct{} // closed when retired and not used any more
+}
+
+func newRegistered(t Transport) *registered {
+	r := &registered{Transport: t, name: fmt.Sprintf("%T", t), schemes: t.Schemes(), abilities: abilitiesOf(t), unused: make(chan struct{})}
+	if r.collector != nil {
+		r.queued = r.collector.Metric("queued")
+	}
+	return r
+}
+
+// acquire counts an attempt; false when the transport has been retired.
+func (r *registered) acquire() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.retired {
+		return false
+	}
+	r.using++
+	return true
+}
+
+func (r *registered) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.using--; r.retired && r.using == 0 {
+		close(r.unused)
+	}
+}
+
+// retire refuses new attempts and stops the transport when those under way have
+// ended. ctx bounds the wait.
+func (r *registered) retire(ctx context.Context) error {
+	r.mu.Lock()
+	if !r.retired {
+		r.retired = true
+		if r.using == 0 {
+			close(r.unused)
+		}
+	}
+	r.mu.Unlock()
+	select {
+	case <-r.unused:
+		return r.Stop(ctx)
+	case <-ctx.Done():
+		return fmt.Errorf("stop transport %s: attempts are still under way: %w", r.name, ctx.Err())
+	}
+}
+
+// Register adds a transport for all its schemes, or for none. On a manager that
+// has started it starts the transport, too. Errors are [*RegistrationError]; a
+// scheme that is taken is one.
+func (m *Manager) Register(t Transport) error {
+	return m.register(t, func(r *registered) ([]*registered, error) {
+		return nil, m.transports.Register(r.name, r, r.schemes...)
+	})
+}
+
+// Replace is Register, but takes over schemes that are taken. A transport that
+// loses its last scheme is stopped once its attempts have ended; ctx bounds that
+// wait.
+func (m *Manager) Replace(ctx context.Context, t Transport) error {
+	var replaced []*registered
+	err := m.register(t, func(r *registered) ([]*registered, error) {
+		var err error
+		replaced, err = m.transports.Replace(r.name, r, r.schemes...)
+		return replaced, err
+	})
+	if err != nil {
+		return err
+	}
+	return m.retireUnused(ctx, replaced)
+}
+
+// Unregister removes the transport from one scheme, and stops it when that was
+// its last. Messages for the scheme wait for another transport.
+func (m *Manager) Unregister(ctx context.Context, scheme string) error {
+	m.registering.Lock()
+	r, ok := m.transports.Unregister(scheme)
+	m.registering.Unlock()
+	if !ok {
+		return &RegistrationError{Scheme: scheme, Err: ErrUnknownScheme}
+	}
+	return m.retireUnused(ctx, []*registered{r})
+}
+
+// Schemes lists the schemes that can be delivered to.
+func (m *Manager) Schemes() []string { return m.transports.Schemes() }
+
+func (m *Manager) register(t Transport, add func(*registered) ([]*registered, error)) error {
+	if registry.IsNil(t) {
+		return &RegistrationError{Err: registry.ErrNil}
+	}
+	m.registering.Lock()
+	defer m.registering.Unlock()
+	r := newRegistered(t)
+	if m.started {
+		if err := m.startTransport(r); err != nil {
+			return &RegistrationError{Err: err}
+		}
+	}
+	if _, err := add(r); err != nil {
+		if m.started {
+			err = errors.Join(err, r.Stop(m.base))
+		}
+		return &RegistrationError{Err: err}
+	}
+	return nil
+}
+
+func (m *Manager) startTransport(r *registered) error {
+	if err := r.Start(m.base); err != nil {
+		return fmt.Errorf("start transport %s: %w", r.name, err)
+	}
+	m.publish(TopicTransportStarted, TransportEvent{Transport: r.name, Schemes: r.schemes})
+	return nil
+}
+
+// stopTransport stops a transport that no attempt uses any more.
+func (m *Manager) stopTransport(ctx context.Context, r *registered) error {
+	if err := r.retire(ctx); err != nil {
+		return err
+	}
+	m.publish(TopicTransportStopped, TransportEvent{Transport: r.name, Schemes: r.schemes})
+	return nil
+}
+
+// inUse lists the transports that have a scheme, each once, in no order.
+func (m *Manager) inUse() []*registered {
+	seen := map[*registered]bool{}
+	var all []*registered
+	for _, entry := range m.transports.All() {
+		if !seen[entry.Value] {
+			seen[entry.Value] = true
+			all = append(all, entry.Value)
+		}
+	}
+	return all
+}
+
+func (m *Manager) retireUnused(ctx context.Context, candidates []*registered) error {
+	used := map[*registered]bool{}
+	for _, r := range m.inUse() {
+		used[r] = true
+	}
+	var faults []error
+	for _, r := range candidates {
+		if !used[r] {
+			used[r] = true
+			faults = append(faults, m.stopTransport(ctx, r))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// acquireTransport returns the transport of a scheme for one attempt.
+func (m *Manager) acquireTransport(scheme string) (*registered, error) {
+	r, err := m.transports.Lookup(scheme)
+	if err == nil && !r.acquire() {
+		r, err = m.transports.Lookup(scheme) // it was just replaced
+		if err == nil && !r.acquire() {
+			err = ErrStopped
+		}
+	}
+	if err != nil {
+		return nil, &DeliveryError{Op: "route", Class: transport.Temporary, Err: err}
+	}
+	return r, nil
+}

@@ -1,0 +1,376 @@
+package outbound
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// scheduler decides which lane a free worker serves. Lanes that can run stand in
+// a ring and take turns, so that a long lane does not hold up a short one; lanes
+// whose work is due later stand in a heap. It keeps no messages but those leased
+// for a worker that is on its way, and knows of the rest only when they are due.
+//
+// Workers pull: whoever adds work wakes the worker that went idle last, whose
+// stack and caches are warm, and no goroutine stands between them.
+type scheduler struct {
+	limit int // attempts at once in one lane
+
+	mu        sync.Mutex
+	lanes     map[queue.Lane]*lane
+	ring      laneRing
+	later     laneHeap
+	idle      []*worker
+	searching int // workers awake that have not looked into the ring yet
+	stopped   bool
+
+	// kick tells the clock that the heap's first lane has changed.
+	kick chan struct{}
+}
+
+// lane is what the manager knows of one destination's queue.
+type lane struct {
+	key         queue.Lane
+	endpoint    endpointCache
+	running     int            // attempts under way
+	ready       []queue.Leased // leased, for workers on their way
+	due         time.Time      // when the store has work; zero: it has none
+	dueMeantime time.Time      // like due, learnt while leasing
+	pausedUntil time.Time      // zero: not paused
+	leasing     bool           // a worker asks the store
+	inRing      bool
+	heapIndex   int // in later; -1 when not there
+}
+
+func newScheduler(limit int) *scheduler {
+	return &scheduler{limit: limit, lanes: map[queue.Lane]*lane{}, kick: make(chan struct{}, 1)}
+}
+
+// notify says that the store has work for a lane at an instant; zero is now.
+func (s *scheduler) notify(key queue.Lane, at time.Time) {
+	if at.IsZero() {
+		at = time.Now()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.laneOf(key)
+	if l.leasing {
+		l.dueMeantime = earlier(l.dueMeantime, at)
+		return
+	}
+	l.due = earlier(l.due, at)
+	s.place(l)
+}
+
+// pause holds a lane until an instant, and returns the messages that had been
+// leased for it, which are to be released.
+func (s *scheduler) pause(key queue.Lane, until time.Time) []queue.Leased {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.laneOf(key)
+	l.pausedUntil = until
+	held := l.ready
+	l.ready = nil
+	s.place(l)
+	return held
+}
+
+// resume lets a lane run again, and says whether it was paused.
+func (s *scheduler) resume(key queue.Lane) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[key]
+	if l == nil || l.pausedUntil.IsZero() {
+		return false
+	}
+	l.pausedUntil = time.Time{}
+	s.place(l)
+	return true
+}
+
+// take is a free worker's turn: it gives back the lane of the attempt it has
+// finished, if any, and returns a lane to serve. With more than zero to lease,
+// the worker asks the store and comes back through leased; otherwise it has a
+// message. It waits while there is nothing to do and returns nil after stop.
+func (s *scheduler) take(w *worker, finished *lane) (l *lane, message queue.Leased, lease int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.searching++
+	if finished != nil {
+		finished.running--
+		s.place(finished)
+	}
+	for !s.stopped {
+		l := s.ring.pop()
+		if l == nil {
+			s.sleep(w)
+			continue
+		}
+		l.inRing = false
+		if !s.canRun(l) { // it was paused in the ring
+			s.place(l)
+			continue
+		}
+		s.searching--
+		if len(l.ready) == 0 {
+			l.leasing = true
+			return l, queue.Leased{}, min(s.limit-l.running, 1+len(s.idle))
+		}
+		return l, s.run(l), 0
+	}
+	s.searching--
+	return nil, queue.Leased{}, 0
+}
+
+// sleep parks a worker until it is woken to search.
+func (s *scheduler) sleep(w *worker) {
+	s.searching--
+	s.idle = append(s.idle, w)
+	s.mu.Unlock()
+	<-w.wake
+	s.mu.Lock()
+}
+
+// run takes the next of the lane's leased messages for a worker.
+func (s *scheduler) run(l *lane) queue.Leased {
+	message := l.ready[0]
+	l.ready[0] = queue.Leased{}
+	if l.ready = l.ready[1:]; len(l.ready) == 0 {
+		l.ready = nil
+	}
+	l.running++
+	s.place(l)
+	return message
+}
+
+// leased takes what the store gave a worker for a lane, and when the store has
+// more. The first message is the worker's own; with none it goes back to take.
+// What came for a lane that was paused or stopped meanwhile is returned as
+// surplus, to be released.
+func (s *scheduler) leased(l *lane, messages []queue.Leased, next time.Time) (own queue.Leased, ok bool, surplus []queue.Leased) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.leasing = false
+	l.due = earlier(next, l.dueMeantime)
+	l.dueMeantime = time.Time{}
+	if len(messages) == 0 || s.stopped || !l.pausedUntil.IsZero() {
+		s.place(l)
+		return queue.Leased{}, false, messages
+	}
+	l.ready = append(l.ready, messages[1:]...)
+	l.running++
+	s.place(l)
+	return messages[0], true, nil
+}
+
+// canRun reports whether a worker could serve the lane now.
+func (s *scheduler) canRun(l *lane) bool {
+	if !l.pausedUntil.IsZero() {
+		return false
+	}
+	return len(l.ready) > 0 || s.hasRoom(l) && !l.due.IsZero() && !l.due.After(time.Now())
+}
+
+func (s *scheduler) hasRoom(l *lane) bool { return l.running+len(l.ready) < s.limit }
+
+// place puts a lane where it belongs: into the ring when a worker could serve
+// it, into the heap when that may change with time, and out of memory when
+// nothing is known of it.
+func (s *scheduler) place(l *lane) {
+	if l.inRing || l.leasing {
+		return
+	}
+	switch {
+	case s.canRun(l):
+		s.later.remove(l)
+		l.inRing = true
+		s.ring.push(l)
+		if s.ring.count > s.searching {
+			s.wakeOne()
+		}
+	case !l.pausedUntil.IsZero():
+		s.setLater(l, l.pausedUntil)
+	case s.hasRoom(l) && !l.due.IsZero():
+		s.setLater(l, l.due)
+	default:
+		s.later.remove(l)
+		if l.running == 0 && l.due.IsZero() {
+			delete(s.lanes, l.key)
+		}
+	}
+}
+
+func (s *scheduler) setLater(l *lane, at time.Time) {
+	s.later.set(l, at)
+	if s.later.lanes[0].lane == l {
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wakeDue places the lanes whose time has come. It returns those whose pause is
+// over, and when the next lane's time comes; zero when there is none.
+func (s *scheduler) wakeDue(now time.Time) (resumed []queue.Lane, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.later.lanes) > 0 {
+		first := s.later.lanes[0]
+		if first.at.After(now) {
+			return resumed, first.at
+		}
+		l := first.lane
+		s.later.remove(l)
+		if !l.pausedUntil.IsZero() {
+			l.pausedUntil = time.Time{}
+			resumed = append(resumed, l.key)
+		}
+		s.place(l)
+	}
+	return resumed, time.Time{}
+}
+
+// stop makes take return nil, and returns the messages leased for workers.
+func (s *scheduler) stop() []queue.Leased {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	var held []queue.Leased
+	for _, l := range s.lanes {
+		held = append(held, l.ready...)
+		l.ready = nil
+	}
+	for len(s.idle) > 0 {
+		s.wakeOne()
+	}
+	return held
+}
+
+// inFlight counts the attempts under way.
+func (s *scheduler) inFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, l := range s.lanes {
+		n += l.running
+	}
+	return n
+}
+
+// pausedUntil returns until when a lane is paused; zero when it is not.
+func (s *scheduler) pausedUntil(key queue.Lane) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.lanes[key]; l != nil {
+		return l.pausedUntil
+	}
+	return time.Time{}
+}
+
+func (s *scheduler) laneOf(key queue.Lane) *lane {
+	l := s.lanes[key]
+	if l == nil {
+		l = &lane{key: key, heapIndex: -1}
+		s.lanes[key] = l
+	}
+	return l
+}
+
+// wakeOne wakes the worker that went idle last.
+func (s *scheduler) wakeOne() {
+	if last := len(s.idle) - 1; last >= 0 {
+		w := s.idle[last]
+		s.idle[last] = nil
+		s.idle = s.idle[:last]
+		s.searching++
+		w.wake <- struct{}{} // has room: only an idle worker is sent to, once
+	}
+}
+
+// earlier returns the earlier of two instants, where zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// laneRing is a queue of lanes in a circular buffer.
+type laneRing struct {
+	lanes       []*lane // its length is a power of two
+	head, count int
+}
+
+func (r *laneRing) push(l *lane) {
+	if r.count == len(r.lanes) {
+		grown := make([]*lane, max(16, 2*len(r.lanes)))
+		for i := range r.count {
+			grown[i] = r.lanes[(r.head+i)&(len(r.lanes)-1)]
+		}
+		r.lanes, r.head = grown, 0
+	}
+	r.lanes[(r.head+r.count)&(len(r.lanes)-1)] = l
+	r.count++
+}
+
+func (r *laneRing) pop() *lane {
+	if r.count == 0 {
+		return nil
+	}
+	l := r.lanes[r.head]
+	r.lanes[r.head] = nil
+	r.head = (r.head + 1) & (len(r.lanes) - 1)
+	r.count--
+	return l
+}
+
+// laneHeap orders lanes by when they can next run.
+type laneHeap struct{ lanes []laterLane }
+
+type laterLane struct {
+	lane *lane
+	at   time.Time
+}
+
+// set puts a lane in, or moves it, to an instant.
+func (h *laneHeap) set(l *lane, at time.Time) {
+	if l.heapIndex < 0 {
+		heap.Push(h, laterLane{l, at})
+		return
+	}
+	h.lanes[l.heapIndex].at = at
+	heap.Fix(h, l.heapIndex)
+}
+
+func (h *laneHeap) remove(l *lane) {
+	if l.heapIndex >= 0 {
+		heap.Remove(h, l.heapIndex)
+	}
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (h *laneHeap) Len() int           { return len(h.lanes) }
+func (h *laneHeap) Less(i, j int) bool { return h.lanes[i].at.Before(h.lanes[j].at) }
+func (h *laneHeap) Swap(i, j int) {
+	h.lanes[i], h.lanes[j] = h.lanes[j], h.lanes[i]
+	h.lanes[i].lane.heapIndex = i
+	h.lanes[j].lane.heapIndex = j
+}
+
+func (h *laneHeap) Push(x any) {
+	entry := x.(laterLane)
+	entry.lane.heapIndex = len(h.lanes)
+	h.lanes = append(h.lanes, entry)
+}
+
+func (h *laneHeap) Pop() any {
+	last := len(h.lanes) - 1
+	entry := h.lanes[last]
+	h.lanes[last] = laterLane{}
+	h.lanes = h.lanes[:last]
+	entry.lane.heapIndex = -1
+	return entry
+}

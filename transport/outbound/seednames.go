@@ -1,0 +1,9 @@
+package outbound
+
+// The seed's names.
+type (
+	// BaseOutboundTransport is ACA-Py's name for [Transport].
+	BaseOutboundTransport = Transport
+	// OutboundSendStatus is ACA-Py's name for [Status].
+	OutboundSendStatus = Status
+)

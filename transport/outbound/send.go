@@ -1,0 +1,268 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/wireformat"
+)
+
+const (
+	maxIdempotencyKey = 256   // bytes
+	defaultFormat     = "raw" // where nobody chose one
+)
+
+// Send takes a message for delivery. When it returns nil the message is in the
+// store, encoded, and will be delivered, or end as dead, expired or cancelled.
+//
+// Errors: [*FieldError] names what is wrong with the message; ErrQueueFull and
+// ErrStopped say that it could be sent another time. In each case nothing was
+// kept.
+func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
+	single := m.singles.Get().(*single) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	defer single.free(&m.singles)
+	single.message = message
+	if err := m.prepare(ctx, &single.message, &single.batch[0]); err != nil {
+		return Accepted{}, err
+	}
+	accepted, err := m.enqueue(ctx, single.batch[:])
+	if err != nil {
+		return Accepted{}, err
+	}
+	return acceptedOf(accepted[0]), nil
+}
+
+// single is the scratch paper of a Send.
+type single struct {
+	message Message
+	batch   [1]queue.Message
+}
+
+func (s *single) free(pool *sync.Pool) {
+	*s = single{}
+	pool.Put(s)
+}
+
+// SendBatch takes all the messages in one commit, or none. Its error, when it is
+// about one of them, is a [*BatchError].
+func (m *Manager) SendBatch(ctx context.Context, messages []Message) ([]Accepted, error) {
+	batch := make([]queue.Message, len(messages))
+	for i := range messages {
+		message := messages[i]
+		if err := m.prepare(ctx, &message, &batch[i]); err != nil {
+			return nil, &BatchError{Index: i, Err: err}
+		}
+	}
+	enqueued, err := m.enqueue(ctx, batch)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Accepted, len(enqueued))
+	for i, e := range enqueued {
+		all[i] = acceptedOf(e)
+	}
+	return all, nil
+}
+
+// BatchError says which message of a batch is at fault.
+type BatchError struct {
+	Index int // from 0
+	Err   error
+}
+
+func (e *BatchError) Error() string {
+	return fmt.Sprintf("message %d of the batch: %v", e.Index+1, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *BatchError) Unwrap() error { return e.Err }
+
+func acceptedOf(e queue.Enqueued) Accepted {
+	accepted := Accepted{ID: e.ID, Status: StatusQueuedForDelivery, Duplicate: e.Duplicate}
+	if e.Status != "" {
+		accepted.Status = Status(e.Status)
+	}
+	return accepted
+}
+
+// prepare checks a message, encodes it, and fills the record to be kept.
+func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.Message) error {
+	if m.stopping.Load() {
+		return ErrStopped
+	}
+	if message.Profile == nil {
+		defaultProfile, err := m.options.Profiles.Lookup(ctx, profile.DefaultID)
+		if err != nil {
+			return &FieldError{"profile", err}
+		}
+		message.Profile = defaultProfile
+	}
+	if err := m.check(message); err != nil {
+		return err
+	}
+	route, err := m.transports.Lookup(message.Endpoint.Scheme())
+	if err != nil {
+		return &FieldError{"endpoint", fmt.Errorf("%w: %w", ErrUnknownScheme, err)}
+	}
+	if route.checker != nil {
+		if err := route.checker.CheckMessage(ctx, message); err != nil {
+			return err
+		}
+	}
+	message.ID = m.store.NewID()
+	frame, format, err := m.encode(ctx, route, message)
+	if err != nil {
+		return err
+	}
+	if err := m.checkSize(message.Profile, len(frame.Body)); err != nil {
+		return err
+	}
+	*record = queue.Message{
+		ID:             message.ID,
+		Lane:           queue.Lane{Profile: message.Profile.ID(), Destination: message.Endpoint.Destination()},
+		Endpoint:       message.Endpoint.String(),
+		URI:            message.Endpoint.Whole(),
+		Format:         format,
+		ContentType:    frame.ContentType,
+		Text:           frame.Text,
+		Payload:        frame.Body,
+		Metadata:       message.Metadata,
+		IdempotencyKey: message.IdempotencyKey,
+		NotBefore:      message.NotBefore,
+		ExpiresAt:      message.ExpiresAt,
+	}
+	if len(frame.Header) > 0 {
+		record.Metadata = message.Metadata.Clone()
+		if record.Metadata == nil {
+			record.Metadata = frame.Header
+		} else {
+			maps.Copy(record.Metadata, frame.Header)
+		}
+	}
+	if message.Retry != nil {
+		record.Retry = message.Retry.String()
+	}
+	return nil
+}
+
+// check looks at the fields that need no transport.
+func (m *Manager) check(message *Message) error {
+	if message.Endpoint.IsZero() {
+		return &FieldError{"endpoint", errors.New("is missing: give a URI such as https://example.com/inbox")}
+	}
+	if err := message.Metadata.Validate(); err != nil {
+		return &FieldError{"metadata", err}
+	}
+	if len(message.IdempotencyKey) > maxIdempotencyKey {
+		return &FieldError{"idempotency_key", fmt.Errorf("has %d bytes: at most %d are allowed", len(message.IdempotencyKey), maxIdempotencyKey)}
+	}
+	if message.Retry != nil {
+		if err := message.Retry.Validate(); err != nil {
+			return &FieldError{"retry", err}
+		}
+	}
+	if !message.ExpiresAt.IsZero() {
+		if !message.ExpiresAt.After(time.Now()) {
+			return &FieldError{"expires_in", errors.New("the message has expired already")}
+		}
+		if !message.NotBefore.Before(message.ExpiresAt) {
+			return &FieldError{"not_before", errors.New("is not before the message expires")}
+		}
+	}
+	return m.checkSize(message.Profile, len(message.Payload))
+}
+
+func (m *Manager) checkSize(p *profile.Profile, size int) error {
+	limit := m.options.MaxMessageBytes
+	if own := p.Limits().MaxMessageBytes; own > 0 {
+		limit = min(limit, own)
+	}
+	if int64(size) > limit {
+		return &FieldError{"payload", fmt.Errorf("has %d bytes: at most %d are allowed", size, limit)}
+	}
+	return nil
+}
+
+// encode runs the wire format that the message, the transport or the profile
+// chose, in this order.
+func (m *Manager) encode(ctx context.Context, route *registered, message *Message) (wireformat.Frame, string, error) {
+	name := message.WireFormat
+	for _, choice := range [...]string{route.format, message.Profile.WireFormat(), defaultFormat} {
+		if name != "" {
+			break
+		}
+		name = choice
+	}
+	format, err := m.options.Formats.ByName(name)
+	if err != nil {
+		return wireformat.Frame{}, "", &FieldError{"wire_format", err}
+	}
+	frame, err := format.Encode(ctx, message.Profile, wireformat.Message{
+		ID: message.ID, ContentType: message.ContentType, Text: message.Text,
+		Payload: message.Payload, Metadata: message.Metadata,
+	}, message.Target)
+	if err != nil {
+		return wireformat.Frame{}, "", &FieldError{"payload", err}
+	}
+	return frame, name, nil
+}
+
+// enqueue keeps a batch, tells of it, and has it delivered.
+func (m *Manager) enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enqueued, error) {
+	var bytes int64
+	for i := range batch {
+		bytes += batch[i].Size()
+	}
+	if err := m.load.add(int64(len(batch)), bytes); err != nil {
+		return nil, err
+	}
+	m.prepareAnnouncements(batch)
+	enqueued, err := m.store.Enqueue(ctx, batch)
+	if err != nil {
+		m.load.remove(int64(len(batch)), bytes)
+		for i := range batch {
+			m.announce.forget(batch[i].ID)
+		}
+		return nil, fmt.Errorf("enqueue: %w", err)
+	}
+	for i := range batch {
+		if enqueued[i].Duplicate {
+			m.load.remove(1, batch[i].Size())
+			m.announce.forget(batch[i].ID)
+			continue
+		}
+		m.announceQueued(batch[i].ID)
+		m.expiresAt(batch[i].ExpiresAt)
+		m.sched.notify(batch[i].Lane, batch[i].NotBefore)
+	}
+	return enqueued, nil
+}
+
+// prepareAnnouncements keeps the queued events, where somebody listens to them.
+func (m *Manager) prepareAnnouncements(batch []queue.Message) {
+	if !m.events.Active(m.options.TopicPrefix + topicQueued) {
+		return
+	}
+	for i := range batch {
+		m.announce.add(MessageEvent{
+			ID: batch[i].ID, Profile: batch[i].Lane.Profile, Endpoint: batch[i].Endpoint, Status: StatusQueuedForDelivery,
+			NextAt: batch[i].NotBefore,
+		})
+	}
+}
+
+// announceQueued publishes the queued event of a message, unless that was done.
+func (m *Manager) announceQueued(id transport.ID) {
+	if m.announce.count.Load() > 0 {
+		m.announce.publish(id, m.tellQueued)
+	}
+}
+
+func (m *Manager) tellQueued(e *MessageEvent) { m.tell(topicQueued, e) }

@@ -1,0 +1,124 @@
+package outbound_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+func TestQueueFull(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		proceed := make(chan struct{})
+		f := start(t, &driver{handle: func(context.Context, *outbound.Message) error {
+			<-proceed
+			return nil
+		}}, outbound.Options{MaxMessages: 3, MaxBytes: 20})
+		send := func(payload string) error {
+			_, err := f.Send(t.Context(), outbound.Message{Endpoint: endpoint(t, "test://host/"), Payload: []byte(payload)})
+			return err
+		}
+		for range 2 {
+			if err := send("1234567"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := send("1234567"); !errors.Is(err, outbound.ErrQueueFull) || !strings.Contains(err.Error(), "bytes") {
+			t.Errorf("third: %v, want ErrQueueFull by bytes", err)
+		}
+		if err := send("1"); err != nil {
+			t.Error(err)
+		}
+		if err := send("1"); !errors.Is(err, outbound.ErrQueueFull) || !strings.Contains(err.Error(), "messages") {
+			t.Errorf("fifth: %v, want ErrQueueFull by count", err)
+		}
+		_, err := f.SendBatch(t.Context(), make([]outbound.Message, 0))
+		if err != nil {
+			t.Errorf("empty batch: %v", err)
+		}
+		close(proceed)
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := send("12345678901234567890"); err != nil {
+			t.Errorf("after the flush: %v", err)
+		}
+	})
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{}, outbound.Options{})
+		m := outbound.Message{Endpoint: endpoint(t, "test://host/"), IdempotencyKey: "k"}
+		first, err := f.Send(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := f.Send(t.Context(), m)
+		if err != nil || !second.Duplicate || second.ID != first.ID {
+			t.Errorf("second = %+v, %v", second, err)
+		}
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(f.driver.seen()); n != 1 {
+			t.Errorf("%d attempts, want 1", n)
+		}
+		f.wantTopics(first.ID, "queued_for_delivery", "delivered")
+	})
+}
+
+func TestSendBatchIsAllOrNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{}, outbound.Options{})
+		good := outbound.Message{Endpoint: endpoint(t, "test://host/")}
+		_, err := f.SendBatch(t.Context(), []outbound.Message{good, {}, good})
+		var batch *outbound.BatchError
+		var field *outbound.FieldError
+		if !errors.As(err, &batch) || batch.Index != 1 || !errors.As(err, &field) || field.Field != "endpoint" {
+			t.Errorf("err = %v", err)
+		}
+		synctest.Wait()
+		if page, err := f.List(t.Context(), queue.Query{}); err != nil || len(page.Records) != 0 {
+			t.Errorf("kept %d messages of a refused batch, %v", len(page.Records), err)
+		}
+		accepted, err := f.SendBatch(t.Context(), []outbound.Message{good, good})
+		if err != nil || len(accepted) != 2 || accepted[0].ID == accepted[1].ID {
+			t.Errorf("accepted = %+v, %v", accepted, err)
+		}
+	})
+}
+
+func TestFieldsAreChecked(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{}, outbound.Options{MaxMessageBytes: 10})
+		now := time.Now()
+		for field, change := range map[string]func(*outbound.Message){
+			"endpoint":        func(m *outbound.Message) { m.Endpoint = transport.Endpoint{} },
+			"payload":         func(m *outbound.Message) { m.Payload = make([]byte, 11) },
+			"metadata":        func(m *outbound.Message) { m.Metadata = transport.Metadata{"a": "b\n"} },
+			"idempotency_key": func(m *outbound.Message) { m.IdempotencyKey = strings.Repeat("k", 257) },
+			"wire_format":     func(m *outbound.Message) { m.WireFormat = "nonsense" },
+			"retry":           func(m *outbound.Message) { m.Retry = &outbound.RetryPolicy{} },
+			"expires_in":      func(m *outbound.Message) { m.ExpiresAt = now.Add(-time.Second) },
+			"not_before": func(m *outbound.Message) {
+				m.NotBefore = now.Add(2 * time.Hour)
+				m.ExpiresAt = now.Add(time.Hour)
+			},
+		} {
+			m := outbound.Message{Endpoint: endpoint(t, "test://host/")}
+			change(&m)
+			_, err := f.Send(t.Context(), m)
+			var got *outbound.FieldError
+			if !errors.As(err, &got) || got.Field != field {
+				t.Errorf("%s: %v", field, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,166 @@
+package outbound
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// maxRetryAfter is the longest pause a destination is granted.
+const maxRetryAfter = day
+
+// judge turns an attempt's error into what becomes of the message: an attempt
+// that the hard stop cut short does not count; a permanent error, or one too many,
+// makes the message dead; everything else is tried again.
+func (m *Manager) judge(l *lane, leased *queue.Leased, err error, outcome *queue.Outcome) {
+	facts := classify(err)
+	log := outcome.Attempt
+	log.Class, log.Evidence, log.Code, log.Response = facts.Class, transport.None, facts.Code, facts.Response
+	log.Error = err.Error()
+	if facts.MaybeSent {
+		log.Evidence = transport.Written
+	}
+	if panicked := (*panicError)(nil); errors.As(err, &panicked) {
+		m.log.Error("transport panicked", zap.Stringer("message_id", leased.ID), zap.ByteString("stack", panicked.stack))
+	}
+	if m.base.Err() != nil && facts.Class != transport.Permanent {
+		*outcome = queue.Outcome{LeaseRef: outcome.LeaseRef, Verdict: queue.VerdictRelease}
+		return
+	}
+	finished := log.StartedAt.Add(log.Duration)
+	m.holdLane(l.key, &facts, finished)
+	if facts.Class != transport.Permanent {
+		if at, again := m.nextAttempt(leased, facts.RetryAfter, finished); again {
+			outcome.Verdict, outcome.At = queue.VerdictRetry, at
+			return
+		}
+	}
+	outcome.Verdict, outcome.Status = queue.VerdictDead, string(StatusUndeliverable)
+}
+
+// nextAttempt asks the message's policy, or its profile's, or the manager's, in
+// this order. A destination's Retry-After can put the attempt off, never hasten it.
+func (m *Manager) nextAttempt(leased *queue.Leased, retryAfter time.Duration, now time.Time) (time.Time, bool) {
+	policy := m.retryPolicy(leased)
+	wait, again := policy.Next(leased.Attempt, now.Sub(laterOf(leased.QueuedAt, leased.NotBefore)))
+	if !again {
+		return time.Time{}, false
+	}
+	return now.Add(max(wait, clampRetryAfter(retryAfter))), true
+}
+
+func clampRetryAfter(d time.Duration) time.Duration { return min(max(d, 0), maxRetryAfter) }
+
+func (m *Manager) retryPolicy(leased *queue.Leased) RetryPolicy {
+	text := leased.Retry
+	if text == "" {
+		if tenant, err := m.options.Profiles.Lookup(m.base, leased.Lane.Profile); err == nil {
+			text = tenant.Retry()
+		}
+	}
+	if text == "" {
+		return m.options.Retry
+	}
+	policy, err := ParseRetryPolicy(text)
+	if err != nil {
+		m.log.Error("cannot read the retry policy: the default applies", zap.String("profile", leased.Lane.Profile), zap.Error(err))
+		return m.options.Retry
+	}
+	return policy
+}
+
+// holdLane pauses a destination that asked to be left alone, or that is gone.
+func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) {
+	switch retryAfter := clampRetryAfter(facts.RetryAfter); {
+	case facts.Gone:
+		m.pause(queue.LaneState{Lane: key, PausedUntil: queue.Forever, Reason: "the destination says that it is gone"})
+	case retryAfter > 0:
+		m.pause(queue.LaneState{Lane: key, PausedUntil: now.Add(retryAfter), Reason: "the destination asked for a pause"})
+	}
+}
+
+// settle records an outcome and tells of it.
+func (m *Manager) settle(leased *queue.Leased, outcomes []queue.Outcome) {
+	outcome := &outcomes[0]
+	// The outcome is recorded also when the attempt was cut short.
+	faults, err := m.store.Settle(m.record, outcomes)
+	if err == nil && faults != nil {
+		err = faults[0]
+	}
+	if err != nil {
+		// The lease runs out and the message is attempted again.
+		m.log.Error("cannot record an outcome: the message will be attempted again",
+			zap.Stringer("message_id", leased.ID), zap.Error(err))
+		m.sched.notify(leased.Lane, time.Now().Add(m.options.AttemptTimeout+leaseMargin))
+		return
+	}
+	m.tellOutcome(leased, outcome)
+	if outcome.Result == "" {
+		m.sched.notify(leased.Lane, outcome.At)
+	} else {
+		m.done(1, leased.Size())
+	}
+}
+
+// done counts messages that have ended.
+func (m *Manager) done(messages, bytes int64) {
+	m.load.remove(messages, bytes)
+	if n := m.unpurged.Add(messages); n >= purgeAfter && n-messages < purgeAfter {
+		m.kickClock()
+	}
+}
+
+// tellOutcome publishes what an attempt led to.
+func (m *Manager) tellOutcome(leased *queue.Leased, outcome *queue.Outcome) {
+	if outcome.Attempt == nil {
+		return
+	}
+	log := outcome.Attempt
+	e := MessageEvent{
+		ID: leased.ID, Profile: leased.Lane.Profile, Endpoint: leased.Endpoint, Attempt: leased.Attempt, Status: Status(outcome.Status),
+		Evidence: log.Evidence, Class: log.Class, Code: log.Code, Error: log.Error,
+	}
+	if log.Class != transport.Success {
+		m.tell(TopicAttemptFailed, &e)
+	}
+	switch {
+	case outcome.Result == queue.Delivered:
+		finished := log.StartedAt.Add(log.Duration)
+		e.LatencyMS = float64(finished.Sub(leased.QueuedAt)) / float64(time.Millisecond)
+		m.tell(TopicDelivered, &e)
+		if e.Status != "" {
+			m.tell(e.Status.Topic(), &e)
+		}
+	case outcome.Result == queue.Dead:
+		m.tell(TopicDead, &e)
+		m.tell(topicUndeliverable, &e)
+	case outcome.Result == queue.Cancelled:
+		m.tell(TopicCancelled, &e)
+	case outcome.Verdict == queue.VerdictRetry:
+		e.NextAt = outcome.At
+		m.tell(TopicRetrying, &e)
+	}
+}
+
+// release gives leased messages back unattempted; they are due again at an
+// instant, or now.
+func (m *Manager) release(leased []queue.Leased, at time.Time) {
+	if len(leased) == 0 {
+		return
+	}
+	outcomes := make([]queue.Outcome, len(leased))
+	for i := range leased {
+		outcomes[i] = queue.Outcome{LeaseRef: leased[i].Ref(), Verdict: queue.VerdictRelease, At: at}
+	}
+	if _, err := m.store.Settle(m.record, outcomes); err != nil {
+		m.log.Error("cannot release messages: they are attempted when their leases run out", zap.Int("messages", len(leased)), zap.Error(err))
+		at = time.Now().Add(m.options.AttemptTimeout + leaseMargin)
+	}
+	for i := range leased {
+		m.sched.notify(leased[i].Lane, at)
+	}
+}

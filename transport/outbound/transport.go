@@ -1,0 +1,109 @@
+package outbound
+
+import (
+	"context"
+	"sync"
+
+	"github.com/outrider-go/outrider/stats"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// Transport delivers messages over the schemes it names: the seed's
+// BaseOutboundTransport. Embed [Base] for the rest of what the seed asks for.
+type Transport interface {
+	// Schemes it serves, such as "http" and "https". Asked once, when the
+	// transport is registered.
+	Schemes() []string
+
+	// Start makes the transport ready. It is called once before the first
+	// message, and cancelling ctx later is the hard stop: attempts end at once.
+	Start(ctx context.Context) error
+
+	// Stop gives everything back, when no attempt is under way any more. ctx
+	// bounds the wait. It may be called before Start, and twice.
+	Stop(ctx context.Context) error
+
+	// HandleMessage makes one attempt to deliver m, and returns what is known of
+	// its arrival. It never retries: the queue does. ctx ends with the attempt's
+	// time. Many goroutines call it at once. Neither m nor what it refers to may
+	// be changed; m and ctx are the call's and used again after it, so a transport
+	// that needs m for longer copies it. The copy's Payload and Metadata stay as
+	// they are.
+	//
+	// An error that is no [*DeliveryError] counts as temporary, and as one after
+	// which the payload may have arrived.
+	HandleMessage(ctx context.Context, m *Message) (Receipt, error)
+}
+
+// Receipt is what a transport knows of a payload it delivered.
+type Receipt struct {
+	Evidence transport.Evidence
+	Code     string // the protocol's own word: "200", "accepted"
+	Note     string // what is worth remarking: "response body cut short"
+	Response []byte // the start of what the peer answered
+}
+
+// External is a Transport that hands messages to a queue of somebody else, which
+// delivers them: the seed's is_external.
+type External interface {
+	IsExternal() bool
+}
+
+// WireFormatter is a Transport with a wire format of its own, by name. It beats
+// the profile's and is beaten by the message's. Empty is none.
+type WireFormatter interface {
+	WireFormat() string
+}
+
+// Checker is a Transport that can tell, without connecting, that it will never
+// deliver to an endpoint. It is asked when a message is accepted.
+type Checker interface {
+	CheckMessage(ctx context.Context, m *Message) error
+}
+
+// Collected is a Transport with a stats collector.
+type Collected interface {
+	Collector() *stats.Collector
+}
+
+// Base is what a transport embeds to have a collector and a wire format. The
+// zero value is ready: the collector is made on first use.
+type Base struct {
+	// Format is the name of the transport's wire format, empty for none.
+	Format string
+
+	once      sync.Once
+	collector *stats.Collector
+}
+
+// Collector returns the transport's collector.
+func (b *Base) Collector() *stats.Collector {
+	b.once.Do(func() { b.collector = stats.New() })
+	return b.collector
+}
+
+// WireFormat implements [WireFormatter].
+func (b *Base) WireFormat() string { return b.Format }
+
+// abilities are the optional interfaces of a transport, asserted once.
+type abilities struct {
+	external  bool
+	format    string
+	checker   Checker
+	collector *stats.Collector
+}
+
+func abilitiesOf(t Transport) abilities {
+	var a abilities
+	if external, ok := t.(External); ok {
+		a.external = external.IsExternal()
+	}
+	if formatter, ok := t.(WireFormatter); ok {
+		a.format = formatter.WireFormat()
+	}
+	a.checker, _ = t.(Checker)
+	if collected, ok := t.(Collected); ok {
+		a.collector = collected.Collector()
+	}
+	return a
+}
