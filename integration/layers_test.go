@@ -76,14 +76,16 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/receiver", "event", "queue", "stats", "transport"},
+		internal: []string{"agent", "internal/client", "internal/receiver", "internal/suggest", "event", "profile", "queue", "stats", "transport", "transport/outbound"},
 		external: []string{cobra, pflag, term, zap},
 	},
+	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
 	{pkg: "bench", internal: []string{anything}, external: []string{retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
+	{pkg: "internal/suggest"},
 	{pkg: "internal/receiver"},
 	{pkg: "internal/fakepeer"},
 	{pkg: "internal/leak", external: []string{goleak}},

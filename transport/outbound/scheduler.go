@@ -51,7 +51,7 @@ func newScheduler(limit int) *scheduler {
 // notify says that the store has work for a lane at an instant; zero is now.
 func (s *scheduler) notify(key queue.Lane, at time.Time) {
 	if at.IsZero() {
-		at = time.Now()
+		at = immediately
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,8 +170,15 @@ func (s *scheduler) canRun(l *lane) bool {
 	if !l.pausedUntil.IsZero() {
 		return false
 	}
-	return len(l.ready) > 0 || s.hasRoom(l) && !l.due.IsZero() && !l.due.After(time.Now())
+	return len(l.ready) > 0 || s.hasRoom(l) && l.isDue()
 }
+
+func (l *lane) isDue() bool {
+	return l.due == immediately || !l.due.IsZero() && !l.due.After(time.Now())
+}
+
+// immediately stands for now in what is due, and spares asking the clock.
+var immediately = time.Unix(0, 0)
 
 func (s *scheduler) hasRoom(l *lane) bool { return l.running+len(l.ready) < s.limit }
 

@@ -1,0 +1,269 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/event"
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/queue/memqueue"
+	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/httpout"
+)
+
+// hardStopWait is how long Stop waits for attempts that it has cut short.
+const hardStopWait = 5 * time.Second
+
+// Options of an [Agent]. The zero value works.
+type Options struct {
+	// Logger. Default: none.
+	Logger *zap.Logger
+	// Store keeps the messages. It stays the caller's, to be closed after Stop.
+	// Default: one in memory, which the agent closes.
+	Store queue.Store
+}
+
+// Agent delivers messages, and serves the API through which others send them.
+type Agent struct {
+	config   Config
+	log      *zap.Logger
+	store    queue.Store
+	ownStore bool
+	events   *event.Bus
+	profiles *profile.Static
+	manager  *outbound.Manager
+	api      *api // nil where there is none
+
+	started atomic.Bool
+	life    sync.Mutex // held by Start and Stop
+	halt    context.CancelFunc
+	closed  bool // the store
+}
+
+// New puts an agent together. It opens and starts nothing. The error joins all
+// that is wrong with the config.
+func New(config Config, options Options) (*Agent, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	a := &Agent{config: config.withDefaults(), log: options.Logger, store: options.Store, halt: func() {}}
+	if a.log == nil {
+		a.log = zap.NewNop()
+	}
+	a.events = event.New(event.Options{OnPanic: func(topic string, _ any, stack []byte) {
+		a.log.Error("event handler panicked", zap.String("topic", topic), zap.ByteString("stack", stack))
+	}})
+	for _, step := range []func() error{a.openProfiles, a.openStore, a.openManager, a.openAPI} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// openProfiles makes the profiles of the config, and the default one in any case.
+func (a *Agent) openProfiles() error {
+	byID := a.config.profiles()
+	var all []*profile.Profile
+	for _, id := range sortedKeys(byID) {
+		tenant, err := profile.New(id, byID[id])
+		if err != nil {
+			return err
+		}
+		all = append(all, tenant)
+	}
+	directory, err := profile.NewStatic(all...)
+	a.profiles = directory
+	return err
+}
+
+// profiles are the profiles by id, with what AllowPrivate gives the default one.
+func (c Config) profiles() map[string]profile.Options {
+	all := map[string]profile.Options{profile.DefaultID: {}}
+	maps.Copy(all, c.Profiles)
+	if c.AllowPrivate {
+		options := all[profile.DefaultID]
+		options.Egress.AllowNetworks = append(slices.Clone(options.Egress.AllowNetworks),
+			netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"))
+		all[profile.DefaultID] = options
+	}
+	return all
+}
+
+// openStore chooses the store.
+func (a *Agent) openStore() error {
+	if a.store != nil {
+		return nil
+	}
+	store, err := memqueue.New(memqueue.Options{MaxMessages: int(a.config.MaxMessages), MaxBytes: a.config.MaxBytes})
+	a.store, a.ownStore = store, true
+	return err
+}
+
+func (a *Agent) openManager() error {
+	formats, err := newFormats()
+	if err != nil {
+		return err
+	}
+	retry, err := outbound.ParseRetryPolicy(a.config.Retry)
+	if err != nil {
+		return err
+	}
+	a.manager, err = outbound.New(a.store, outbound.Options{
+		Profiles: a.profiles, Formats: formats, Events: a.events, Logger: a.log, TopicPrefix: a.config.TopicPrefix,
+		Workers: a.config.Workers, LaneConcurrency: a.config.LaneConcurrency, AttemptTimeout: a.config.AttemptTimeout, Retry: retry,
+		MaxMessages: a.config.MaxMessages, MaxBytes: a.config.MaxBytes, MaxMessageBytes: a.config.MaxMessageBytes,
+		Retain: a.config.Retain,
+	})
+	if err != nil {
+		return err
+	}
+	options := a.config.HTTP.options()
+	options.Logger = a.log
+	driver, err := httpout.New(options)
+	if err != nil {
+		return err
+	}
+	return a.manager.Register(driver)
+}
+
+func (a *Agent) openAPI() error {
+	if a.config.API.Listen == ListenOff {
+		return nil
+	}
+	var err error
+	a.api, err = newAPI(a)
+	return err
+}
+
+// Start begins to deliver and to serve. Cancelling ctx later is the hard stop:
+// attempts end at once and do not count; Stop is still to be called. An agent
+// starts once; when Start fails, nothing is left running.
+func (a *Agent) Start(ctx context.Context) error {
+	a.life.Lock()
+	defer a.life.Unlock()
+	if a.started.Load() {
+		return errors.New("start agent: it has been started before")
+	}
+	if err := a.prepare(); err != nil {
+		return fmt.Errorf("start agent: %w", err)
+	}
+	if a.api != nil { // a port that is taken is found out before anything is delivered
+		if err := a.api.listen(ctx); err != nil {
+			return fmt.Errorf("start agent: %w", err)
+		}
+	}
+	base, halt := context.WithCancel(ctx)
+	if err := a.manager.Start(base); err != nil {
+		halt()
+		if a.api != nil {
+			err = errors.Join(err, a.api.stop(ctx))
+		}
+		return fmt.Errorf("start agent: %w", err)
+	}
+	a.halt = halt
+	a.started.Store(true)
+	if a.api != nil {
+		a.api.serve()
+	}
+	a.log.Info("agent started", zap.String("api", a.Addr()), zap.Strings("schemes", a.manager.Schemes()))
+	return nil
+}
+
+// prepare makes the directory and warns of what an operator should know.
+func (a *Agent) prepare() error {
+	if a.config.AllowPrivate {
+		a.log.Warn("allow_private is on: the default profile may reach every address, this machine and its network included. " +
+			"Do not use it where others can send messages")
+	}
+	if a.config.Dir != "" {
+		if err := checkDir(a.config.Dir); err != nil {
+			return err
+		}
+	}
+	if !a.store.Capabilities().Durable {
+		a.log.Warn("queue is in memory: messages are lost when the process ends", zap.String("dir", a.config.Dir))
+	}
+	return nil
+}
+
+// Stop refuses new messages and lets the attempts under way end, for at most the
+// config's ShutdownTimeout; those that have not ended then are cut short, and do
+// not count. The API answers meanwhile, so that the end can be watched, and
+// closes last. ctx bounds the wait: when it ends, Stop returns its error and may
+// be called again. It may be called before Start, and twice.
+func (a *Agent) Stop(ctx context.Context) (outbound.Left, error) {
+	a.life.Lock()
+	defer a.life.Unlock()
+	left, err := a.drain(ctx)
+	faults := []error{err}
+	if a.api != nil {
+		faults = append(faults, a.api.stop(ctx))
+	}
+	faults = append(faults, a.events.Close(ctx))
+	if err == nil { // no attempt needs the store any more
+		a.halt()
+		faults = append(faults, a.closeStore(ctx))
+		a.log.Info("agent stopped", zap.Int64("messages_left", left.Messages), zap.Int64("bytes_left", left.Bytes))
+	}
+	return left, errors.Join(faults...)
+}
+
+// drain stops the manager: softly first, then at once.
+func (a *Agent) drain(ctx context.Context) (outbound.Left, error) {
+	soft, cancel := context.WithTimeout(ctx, a.config.ShutdownTimeout)
+	defer cancel()
+	left, err := a.manager.Stop(soft)
+	if err == nil || ctx.Err() != nil {
+		return left, err
+	}
+	a.log.Warn("attempts are cut short: they will be made again", zap.Int("in_flight", left.InFlight), zap.Error(err))
+	a.halt()
+	hard, cancel := context.WithTimeout(ctx, hardStopWait)
+	defer cancel()
+	return a.manager.Stop(hard)
+}
+
+func (a *Agent) closeStore(ctx context.Context) error {
+	if !a.ownStore || a.closed {
+		return nil
+	}
+	a.closed = true
+	return a.store.Close(ctx)
+}
+
+// Manager returns the manager, to register transports with and to send through.
+func (a *Agent) Manager() *outbound.Manager { return a.manager }
+
+// Profiles returns the directory of the profiles.
+func (a *Agent) Profiles() *profile.Static { return a.profiles }
+
+// Events returns the bus on which everything is told.
+func (a *Agent) Events() *event.Bus { return a.events }
+
+// Addr returns the host and port on which the API listens. It is empty before
+// Start, and without an API.
+func (a *Agent) Addr() string {
+	if a.api == nil {
+		return ""
+	}
+	return a.api.addr()
+}
+
+// Ready reports why no message would be accepted now; nil: one would.
+func (a *Agent) Ready() error {
+	if !a.started.Load() {
+		return errors.New("agent is not started")
+	}
+	return a.manager.Ready()
+}

@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+func TestDestinations(t *testing.T) {
+	t.Parallel()
+	url := receiver(t, http.StatusOK)
+	b := start(t, nil)
+	post := func(what, body string) answer { return b.do("POST", "/v1/destinations/"+what, body) }
+	paused := func() []DestinationView {
+		return into[DestinationsView](t, b.want(b.do("GET", "/v1/destinations", ""), http.StatusOK)).Destinations
+	}
+	if got := paused(); len(got) != 0 {
+		t.Errorf("at first %+v are paused", got)
+	}
+	view := into[DestinationView](t, b.want(post("pause", fmt.Sprintf(`{"destination":"%s/any/path?k=v"}`, url)), http.StatusOK))
+	want := DestinationView{Profile: "default", Destination: url, Reason: "paused by an operator"}
+	if got := paused(); view != want || len(got) != 1 || got[0] != want {
+		t.Errorf("the answer is %+v and the list %+v, want %+v", view, got, want)
+	}
+	id := b.send(SendRequest{Endpoint: url, Payload: new("x")})
+	if m := b.message(id, ""); m.State != queue.StatePending {
+		t.Errorf("the message is %s while its destination is paused", m.State)
+	}
+	b.want(post("pause", fmt.Sprintf(`{"destination":%q,"profile":"default","for":"1h"}`, url)), http.StatusOK)
+	if got := paused(); len(got) != 1 || time.Until(got[0].PausedUntil) < 59*time.Minute {
+		t.Errorf("after a pause of an hour: %+v", got)
+	}
+	b.want(post("resume", fmt.Sprintf(`{"destination":%q}`, url)), http.StatusOK)
+	b.await(outbound.TopicDelivered, id)
+	b.want(post("resume", fmt.Sprintf(`{"destination":%q}`, url)), http.StatusOK)
+	if got := paused(); len(got) != 0 {
+		t.Errorf("at the end %+v are paused", got)
+	}
+	for _, test := range []struct{ what, body, field string }{
+		{"pause", `{}`, "destination"},
+		{"pause", `{"destination":"example.com"}`, "destination"},
+		{"pause", `{"destination":"http://example.com","for":"ever"}`, "for"},
+		{"pause", `{"destination":"http://example.com","for":"-1s"}`, "for"},
+		{"pause", `{"destination":"http://example.com","profile":"nobody"}`, "profile"},
+		{"pause", `{"destination":"http://example.com","until":"now"}`, "until"},
+		{"resume", `{"destination":"http://example.com","for":"1h"}`, "for"},
+		{"resume", `{"destination":`, ""},
+		{"resume?all=true", `{}`, "all"},
+	} {
+		b.wantProblem(post(test.what, test.body), 400, test.field)
+	}
+	b.wantProblem(b.do("POST", "/v1/destinations/pause", "{}", "Content-Type", "text/plain"), 415, "")
+}
+
+func TestStatsAndHealth(t *testing.T) {
+	t.Parallel()
+	url := receiver(t, http.StatusOK)
+	b := start(t, nil)
+	b.await(outbound.TopicDelivered, b.send(SendRequest{Endpoint: url, Payload: new("x")}))
+	b.send(SendRequest{Endpoint: url, Payload: new("four"), NotBefore: later()})
+	stats := into[StatsView](t, b.want(b.do("GET", "/v1/stats", ""), http.StatusOK))
+	if m := stats.Messages; m.Delivered != 1 || m.Pending != 1 || m.Bytes != 4 || m.OldestSeconds < 0 {
+		t.Errorf("messages are %+v", m)
+	}
+	if len(stats.Transports) != 1 || stats.Transports[0].Stats.Metrics["total"].Count != 1 || len(stats.Transports[0].Schemes) != 2 {
+		t.Errorf("transports are %+v", stats.Transports)
+	}
+	for _, path := range []string{"/livez", "/readyz"} {
+		if h := into[HealthView](t, b.want(b.do("GET", path, ""), http.StatusOK)); h.Status != "ok" {
+			t.Errorf("%s: %+v", path, h)
+		}
+	}
+	if a := b.want(b.do("GET", "/", ""), http.StatusOK); !strings.Contains(a.body, "outrider") {
+		t.Errorf("/ says %q", a.body)
+	}
+}
+
+func TestUnknownPathsAndMethods(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	b.wantProblem(b.do("GET", "/v2/messages", ""), 404, "")
+	b.wantProblem(b.do("POST", "/nowhere", ""), 404, "")
+	for path, allow := range map[string]string{
+		"/": "GET", "/livez": "GET", "/v1/messages": "POST, GET", "/v1/messages/x": "GET", "/v1/messages/x/cancel": "POST",
+		"/v1/replay": "POST", "/v1/events": "GET", "/v1/destinations": "GET",
+	} {
+		a := b.do("DELETE", path, "")
+		b.wantProblem(a, http.StatusMethodNotAllowed, "")
+		if got := a.header.Get("Allow"); got != allow {
+			t.Errorf("%s allows %q, want %q", path, got, allow)
+		}
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	const token = "s3cret-token"
+	b := start(t, func(c *Config) { c.API.Token = transport.NewSecret(token) })
+	b.token = ""
+	for _, path := range []string{"/livez", "/readyz"} {
+		b.want(b.do("GET", path, "", "Host", "any.example"), http.StatusOK)
+	}
+	for _, authorization := range []string{"", token, "Basic " + token, "Bearer", "Bearer " + token + "x", "Bearer " + token[1:]} {
+		for _, request := range []string{"GET /", "GET /v1/messages", "POST /v1/messages", "GET /v1/events", "GET /v1/stats", "GET /nowhere", "PUT /v1/stats"} {
+			method, path, _ := strings.Cut(request, " ")
+			a := b.do(method, path, "", "Authorization", authorization)
+			b.wantProblem(a, http.StatusUnauthorized, "")
+			if a.header.Get("WWW-Authenticate") == "" || strings.Contains(a.body, token) {
+				t.Errorf("%s: %v %s", request, a.header, a.body)
+			}
+		}
+	}
+	for _, authorization := range []string{"Bearer " + token, "bearer  " + token} {
+		b.want(b.do("GET", "/v1/stats", "", "Authorization", authorization, "Host", "agent.example", "Origin", "https://page.example"), http.StatusOK)
+	}
+}
+
+// TestBrowsersAreKeptOut: a page that a browser on this machine shows must not
+// use an API that asks for no token.
+func TestBrowsersAreKeptOut(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	for _, test := range []struct {
+		name    string
+		headers []string
+		status  int
+	}{
+		{"no browser", nil, 200},
+		{"localhost", []string{"Host", "LocalHost:8480"}, 200},
+		{"IPv6", []string{"Host", "[::1]:8480"}, 200},
+		{"IPv6 without a port", []string{"Host", "[::1]"}, 200},
+		{"a name that was rebound", []string{"Host", "attacker.example"}, 403},
+		{"a name with a port", []string{"Host", "attacker.example:8480"}, 403},
+		{"a name that looks local", []string{"Host", "localhost.attacker.example"}, 403},
+		{"a page of this host", []string{"Host", "127.0.0.1:1", "Origin", "http://127.0.0.1:1"}, 200},
+		{"a foreign page", []string{"Origin", "https://attacker.example"}, 403},
+		{"a page without an origin", []string{"Origin", "null"}, 403},
+		{"another port of this host", []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{"a foreign page, by the browser's word", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"typed into the browser", []string{"Sec-Fetch-Site", "none"}, 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := b.in(t)
+			b.want(b.do("GET", "/v1/messages", "", test.headers...), test.status)
+			if test.status == 403 {
+				b.wantProblem(b.do("POST", "/v1/replay", "", test.headers...), 403, "")
+			}
+		})
+	}
+}
+
+func TestProblemOf(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err    error
+		status int
+		slug   string
+	}{
+		{fmt.Errorf("enqueue: %w", outbound.ErrQueueFull), 503, "queue-full"},
+		{outbound.ErrStopped, 503, "stopping"},
+		{queue.ErrClosed, 503, "stopping"},
+		{fmt.Errorf("enqueue: %w", queue.ErrStoreFull), 507, "store-full"},
+		{fmt.Errorf("%w: id", queue.ErrNotFound), 404, "not-found"},
+		{&outbound.FieldError{Field: "payload", Err: errors.New("bad")}, 400, "invalid-request"},
+		{&lineError{3, outbound.ErrQueueFull}, 503, "queue-full"},
+		{errors.New("disk on fire at /secret/path"), 500, "internal"},
+	} {
+		p := problemOf(test.err)
+		if p.status != test.status || p.slug != test.slug || strings.Contains(p.detail, "secret") {
+			t.Errorf("%v: %+v", test.err, p)
+		}
+	}
+}

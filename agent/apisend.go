@@ -1,0 +1,249 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+// MaxBatch is the most messages that one batch holds.
+const MaxBatch = 10_000
+
+const (
+	typeJSON   = "application/json"
+	typeNDJSON = "application/x-ndjson"
+)
+
+// send takes one message, or a batch.
+func (s *api) send(w http.ResponseWriter, r *http.Request) error {
+	if _, err := query(r); err != nil {
+		return err
+	}
+	mediaType, err := bodyType(r)
+	if err != nil {
+		return err
+	}
+	body, err := s.body(w, r)
+	if err != nil {
+		return err
+	}
+	if mediaType == typeNDJSON {
+		return s.sendBatch(w, r, body)
+	}
+	message, err := s.message(r.Context(), body, time.Now())
+	if err != nil {
+		return err
+	}
+	accepted, err := s.manager.Send(r.Context(), message)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/v1/messages/"+accepted.ID.String())
+	return reply(w, http.StatusAccepted, responseOf(accepted))
+}
+
+func responseOf(a outbound.Accepted) SendResponse {
+	return SendResponse{ID: a.ID, Status: string(a.Status), Duplicate: a.Duplicate}
+}
+
+// sendBatch takes a message from each line, all of them or none.
+func (s *api) sendBatch(w http.ResponseWriter, r *http.Request, body []byte) error {
+	var messages []outbound.Message
+	var lines []int // of each message
+	now, number := time.Now(), 0
+	for line := range bytes.Lines(body) {
+		number++
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		if len(messages) == MaxBatch {
+			return &lineError{number, problem(kindTooLarge, "a batch has at most %d messages: send the rest in another", MaxBatch)}
+		}
+		message, err := s.message(r.Context(), line, now)
+		if err != nil {
+			return &lineError{number, err}
+		}
+		messages, lines = append(messages, message), append(lines, number)
+	}
+	if len(messages) == 0 {
+		return problem(kindInvalid, "the batch is empty: send one JSON object on each line")
+	}
+	accepted, err := s.manager.SendBatch(r.Context(), messages)
+	if one, ok := errors.AsType[*outbound.BatchError](err); ok {
+		return &lineError{lines[one.Index], one.Err}
+	}
+	if err != nil {
+		return err
+	}
+	all := make([]SendResponse, len(accepted))
+	for i := range accepted {
+		all[i] = responseOf(accepted[i])
+	}
+	return reply(w, http.StatusAccepted, BatchResponse{all})
+}
+
+// bodyType returns the media type of a body that messages come in.
+func bodyType(r *http.Request) (string, error) {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return "", problem(kindMediaType, "the body must not be compressed")
+	}
+	text := r.Header.Get("Content-Type")
+	if text == "" {
+		return typeJSON, nil
+	}
+	mediaType, _, err := mime.ParseMediaType(text)
+	if err != nil || mediaType != typeJSON && mediaType != typeNDJSON {
+		return "", problem(kindMediaType, "want the content type %s, or %s for a batch", typeJSON, typeNDJSON)
+	}
+	return mediaType, nil
+}
+
+// body reads the request's body, up to the limit and no longer than bodyTimeout.
+func (s *api) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > s.maxBody {
+		return nil, s.tooLarge()
+	}
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, fmt.Errorf("set a deadline: %w", err)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxBody))
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return nil, s.tooLarge()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, problem(kindTimeout, "the body did not arrive in time")
+	}
+	if err != nil {
+		return nil, problem(kindInvalid, "the body ended too early")
+	}
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("reset a deadline: %w", err)
+	}
+	return body, nil
+}
+
+func (s *api) tooLarge() error {
+	return problem(kindTooLarge, "the body has more than %d bytes: raise max_message_bytes, or split the batch", s.maxBody)
+}
+
+// decodeSendRequest reads a request to send.
+func decodeSendRequest(body []byte) (request SendRequest, err error) {
+	err = decodeObject(body, func(name string) any {
+		switch name {
+		case "endpoint":
+			return &request.Endpoint
+		case "payload":
+			return &request.Payload
+		case "payload_base64":
+			return &request.PayloadBase64
+		case "content_type":
+			return &request.ContentType
+		case "metadata":
+			return (*textMap)(&request.Metadata)
+		case "profile":
+			return &request.Profile
+		case "wire_format":
+			return &request.WireFormat
+		case "idempotency_key":
+			return &request.IdempotencyKey
+		case "not_before":
+			return &request.NotBefore
+		case "expires_in":
+			return &request.ExpiresIn
+		case "retry":
+			return &request.Retry
+		}
+		return nil
+	})
+	return request, err
+}
+
+// message reads a message from a request's body, or from a line of a batch.
+func (s *api) message(ctx context.Context, body []byte, now time.Time) (outbound.Message, error) {
+	request, err := decodeSendRequest(body)
+	if err != nil {
+		return outbound.Message{}, err
+	}
+	message := outbound.Message{
+		ContentType: request.ContentType, Metadata: request.Metadata,
+		WireFormat: request.WireFormat, IdempotencyKey: request.IdempotencyKey, NotBefore: request.NotBefore,
+	}
+	for _, fill := range []func(*SendRequest, *outbound.Message) error{setPayload, setEndpoint, setRetry} {
+		if err := fill(&request, &message); err != nil {
+			return outbound.Message{}, err
+		}
+	}
+	if request.ExpiresIn != "" {
+		life, err := time.ParseDuration(request.ExpiresIn)
+		if err != nil || life <= 0 {
+			return outbound.Message{}, fieldError("expires_in", "want a duration above zero, such as 90s or 24h")
+		}
+		message.ExpiresAt = now.Add(life)
+	}
+	message.Profile, err = s.profile(ctx, request.Profile)
+	return message, err
+}
+
+func setPayload(request *SendRequest, message *outbound.Message) error {
+	switch {
+	case request.Payload != nil && request.PayloadBase64 != nil:
+		return fieldError("payload_base64", "payload is given too: send one of them")
+	case request.Payload != nil:
+		message.Payload, message.Text = []byte(*request.Payload), true
+	case request.PayloadBase64 != nil:
+		message.Payload = request.PayloadBase64
+	default:
+		return fieldError("payload", `is missing: give payload or payload_base64; "" is an empty one`)
+	}
+	return nil
+}
+
+func setEndpoint(request *SendRequest, message *outbound.Message) (err error) {
+	message.Endpoint, err = readEndpoint("endpoint", request.Endpoint)
+	return err
+}
+
+// readEndpoint parses an endpoint that stands in a field.
+func readEndpoint(field, text string) (transport.Endpoint, error) {
+	endpoint, err := transport.ParseEndpoint(text)
+	if fault, ok := errors.AsType[*transport.EndpointError](err); ok {
+		return endpoint, fieldError(field, "%s", fault.Reason)
+	}
+	return endpoint, err
+}
+
+func setRetry(request *SendRequest, message *outbound.Message) error {
+	if request.Retry == "" {
+		return nil
+	}
+	policy, err := outbound.ParseRetryPolicy(request.Retry)
+	if err != nil {
+		return fieldError("retry", "%w", err)
+	}
+	message.Retry = &policy
+	return nil
+}
+
+// profile returns the profile of that id; empty is the default one.
+func (s *api) profile(ctx context.Context, id string) (*profile.Profile, error) {
+	if id == "" {
+		id = profile.DefaultID
+	}
+	tenant, err := s.profiles.Lookup(ctx, id)
+	if err != nil {
+		return nil, fieldError("profile", "%w", err)
+	}
+	return tenant, nil
+}

@@ -1,0 +1,337 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "config.yaml", "workers: 10\nlane_concurrency: 20\nattempt_timeout: 30s\nlog:\n  level: warn\n  format:\n")
+	config, err := LoadConfig(Sources{
+		File:  file,
+		Env:   []string{"OUTRIDER_LANE_CONCURRENCY=21", "OUTRIDER_ATTEMPT_TIMEOUT=31s", "OUTRIDER_LOG_FORMAT=", "HOME=/nowhere", "OUTRIDER_SERVER=x"},
+		Flags: map[string]any{"attempt_timeout": 32 * time.Second, "allow_private": true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		API: APIConfig{Listen: DefaultListen}, AllowPrivate: true,
+		Workers: 10, LaneConcurrency: 21, AttemptTimeout: 32 * time.Second, Retry: "standard",
+		MaxMessages: outbound.DefaultMaxMessages, MaxBytes: outbound.DefaultMaxBytes, MaxMessageBytes: outbound.DefaultMaxMessageBytes,
+		ShutdownTimeout: DefaultShutdownTimeout, Log: LogConfig{Level: "warn", Format: "json"},
+	}
+	if !reflect.DeepEqual(config, want) {
+		t.Errorf("got  %+v\nwant %+v", config, want)
+	}
+}
+
+func TestLoadConfigReadsEveryKey(t *testing.T) {
+	t.Parallel()
+	tokenFile := writeFile(t, "token", "from-file\n")
+	file := writeFile(t, "config.yaml", `
+dir: data
+api:
+  listen: 0.0.0.0:9000
+  token: env:API_TOKEN
+allow_private: true
+workers: 3
+lane_concurrency: 2
+attempt_timeout: 5s
+retry: exponential,attempts=3
+max_messages: 100
+max_bytes: 1GiB
+max_message_bytes: 64 KiB
+shutdown_timeout: 1m
+topic_prefix: "acme::"
+log: {level: debug, format: console}
+http:
+  max_conns_per_host: 7
+  max_idle_conns: 8
+  message_id_header: X-Message-Id
+  user_agent: acme/1
+retain:
+  dead: {age: 48h, count: 0}
+profiles:
+  tenant.one:2:
+    name: Tenant one
+    settings: {colour: red, http.permanent_4xx: true}
+    secrets: {signing: "file:`+tokenFile+`", other: plain}
+    egress:
+      allow_networks: [10.0.0.0/8, 192.0.2.1]
+      allow_ports: 443
+      proxy: http://user:pass@proxy.example:3128
+    tls: {server_name: inner.example}
+    limits: {max_message_bytes: 1MiB}
+    retry: none
+    wire_format: json
+  empty:
+`)
+	config, err := LoadConfig(Sources{File: file, Env: []string{"API_TOKEN=from-env"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	retain := outbound.DefaultRetain()
+	retain[queue.Dead] = outbound.Retain{Age: 48 * time.Hour}
+	want := Config{
+		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
+		Workers: 3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
+		MaxMessages: 100, MaxBytes: 1 << 30, MaxMessageBytes: 64 << 10, Retain: retain, TopicPrefix: "acme::",
+		ShutdownTimeout: time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
+		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
+		Profiles: map[string]profile.Options{
+			"tenant.one:2": {
+				Name:     "Tenant one",
+				Settings: map[string]string{"colour": "red", "http.permanent_4xx": "true"},
+				Secrets:  map[string]transport.Secret{"signing": transport.NewSecret("from-file"), "other": transport.NewSecret("plain")},
+				Egress: profile.Egress{
+					AllowNetworks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
+					AllowPorts:    []uint16{443}, Proxy: transport.NewSecret("http://user:pass@proxy.example:3128"),
+				},
+				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{MaxMessageBytes: 1 << 20},
+				Retry: "none", WireFormat: "json",
+			},
+			"empty": {},
+		},
+	}
+	if !reflect.DeepEqual(config, want) {
+		t.Errorf("got  %+v\nwant %+v", config, want)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", config, config, config); strings.Contains(text, "from-env") || strings.Contains(text, "pass@") {
+		t.Errorf("a secret is printed: %s", text)
+	}
+}
+
+// TestConfigFaults gives everything that is wrong at once.
+func TestConfigFaults(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		file  string
+		env   []string
+		flags map[string]any
+		want  []string // begin each fault, in any order
+	}{
+		{name: "nothing is wrong"},
+		{
+			name: "unknown key",
+			file: "wrokers: 3\napi: {listne: x}\nhtpp: {user_agent: x}\nzzzzzzzz: 1\n",
+			want: []string{
+				"wrokers: is unknown: did you mean workers?", "api.listne: is unknown: did you mean api.listen?",
+				"htpp.user_agent: is unknown: did you mean http.user_agent?", "zzzzzzzz: is unknown",
+			},
+		},
+		{
+			name: "unknown variable",
+			env:  []string{"OUTRIDER_WORKRES=3", "OUTRIDER_API_TOKENFILE=x", "OUTRIDER_PROFILES=x", "OUTRIDER_TOKEN=t", "OUTRIDER_CONFIG=c", "OUTRIDER_VECTORS=v"},
+			want: []string{
+				"OUTRIDER_WORKRES: is unknown: did you mean OUTRIDER_WORKERS?",
+				"OUTRIDER_API_TOKENFILE: is unknown: did you mean OUTRIDER_API_TOKEN_FILE?", "OUTRIDER_PROFILES: is unknown",
+			},
+		},
+		{name: "unknown flag", flags: map[string]any{"api.lisen": "x"}, want: []string{"api.lisen: is unknown: did you mean api.listen?"}},
+		{
+			name: "wrong values",
+			file: `
+api: {listen: nowhere}
+workers: many
+lane_concurrency: 0
+attempt_timeout: 30
+max_bytes: 9999999999GiB
+max_messages: -1
+allow_private: perhaps
+retry: sometimes
+topic_prefix: 7
+log: {level: loud, format: xml}
+http: {message_id_header: Host, user_agent: "a\nb", max_idle_conns: 1.5}
+retain: {dead: {age: -1h, count: x}}
+shutdown_timeout: 0s
+`,
+			want: []string{
+				"api.listen: ", "workers: want a whole number", "lane_concurrency: want a whole number", "attempt_timeout: want a duration",
+				"max_bytes: want a number of bytes", "max_messages: want a whole number", "allow_private: want true or false",
+				"retry: ", "topic_prefix: want text: write it in quotes", "log.level: ", "log.format: ",
+				"http.message_id_header: ", "http.user_agent: ", "http.max_idle_conns: want a whole number",
+				"retain.dead.age: want a duration", "retain.dead.count: want a whole number", "shutdown_timeout: want a duration",
+			},
+		},
+		{
+			name: "wrong shapes",
+			file: "api: 5\nlog: debug\nprofiles: none\nretain.dead.age: 1h\nworkers: {a: 1}\nhttp: {}\n",
+			want: []string{
+				"api: want keys below it", "log: want keys below it", "profiles: want profiles by their ids",
+				"retain.dead.age: has a dot", "workers: want a whole number",
+			},
+		},
+		{name: "open to the world", flags: map[string]any{"api.listen": ":8480"}, want: []string{"api.token: is missing"}},
+		{name: "open to the network", flags: map[string]any{"api.listen": "192.0.2.1:8480"}, want: []string{"api.token: is missing"}},
+		{name: "token that no header carries", flags: map[string]any{"api.token": "a b"}, want: []string{"api.token: has a character"}},
+		{
+			name: "two tokens", file: "api: {token: t}\n", env: []string{"OUTRIDER_API_TOKEN_FILE=" + os.DevNull},
+			want: []string{"api.token_file: api.token is given too", "api.token_file: file " + os.DevNull + " is empty"},
+		},
+		{
+			name: "secrets that are not there",
+			file: "api: {token: 'env:NOT_THERE'}\nprofiles: {p: {secrets: {a: 'env:NOR_THIS', b: 'file:/not/there', c: '', d: 42}}}\n",
+			want: []string{
+				"api.token: variable NOT_THERE is not set", "profiles.p.secrets.a: variable NOR_THIS is not set",
+				"profiles.p.secrets.b: open /not/there", "profiles.p.secrets.c: is empty", "profiles.p.secrets.d: want text",
+			},
+		},
+		{
+			name: "profiles",
+			file: `
+profiles:
+  "bad id": {}
+  list: [1]
+  p:
+    colour: red
+    retry: sometimes
+    wire_format: morse
+    tls: {cert_file: only.pem}
+    egress: {allow_networks: [10.0.0.0/8, home], allow_ports: [0]}
+    settings: {version: 1.10}
+  q: {egress: {proxy: "ftp://proxy.example"}}
+`,
+			want: []string{
+				`profiles.bad id: `, "profiles.list: want the keys", "profiles.p.colour: is unknown", "profiles.p.retry: ", "profiles.p.wire_format: ",
+				"profiles.p: ", "profiles.p.egress.allow_networks: entry 2: want networks", "profiles.p.egress.allow_ports: entry 1: want ports",
+				"profiles.p.settings.version: want text: write it in quotes", "profiles.q.egress: ",
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			sources := Sources{Env: test.env, Flags: test.flags}
+			if test.file != "" {
+				sources.File = writeFile(t, "config.yaml", test.file)
+			}
+			_, err := LoadConfig(sources)
+			faults := faultsOf(err)
+			for _, want := range test.want {
+				if !slices.ContainsFunc(faults, func(fault string) bool { return strings.HasPrefix(fault, want) }) {
+					t.Errorf("no fault begins with %q", want)
+				}
+			}
+			if len(faults) != len(test.want) || t.Failed() {
+				t.Errorf("faults, want %d:\n%s", len(test.want), strings.Join(faults, "\n"))
+			}
+		})
+	}
+}
+
+// faultsOf takes a joined error apart.
+func faultsOf(err error) []string {
+	if err == nil {
+		return nil
+	}
+	if fault, ok := err.(*KeyError); ok { //nolint:errorlint // the joined ones are wanted one by one
+		return []string{fault.Error()}
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []string{err.Error()}
+	}
+	var faults []string
+	for _, err := range joined.Unwrap() {
+		faults = append(faults, faultsOf(err)...)
+	}
+	return faults
+}
+
+func TestFileErrorsHideValues(t *testing.T) {
+	t.Parallel()
+	const canary = "canary-4711"
+	for _, test := range []struct{ name, file, want string }{
+		{"a value that is an alias", "api:\n  token: *" + canary + "\n", "not a YAML file"},
+		{"a value with the wrong tag", "api:\n  token: !!int " + canary + "\n", "not a YAML file"},
+		{"no keys", canary, "not a YAML file"},
+		{"bad indentation", "api:\n  token: " + canary + "\n bad: x\n", "line"},
+		{"a key twice", "workers: 1\nworkers: 2\n", `"workers" already defined at line 1`},
+		{"a secret that is no text", "profiles: {p: {secrets: {k: [" + canary + "]}}}\n", "profiles.p.secrets.k: want text"},
+		{"a key that looks like a value", "api: {token: " + canary + ", workers: [" + canary + "]}\n", "api.workers: is unknown"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := LoadConfig(Sources{File: writeFile(t, "config.yaml", test.file)})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error is %v, want %q in it", err, test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), canary) {
+				t.Errorf("error repeats the value: %v", err)
+			}
+		})
+	}
+	if _, err := LoadConfig(Sources{File: filepath.Join(t.TempDir(), "missing.yaml")}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestZeroConfigIsValid(t *testing.T) {
+	t.Parallel()
+	if err := (Config{}).Validate(); err != nil {
+		t.Error(err)
+	}
+	bad := Config{
+		Workers: -1, Retain: map[queue.Result]outbound.Retain{"lost": {}, queue.Dead: {Count: -1}},
+		HTTP: HTTPConfig{MaxIdleConns: -1}, ShutdownTimeout: -1,
+	}
+	if faults := faultsOf(bad.Validate()); len(faults) != 5 {
+		t.Errorf("want 5 faults:\n%s", strings.Join(faults, "\n"))
+	}
+	var fault *KeyError
+	if _, err := New(bad, Options{}); !errors.As(err, &fault) {
+		t.Errorf("New: %v", err)
+	}
+}
+
+func TestLogger(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		config LogConfig
+		want   string // in the log of an info and a debug line
+		lines  int
+	}{
+		{LogConfig{}, `"msg":"hello"`, 1},
+		{LogConfig{Level: "debug", Format: "console"}, "INFO\thello", 2},
+		{LogConfig{Level: "error"}, "", 0},
+	} {
+		var out bytes.Buffer
+		log, err := test.config.NewLogger(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Info("hello")
+		log.Debug("details")
+		if lines := strings.Count(out.String(), "\n"); lines != test.lines || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%+v: got %q", test.config, out.String())
+		}
+	}
+	if _, err := (LogConfig{Level: "loud"}).NewLogger(nil); err == nil {
+		t.Error("an unknown level is no error")
+	}
+}

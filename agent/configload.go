@@ -1,0 +1,220 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+
+	"github.com/outrider-go/outrider/profile"
+)
+
+// EnvPrefix begins the name of every environment variable of the configuration:
+// OUTRIDER_API_LISTEN is api.listen.
+const EnvPrefix = "OUTRIDER_"
+
+// Variables with the prefix that are no keys: what the command line reads for
+// itself, and where the tests find their vectors.
+const (
+	EnvServer  = EnvPrefix + "SERVER"
+	EnvToken   = EnvPrefix + "TOKEN"
+	EnvConfig  = EnvPrefix + "CONFIG"
+	EnvVectors = EnvPrefix + "VECTORS"
+)
+
+var otherVariables = []string{EnvServer, EnvToken, EnvConfig, EnvVectors}
+
+// Sources of a configuration, weakest first.
+type Sources struct {
+	// File is the path of a YAML file. Default: no file.
+	File string
+	// Env holds variables as os.Environ gives them. One that is empty counts as
+	// not set. Default: none.
+	Env []string
+	// Flags holds the flags that were given, by key: "api.listen". Default: none.
+	Flags map[string]any
+}
+
+// LoadConfig reads a configuration. A flag beats the variable, which beats the
+// file, which beats the default. Unknown keys and variables are errors with the
+// known one that comes closest. The error joins everything that is wrong; each
+// fault that belongs to a key is a [*KeyError].
+func LoadConfig(sources Sources) (Config, error) {
+	env := envMap(sources.Env)
+	fromEnv, faults := envKeys(env)
+	merged := koanf.New(".")
+	if sources.File != "" {
+		if err := merged.Load(file.Provider(sources.File), yaml.Parser()); err != nil {
+			return Config{}, fmt.Errorf("read configuration %s: %w", sources.File, fileError(err))
+		}
+	}
+	for _, keys := range []map[string]any{fromEnv, sources.Flags} {
+		if err := merged.Load(confmap.Provider(keys, "."), nil); err != nil {
+			return Config{}, fmt.Errorf("merge configuration: %w", err)
+		}
+	}
+	config, decodeFaults := decodeConfig(merged.Raw(), secretReader{env})
+	faults = append(faults, decodeFaults...)
+	faults = append(faults, config.Validate())
+	if err := errors.Join(faults...); err != nil {
+		return Config{}, err
+	}
+	return config.withDefaults(), nil
+}
+
+// envMap makes a map of variables, leaving out those that are empty.
+func envMap(env []string) map[string]string {
+	all := map[string]string{}
+	for _, variable := range env {
+		if name, value, _ := strings.Cut(variable, "="); value != "" {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+// envKeys returns the values of the variables by key.
+func envKeys(env map[string]string) (values map[string]any, faults []error) {
+	keys := map[string]string{}
+	for _, k := range configKeys(secretReader{}) {
+		keys[EnvPrefix+strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))] = k.name
+	}
+	values = map[string]any{}
+	for _, name := range sortedKeys(env) {
+		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(otherVariables, name) {
+			continue
+		}
+		if key, ok := keys[name]; ok {
+			values[key] = env[name]
+			continue
+		}
+		known := append(slices.Sorted(maps.Keys(keys)), otherVariables...)
+		faults = append(faults, &KeyError{name, errors.New(unknownName(name, known))})
+	}
+	return values, faults
+}
+
+// fileError drops what YAML's errors repeat of the file, which may be a secret:
+// only those of its scanner, which have a line and a fixed text, stay whole.
+func fileError(err error) error {
+	text := err.Error()
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.As(err, new(*fs.PathError)):
+		return err
+	case strings.HasPrefix(text, "yaml: line "), strings.Contains(text, "already defined at line"):
+		return errors.New(text)
+	default:
+		return errors.New("is not a YAML file of keys and values")
+	}
+}
+
+// decodeConfig reads merged values, profiles included.
+func decodeConfig(values map[string]any, secrets secretReader) (config Config, faults []error) {
+	profiles := values["profiles"]
+	delete(values, "profiles")
+	faults = decodeKeys("", values, configKeys(secrets), &config)
+	if api, ok := values["api"].(map[string]any); ok && api["token"] != nil && api["token_file"] != nil {
+		faults = append(faults, &KeyError{"api.token_file", errors.New("api.token is given too: choose one")})
+	}
+	if profiles == nil {
+		return config, faults
+	}
+	byID, ok := profiles.(map[string]any)
+	if !ok {
+		return config, append(faults, &KeyError{"profiles", errors.New("want profiles by their ids")})
+	}
+	config.Profiles = map[string]profile.Options{}
+	for _, id := range sortedKeys(byID) {
+		var options profile.Options
+		fields, ok := byID[id].(map[string]any)
+		if !ok && byID[id] != nil {
+			faults = append(faults, &KeyError{"profiles." + id, errors.New("want the keys of a profile")})
+		}
+		faults = append(faults, decodeKeys("profiles."+id+".", fields, profileKeys(secrets), &options)...)
+		config.Profiles[id] = options
+	}
+	return config, faults
+}
+
+// decoder sets the fields of a T from nested values.
+type decoder[T any] struct {
+	path   string // of the values, with a dot at its end, for errors
+	keys   []key[T]
+	target *T
+	faults []error
+}
+
+// decodeKeys sets target from nested values, and returns what is wrong.
+func decodeKeys[T any](path string, values map[string]any, keys []key[T], target *T) []error {
+	d := decoder[T]{path: path, keys: keys, target: target}
+	d.section("", values)
+	return d.faults
+}
+
+// section reads the values whose names begin with prefix.
+func (d *decoder[T]) section(prefix string, values map[string]any) {
+	for _, name := range sortedKeys(values) {
+		err := d.value(prefix+name, name, values[name])
+		if entries, ok := errors.AsType[entryErrors](err); ok {
+			for _, entry := range entries {
+				d.faults = append(d.faults, &KeyError{d.path + prefix + name + "." + entry.Key, entry.Err})
+			}
+		} else if err != nil {
+			d.faults = append(d.faults, &KeyError{d.path + prefix + name, err})
+		}
+	}
+}
+
+func (d *decoder[T]) value(name, last string, value any) error {
+	below, nested := value.(map[string]any)
+	known := slices.IndexFunc(d.keys, func(k key[T]) bool { return k.name == name })
+	isSection := slices.ContainsFunc(d.keys, func(k key[T]) bool { return strings.HasPrefix(k.name, name+".") })
+	switch {
+	case strings.Contains(last, "."):
+		return errors.New("has a dot: write one key below the other")
+	case (known >= 0 || isSection) && value == nil: // "workers:" with nothing behind it
+		return nil
+	case known >= 0:
+		return d.keys[known].set(d.target, value)
+	case len(below) > 0: // an unknown section is reported by its keys
+		d.section(name+".", below)
+		return nil
+	case isSection && nested:
+		return nil
+	case isSection:
+		return errors.New("want keys below it")
+	default:
+		return errors.New(unknownName(name, d.names()))
+	}
+}
+
+func (d *decoder[T]) names() []string {
+	names := make([]string, len(d.keys))
+	for i, k := range d.keys {
+		names[i] = k.name
+	}
+	return names
+}
+
+// checkDir makes the agent's directory, or checks the one that is there.
+func checkDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return &KeyError{"dir", err}
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return &KeyError{"dir", err}
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return &KeyError{"dir", fmt.Errorf("%s is open to others (mode %#o): run chmod 700", dir, mode)}
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package agent
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/stats"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// SendRequest is the body of POST /v1/messages, and each line of a batch.
+type SendRequest struct {
+	Endpoint       string            `json:"endpoint"`
+	Payload        *string           `json:"payload,omitempty"`        // text
+	PayloadBase64  []byte            `json:"payload_base64,omitempty"` // bytes
+	ContentType    string            `json:"content_type,omitempty"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	Profile        string            `json:"profile,omitempty"`
+	WireFormat     string            `json:"wire_format,omitempty"`
+	IdempotencyKey string            `json:"idempotency_key,omitempty"`
+	NotBefore      time.Time         `json:"not_before,omitzero"`
+	ExpiresIn      string            `json:"expires_in,omitempty"` // a duration such as "90s"
+	Retry          string            `json:"retry,omitempty"`      // a retry policy's text
+}
+
+// SendResponse answers a SendRequest.
+type SendResponse struct {
+	ID        transport.ID `json:"id"`
+	Status    string       `json:"status"`
+	Duplicate bool         `json:"duplicate,omitempty"`
+}
+
+// MessageView is a message as the API shows it.
+type MessageView struct {
+	ID            transport.ID       `json:"id"`
+	Status        string             `json:"status"`
+	State         queue.State        `json:"state"`
+	Result        queue.Result       `json:"result,omitempty"`
+	Evidence      transport.Evidence `json:"evidence"`
+	Endpoint      string             `json:"endpoint"` // redacted
+	Profile       string             `json:"profile"`
+	WireFormat    string             `json:"wire_format"`
+	ContentType   string             `json:"content_type,omitempty"`
+	Bytes         int64              `json:"bytes"`
+	AttemptsMade  int                `json:"attempts_made"` // since queued or replayed
+	Replays       int                `json:"replays,omitempty"`
+	CreatedAt     time.Time          `json:"created_at"`
+	UpdatedAt     time.Time          `json:"updated_at"`
+	NextAttemptAt time.Time          `json:"next_attempt_at,omitzero"`
+	ExpiresAt     time.Time          `json:"expires_at,omitzero"`
+	LastError     string             `json:"last_error,omitempty"`
+	// Attempts is left out of listings.
+	Attempts []AttemptView `json:"attempts,omitempty"`
+	// Payload or PayloadBase64 is there where ?payload=true asks for it by id.
+	Payload       *string `json:"payload,omitempty"`
+	PayloadBase64 []byte  `json:"payload_base64,omitempty"`
+}
+
+// AttemptView is one attempt as the API shows it.
+type AttemptView struct {
+	N          int                `json:"n"`
+	StartedAt  time.Time          `json:"started_at"`
+	DurationMS float64            `json:"duration_ms"`
+	Class      transport.Class    `json:"class"`
+	Code       string             `json:"code,omitempty"`
+	Error      string             `json:"error,omitempty"`
+	Note       string             `json:"note,omitempty"`
+	Evidence   transport.Evidence `json:"evidence"`
+	Response   string             `json:"response,omitempty"` // the start of what the peer answered
+}
+
+// MessagePage answers GET /v1/messages and, with only the ids that changed, the
+// bulk operations.
+type MessagePage struct {
+	Messages []MessageView `json:"messages"`
+	Cursor   string        `json:"cursor,omitempty"` // for the next page; empty: this was the last
+}
+
+// StatsView answers GET /v1/stats.
+type StatsView struct {
+	Messages   MessageCounts        `json:"messages"`
+	InFlight   int                  `json:"in_flight"`
+	Transports []TransportStatsView `json:"transports"`
+}
+
+// MessageCounts counts messages by state and result.
+type MessageCounts struct {
+	Pending       int64   `json:"pending"`
+	Deliver       int64   `json:"deliver"`
+	Retry         int64   `json:"retry"`
+	Delivered     int64   `json:"delivered"`
+	Dead          int64   `json:"dead"`
+	Cancelled     int64   `json:"cancelled"`
+	Expired       int64   `json:"expired"`
+	Bytes         int64   `json:"bytes"`
+	OldestSeconds float64 `json:"oldest_seconds"`
+}
+
+// TransportStatsView is a transport's collector.
+type TransportStatsView struct {
+	Transport string         `json:"transport"`
+	Schemes   []string       `json:"schemes"`
+	Stats     stats.Snapshot `json:"stats"`
+}
+
+// DestinationView is a paused destination.
+type DestinationView struct {
+	Profile     string    `json:"profile"`
+	Destination string    `json:"destination"`
+	PausedUntil time.Time `json:"paused_until,omitzero"`
+	Reason      string    `json:"reason,omitempty"`
+}
+
+// Problem is an error as RFC 9457 has it.
+type Problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Field  string `json:"field,omitempty"` // of the request
+	Line   int    `json:"line,omitempty"`  // of a batch, from 1
+}
+
+// BatchResponse answers a batch: one SendResponse for each line, in their order.
+type BatchResponse struct {
+	Messages []SendResponse `json:"messages"`
+}
+
+// EventView is the data of a server-sent event. Its topic "dropped" tells that
+// the listener was too slow: see DroppedView.
+type EventView struct {
+	Topic   string          `json:"topic"`
+	Time    time.Time       `json:"time"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// DroppedView is the payload of an EventView with the topic "dropped".
+type DroppedView struct {
+	Count uint64 `json:"count"` // events lost since the last one that arrived
+}
+
+// DestinationsView answers GET /v1/destinations.
+type DestinationsView struct {
+	Destinations []DestinationView `json:"destinations"`
+}
+
+// PauseRequest is the body of POST /v1/destinations/pause and, without For, of
+// POST /v1/destinations/resume.
+type PauseRequest struct {
+	Profile     string `json:"profile,omitempty"` // default: the default profile
+	Destination string `json:"destination"`       // or any endpoint of it
+	For         string `json:"for,omitempty"`     // a duration; default: until it is resumed
+}
+
+// HealthView answers /livez and /readyz.
+type HealthView struct {
+	Status string `json:"status"`           // "ok", or "unavailable"
+	Reason string `json:"reason,omitempty"` // why it is not "ok"
+}

@@ -1,0 +1,131 @@
+// Command bench measures the framework against what people write by hand, in the
+// same run, and says whether the promises of docs/benchmarks.md hold.
+//
+// The receiver is a second process, so that its cost is not taken for ours. What
+// is compared runs in many short slices that take turns, and what is judged is
+// the median of the paired ratios with its 95 % interval: rates of a shared
+// machine drift, ratios within a run much less. The same reference measured twice
+// (A/A) tells how far a ratio can be trusted.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+)
+
+type settings struct {
+	rounds  int           // slices of each contestant in the rate benchmark
+	slice   int           // messages in a slice
+	latency int           // slices of a second in the latency benchmark
+	waiting int           // messages in the memory benchmark
+	only    string        // names of the benchmarks to run, parted by commas
+	idle    time.Duration // how long idle CPU time is measured
+	json    bool
+}
+
+func main() {
+	var s settings
+	sink := flag.Bool("sink", false, "be the receiver (the benchmark starts it itself)")
+	flag.IntVar(&s.rounds, "rounds", 40, "slices of each contestant")
+	flag.IntVar(&s.slice, "slice", 5000, "messages in a slice")
+	flag.IntVar(&s.latency, "latency", 15, "latency slices of each contestant, one second each")
+	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory benchmark")
+	flag.DurationVar(&s.idle, "idle", 3*time.Second, "how long idle CPU time is measured")
+	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole")
+	flag.BoolVar(&s.json, "json", false, "print the results as JSON")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if *sink {
+		os.Exit(exitCode(runSink(ctx)))
+	}
+	os.Exit(exitCode(run(ctx, s, os.Stdout)))
+}
+
+func exitCode(err error) int {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+// benchmark measures one thing and reports its figures.
+type benchmark struct {
+	name string
+	run  func(ctx context.Context, s settings, sink *sinkProcess) ([]figure, error)
+}
+
+var benchmarks = []benchmark{
+	{"rate", benchRate},
+	{"latency", benchLatency},
+	{"memory", benchMemory},
+	{"blackhole", benchBlackHole},
+}
+
+func run(ctx context.Context, s settings, out io.Writer) error {
+	sink, err := startSink(ctx)
+	if err != nil {
+		return err
+	}
+	defer sink.stop()
+	var all []figure
+	progress(s, out, "%s, %d CPUs, load %s", runtime.Version(), runtime.NumCPU(), loadAverage())
+	for _, b := range benchmarks {
+		if s.only != "" && !strings.Contains(","+s.only+",", ","+b.name+",") {
+			continue
+		}
+		progress(s, out, "\n%s", b.name)
+		figures, err := b.run(ctx, s, sink)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		for _, f := range figures {
+			progress(s, out, "  %s", f)
+		}
+		all = append(all, figures...)
+	}
+	if s.json {
+		if err := json.NewEncoder(out).Encode(all); err != nil {
+			return err
+		}
+	}
+	return judge(all)
+}
+
+func progress(s settings, out io.Writer, format string, args ...any) {
+	if !s.json {
+		fmt.Fprintf(out, format+"\n", args...)
+	}
+}
+
+// judge fails when a promise does not hold.
+func judge(figures []figure) error {
+	var broken []string
+	for _, f := range figures {
+		if f.Verdict == missed {
+			broken = append(broken, f.Name)
+		}
+	}
+	if len(broken) > 0 {
+		return fmt.Errorf("not as promised: %s", strings.Join(broken, "; "))
+	}
+	return nil
+}
+
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	fields := strings.Fields(string(text))
+	return strings.Join(fields[:min(3, len(fields))], " ")
+}

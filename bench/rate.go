@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/outrider-go/outrider/transport"
+)
+
+const payloadBytes = 1024
+
+// contestant delivers a slice of messages.
+type contestant struct {
+	name    string
+	deliver func(n int) error
+	rates   []float64 // messages a second, a slice each
+	cpu     []float64 // seconds of CPU a message
+	allocs  []float64 // allocations a message
+	bytes   []float64
+}
+
+// benchRate compares the framework with the hand-written pool.
+func benchRate(ctx context.Context, s settings, sink *sinkProcess) ([]figure, error) {
+	uri := "http://" + sink.Main + "/inbox"
+	endpoint, err := transport.ParseEndpoint(uri)
+	if err != nil {
+		return nil, err
+	}
+	empty, err := transport.ParseEndpoint("http://" + sink.Main + "/empty")
+	if err != nil {
+		return nil, err
+	}
+	pool, twin := newHandWritten(), newHandWritten()
+	defer pool.close()
+	defer twin.close()
+	ours, err := newHTTPFramework(ctx)
+	if err != nil {
+		return nil, err
+	}
+	payload := make([]byte, payloadBytes)
+	contestants := []*contestant{
+		{name: "hand-written", deliver: func(n int) error { return pool.deliver(ctx, uri, payload, n) }},
+		{name: "framework", deliver: func(n int) error { return ours.deliver(ctx, endpoint, payload, n) }},
+		{name: "hand-written again", deliver: func(n int) error { return twin.deliver(ctx, uri, payload, n) }},
+	}
+	for _, c := range contestants {
+		if err := c.deliver(2 * s.slice); err != nil { // warm up, until old records make room for new
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	before, err := sink.counts()
+	if err != nil {
+		return nil, err
+	}
+	if err := takeTurns(ctx, contestants, s); err != nil {
+		return nil, err
+	}
+	for _, target := range []transport.Endpoint{endpoint, empty} {
+		if err := ours.deliver(ctx, target, payload, s.slice); err != nil {
+			return nil, err
+		}
+	}
+	after, err := sink.counts()
+	if err != nil {
+		return nil, err
+	}
+	sent := int64((len(contestants)*s.rounds + 2) * s.slice)
+	if got := after.Messages - before.Messages; got != sent {
+		return nil, fmt.Errorf("%d messages arrived of %d", got, sent)
+	}
+	return rateFigures(contestants, after.Connections-before.Connections), ours.close(ctx)
+}
+
+// takeTurns runs a slice of each contestant per round, in an order that rotates
+// and reverses.
+func takeTurns(ctx context.Context, contestants []*contestant, s settings) error {
+	for round := range s.rounds {
+		for i := range contestants {
+			at := (i + round) % len(contestants)
+			if round%2 == 1 {
+				at = len(contestants) - 1 - at
+			}
+			if err := contestants[at].slice(s.slice); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (c *contestant) slice(n int) error {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cpu, start := cpuTime(), time.Now()
+	if err := c.deliver(n); err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	took, used := time.Since(start), cpuTime()-cpu
+	runtime.ReadMemStats(&after)
+	count := float64(n)
+	c.rates = append(c.rates, count/took.Seconds())
+	c.cpu = append(c.cpu, used.Seconds()/count)
+	c.allocs = append(c.allocs, float64(after.Mallocs-before.Mallocs)/count)
+	c.bytes = append(c.bytes, float64(after.TotalAlloc-before.TotalAlloc)/count)
+	return nil
+}
+
+func rateFigures(contestants []*contestant, newConnections int64) []figure {
+	pool, ours, twin := contestants[0], contestants[1], contestants[2]
+	sameTwice := ratio("hand-written / hand-written (A/A)", paired(twin.rates, pool.rates))
+	return []figure{
+		plain("hand-written: deliveries", median(pool.rates), "/s"),
+		plain("framework: deliveries", median(ours.rates), "/s"),
+		sameTwice,
+		atLeastRatio("framework / hand-written, deliveries per second", paired(ours.rates, pool.rates), 0.95, sameTwice.Value),
+		ratio("framework / hand-written, CPU per delivery", paired(ours.cpu, pool.cpu)),
+		plain("hand-written: allocations per delivery", median(pool.allocs), ""),
+		atMost("framework: allocations per delivery", median(ours.allocs), "", 52),
+		plain("hand-written: bytes allocated per delivery", median(pool.bytes), "B"),
+		plain("framework: bytes allocated per delivery", median(ours.bytes), "B"),
+		atMost("new connections, with and without a reply's body", float64(newConnections), "", 0),
+	}
+}
+
+// cpuTime is what this process has used so far.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := errors.Join(syscall.Getrusage(syscall.RUSAGE_SELF, &usage)); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}

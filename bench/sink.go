@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// healthyPorts is how many destinations the sink offers beside the main one.
+const healthyPorts = 99
+
+// counts is what the sink has seen.
+type counts struct {
+	Messages    int64 `json:"messages"`
+	Connections int64 `json:"connections"`
+}
+
+// hello is what the sink tells when it is ready.
+type hello struct {
+	Main    string   `json:"main"`
+	Healthy []string `json:"healthy"`
+	Hole    string   `json:"hole"` // accepts and never answers
+}
+
+// sinkProcess is the receiver in its own process.
+type sinkProcess struct {
+	hello
+	command *exec.Cmd
+	stdin   io.WriteCloser
+	stdout  *bufio.Scanner
+}
+
+func startSink(ctx context.Context) (*sinkProcess, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s := &sinkProcess{command: exec.CommandContext(ctx, self, "-sink")} //nolint:gosec // this program itself
+	s.command.Stderr = os.Stderr
+	if s.stdin, err = s.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := s.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s.stdout = bufio.NewScanner(stdout)
+	if err := s.command.Start(); err != nil {
+		return nil, fmt.Errorf("start the sink: %w", err)
+	}
+	if err := s.answer(&s.hello); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// answer reads a line of JSON from the sink.
+func (s *sinkProcess) answer(into any) error {
+	if !s.stdout.Scan() {
+		return errors.Join(errors.New("the sink does not answer"), s.stdout.Err())
+	}
+	return json.Unmarshal(s.stdout.Bytes(), into)
+}
+
+func (s *sinkProcess) counts() (counts, error) {
+	if _, err := io.WriteString(s.stdin, "\n"); err != nil {
+		return counts{}, err
+	}
+	var c counts
+	return c, s.answer(&c)
+}
+
+func (s *sinkProcess) stop() {
+	_ = s.stdin.Close() // it ends at the end of its input
+	_ = s.command.Wait()
+}
+
+// runSink serves until its input ends; each line asks for the counts.
+func runSink(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := &sink{}
+	var h hello
+	var err error
+	if h.Main, err = s.listen(ctx, s.serve); err != nil {
+		return err
+	}
+	for range healthyPorts {
+		address, err := s.listen(ctx, s.serve)
+		if err != nil {
+			return err
+		}
+		h.Healthy = append(h.Healthy, address)
+	}
+	if h.Hole, err = s.listen(ctx, s.swallow); err != nil {
+		return err
+	}
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(h); err != nil {
+		return err
+	}
+	for asked := bufio.NewScanner(os.Stdin); asked.Scan(); {
+		if err := out.Encode(counts{s.messages.Load(), s.connections.Load()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sink answers HTTP/1.1 as cheaply as can be: it must not be what is measured.
+type sink struct {
+	messages, connections atomic.Int64
+	serving               sync.WaitGroup
+}
+
+func (s *sink) listen(ctx context.Context, serve func(net.Conn)) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			s.connections.Add(1)
+			go serve(conn)
+		}
+	}()
+	return listener.Addr().String(), nil
+}
+
+var (
+	replyOK    = []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	replyEmpty = []byte("HTTP/1.1 204 No Content\r\n\r\n")
+	keyLength  = []byte("content-length:")
+	pathEmpty  = []byte("POST /empty")
+)
+
+func (s *sink) serve(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	r := bufio.NewReaderSize(conn, 8<<10)
+	for {
+		length, empty, err := readHead(r)
+		if err != nil {
+			return
+		}
+		if _, err := r.Discard(length); err != nil {
+			return
+		}
+		s.messages.Add(1)
+		reply := replyOK
+		if empty {
+			reply = replyEmpty
+		}
+		if _, err := conn.Write(reply); err != nil {
+			return
+		}
+	}
+}
+
+// readHead reads a request up to its body.
+func readHead(r *bufio.Reader) (length int, empty bool, err error) {
+	for first := true; ; first = false {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return 0, false, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		switch {
+		case first:
+			empty = bytes.HasPrefix(line, pathEmpty)
+		case len(line) == 0:
+			return length, empty, nil
+		case len(line) > len(keyLength) && bytes.EqualFold(line[:len(keyLength)], keyLength):
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(keyLength):]))); err != nil {
+				return 0, false, err
+			}
+		}
+	}
+}
+
+// swallow reads and never answers.
+func (s *sink) swallow(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	_, _ = io.Copy(io.Discard, conn)
+}

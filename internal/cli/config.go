@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/outrider-go/outrider/agent"
+)
+
+// configFlags are the flags that set keys of the configuration. Those that were
+// given beat the environment, which beats the file.
+type configFlags struct {
+	file string
+	set  *pflag.FlagSet
+	keys map[string]string // of each flag
+}
+
+func (f *configFlags) add(command *cobra.Command) {
+	f.set, f.keys = command.Flags(), map[string]string{}
+	f.set.StringVar(&f.file, "config", "", "read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
+	f.text("dir", "dir", "keep files in this `directory`")
+	f.text("api", "api.listen", "serve the API at this `address`, or off (default "+agent.DefaultListen+")")
+	f.text("retry", "retry", "default retry `policy`: standard, acapy, exponential, none or fields such as attempts=3,base=1s")
+	f.text("shutdown-timeout", "shutdown_timeout", "how long attempts may go on at the end (`duration`, default 30s)")
+	f.text("log-level", "log.level", "debug, info, warn or error (`level`, default info)")
+	f.text("log-format", "log.format", "json or console (`format`, default json)")
+	f.set.Bool("allow-private", false, "let messages go to addresses that are not public, this machine included")
+	f.keys["allow-private"] = "allow_private"
+}
+
+// text adds a flag whose text the configuration reads itself.
+func (f *configFlags) text(name, key, usage string) {
+	f.set.String(name, "", usage)
+	f.keys[name] = key
+}
+
+// load reads the configuration.
+func (f *configFlags) load(c *console) (agent.Config, error) {
+	given := map[string]any{}
+	f.set.Visit(func(flag *pflag.Flag) {
+		if key, ok := f.keys[flag.Name]; ok {
+			given[key] = flag.Value.String()
+		}
+	})
+	return loadConfig(c, f.file, given)
+}
+
+// loadConfig reads the configuration. What is wrong with it is a usage error.
+func loadConfig(c *console, file string, flags map[string]any) (agent.Config, error) {
+	config, err := agent.LoadConfig(agent.Sources{
+		File: cmp.Or(file, c.getenv(agent.EnvConfig)), Env: c.env, Flags: flags,
+	})
+	if err != nil {
+		return agent.Config{}, &exitError{code: ExitUsage, err: err}
+	}
+	return config, nil
+}
+
+func newConfig(c *console) *cobra.Command {
+	command := &cobra.Command{Use: "config", Short: "Show the configuration", RunE: onlySubcommands}
+	var asJSON bool
+	flags := configFlags{}
+	show := &cobra.Command{
+		Use: "print", Short: "Print the configuration in force, without its secrets", Args: arguments(),
+		Long: `Print shows what serve would run with, from flags, environment, file and defaults.
+Secrets show as ***.`,
+		RunE: func(*cobra.Command, []string) error {
+			config, err := flags.load(c)
+			if err != nil {
+				return err
+			}
+			settings := settingsOf(config)
+			if asJSON {
+				return c.json(nested(settings))
+			}
+			return writeSettings(c, settings)
+		},
+	}
+	flags.add(show)
+	addJSON(show, &asJSON)
+	command.AddCommand(show)
+	return command
+}
+
+func writeSettings(c *console, settings []setting) error {
+	grid := newTable(c.style, "KEY", "VALUE")
+	for _, s := range settings {
+		value := fmt.Sprint(s.value)
+		if list, ok := s.value.([]string); ok {
+			value = strings.Join(list, ", ")
+		}
+		grid.add(plain(strings.Join(s.path, "."), oneLine(value))...)
+	}
+	return grid.writeTo(c.out, "")
+}

@@ -1,0 +1,313 @@
+package cli
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/receiver"
+	"github.com/outrider-go/outrider/queue"
+)
+
+// listening waits until a tail hears events, and reads those it caused.
+func listening(t *testing.T, sh shell, tail *process) {
+	t.Helper()
+	const uri = "http://127.0.0.1:1"
+	for {
+		sh.want(t, ExitOK, "destinations", "pause", uri)
+		sh.want(t, ExitOK, "destinations", "resume", uri)
+		select {
+		case <-tail.lines:
+			sh.want(t, ExitOK, "destinations", "pause", "http://127.0.0.1:2")
+			for !strings.Contains(tail.line(t), "127.0.0.1:2") {
+			}
+			return
+		default:
+		}
+	}
+}
+
+func TestCommandsAgainstADaemon(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	box := openInbox(t, receiver.Options{})
+	down := closedPort(t)
+
+	// Delivered.
+	var sent agent.MessageView
+	sh.json(t, ExitOK, &sent, "send", box.url+"?token=canary", "-d", "payload-canary", "--wait", "20s", "-H", "authorization: canary")
+	status := sh.want(t, ExitOK, "status", sent.ID.String()).stdout
+	for _, want := range []string{"message   " + sent.ID.String(), "state     delivered", "evidence  acknowledged", "ATTEMPT", "success", "200", "token=***"} {
+		if !strings.Contains(status, want) {
+			t.Errorf("status lacks %q:\n%s", want, status)
+		}
+	}
+	if strings.Contains(status, "canary") {
+		t.Errorf("status shows a secret:\n%s", status)
+	}
+
+	// Dead, and replayed.
+	sh.want(t, ExitNotDelivered, "send", down, "-d", "x", "--retry", "none", "--wait", "20s")
+	var dead agent.MessagePage
+	sh.json(t, ExitOK, &dead, "list", "--state", "dead")
+	if len(dead.Messages) != 1 || dead.Messages[0].Endpoint != down {
+		t.Fatalf("dead letters: got %+v, want one", dead)
+	}
+	deadID := dead.Messages[0].ID.String()
+	if got := sh.want(t, ExitOK, "replay", "--dead", "--since", "1h", "--dry-run").stdout; !strings.Contains(got, deadID) || !strings.HasSuffix(got, "1 message would be replayed\n") {
+		t.Errorf("replay --dry-run: got\n%s", got)
+	}
+	var all replayed
+	sh.json(t, ExitOK, &all, "replay", "--dead")
+	if all.Count != 1 || all.DryRun || len(all.Messages) != 1 || all.Messages[0].Replays != 1 {
+		t.Errorf("replay --dead: got %+v, want one message", all)
+	}
+
+	// Waiting for a retry, cancelled, and replayed by its id.
+	var queued agent.SendResponse
+	sh.want(t, ExitOK, "destinations", "pause", down)
+	sh.json(t, ExitOK, &queued, "send", down, "-d", "payload-canary")
+	if got := sh.want(t, ExitOK, "status", queued.ID.String(), "--payload").stdout; !strings.HasSuffix(got, "\npayload-canary\n") {
+		t.Errorf("status --payload: got\n%s", got)
+	}
+	if got := sh.want(t, ExitOK, "cancel", queued.ID.String()).stdout; got != "cancelled "+queued.ID.String()+"\n" {
+		t.Errorf("cancel: got %q", got)
+	}
+	if got := sh.want(t, ExitFailure, "cancel", queued.ID.String()).stderr; !strings.Contains(got, "cancelled") {
+		t.Errorf("cancel again: got %q, want its state", got)
+	}
+	if got := sh.want(t, ExitOK, "replay", queued.ID.String()).stdout; got != "replayed "+queued.ID.String()+"\n" {
+		t.Errorf("replay: got %q", got)
+	}
+
+	// Listings.
+	got := sh.want(t, ExitOK, "list", "--limit", "1")
+	if strings.Count(got.stdout, "\n") != 2 || !strings.Contains(got.stderr, "--cursor ") {
+		t.Errorf("list: got\n%s%s", got.stdout, got.stderr)
+	}
+	cursor := strings.TrimSpace(got.stderr[strings.Index(got.stderr, "--cursor ")+len("--cursor "):])
+	if next := sh.want(t, ExitOK, "list", "--cursor", cursor).stdout; strings.Count(next, "\n") != 3 || strings.Contains(next, "canary") {
+		t.Errorf("next page: got\n%s", next)
+	}
+
+	// Statistics.
+	var statistics agent.StatsView
+	sh.json(t, ExitOK, &statistics, "stats")
+	if statistics.Messages.Delivered != 1 || len(statistics.Transports) != 1 {
+		t.Errorf("stats: got %+v", statistics)
+	}
+	text := sh.want(t, ExitOK, "stats").stdout
+	for _, want := range []string{"PENDING", "DELIVERED", "transport http, https", "PHASE", "total"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("stats lack %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestDestinations(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	if got := sh.want(t, ExitOK, "destinations", "list").stdout; got != "no destination is paused\n" {
+		t.Errorf("list: got %q", got)
+	}
+	if got := sh.want(t, ExitOK, "destinations", "pause", "https://example.com/inbox").stdout; got != "paused https://example.com\n" {
+		t.Errorf("pause: got %q", got)
+	}
+	var view agent.DestinationView
+	sh.json(t, ExitOK, &view, "destinations", "pause", "https://example.org", "--for", "1h")
+	if view.Destination != "https://example.org" || view.PausedUntil.IsZero() {
+		t.Errorf("pause for a time: got %+v", view)
+	}
+	var all agent.DestinationsView
+	sh.json(t, ExitOK, &all, "destinations", "list")
+	if len(all.Destinations) != 2 {
+		t.Errorf("list: got %+v, want two", all)
+	}
+	table := sh.want(t, ExitOK, "destinations", "list").stdout
+	for _, want := range []string{"DESTINATION", "https://example.com ", "resumed", "https://example.org ", "(in 59m"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("list lacks %q:\n%s", want, table)
+		}
+	}
+	if got := sh.want(t, ExitOK, "destinations", "resume", "https://example.com").stdout; got != "resumed https://example.com\n" {
+		t.Errorf("resume: got %q", got)
+	}
+}
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	box := openInbox(t, receiver.Options{FailFirst: 1})
+	lines, human := sh.start(t, "tail", "--json"), sh.start(t, "tail", "--topic", ".*(destination|outbound-message)::(p|r|d).*")
+	listening(t, sh, lines)
+	listening(t, sh, human)
+	sh.want(t, ExitOK, "send", box.url+"?token=canary", "-d", "canary", "--retry", "attempts=2,base=1ms", "--wait", "20s")
+
+	var topics []string
+	for !slices.Contains(topics, "outbound-message::delivered") {
+		var e agent.EventView
+		line := lines.line(t)
+		if err := json.Unmarshal([]byte(line), &e); err != nil || strings.Contains(line, "canary") {
+			t.Fatalf("line %q: %v", line, err)
+		}
+		topics = append(topics, e.Topic)
+	}
+	for _, want := range []string{"outbound-message::queued_for_delivery", "outbound-message::attempt_failed", "outbound-message::retrying"} {
+		if !slices.Contains(topics, want) {
+			t.Errorf("topics: got %q, want %s too", topics, want)
+		}
+	}
+	line := human.line(t)
+	for !strings.Contains(line, "retrying") {
+		line = human.line(t)
+	}
+	if !strings.Contains(line, "attempt 1, 503, ") || !strings.Contains(line, ", next ") || !strings.Contains(line, "token=***") {
+		t.Errorf("retrying: got %q", line)
+	}
+	if line = human.line(t); !strings.Contains(line, "delivered") || !strings.Contains(line, "attempt 2, 200, acknowledged, ") {
+		t.Errorf("delivered: got %q", line)
+	}
+	if code := lines.stop(); code != ExitOK || lines.errors() != "" {
+		t.Errorf("end of tail: exit code %d, stderr %q", code, lines.errors())
+	}
+}
+
+func TestDaemonErrors(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	away := shell{env: []string{"OUTRIDER_SERVER=" + strings.TrimSuffix(closedPort(t), "/inbox")}}
+	tests := map[string]struct {
+		shell shell
+		args  []string
+		code  int
+		want  string
+	}{
+		"no daemon":           {away, []string{"list"}, ExitFailure, "start a daemon with: outrider serve"},
+		"no daemon to send":   {away, []string{"send", "https://example.com", "-d", "x"}, ExitFailure, "outrider serve"},
+		"no daemon to tail":   {away, []string{"tail"}, ExitFailure, "outrider serve"},
+		"unknown message":     {sh, []string{"status", someID}, ExitNotFound, "no message with this id"},
+		"cancel of unknown":   {sh, []string{"cancel", someID}, ExitNotFound, "no message with this id"},
+		"replay of unknown":   {sh, []string{"replay", someID}, ExitNotFound, "no message with this id"},
+		"unknown state":       {sh, []string{"list", "--state", "lost"}, ExitUsage, "lost"},
+		"limit out of range":  {sh, []string{"list", "--limit", "100000"}, ExitUsage, "limit"},
+		"since what":          {sh, []string{"replay", "--dead", "--since", "lunch"}, ExitUsage, "since"},
+		"pattern":             {sh, []string{"tail", "--topic", "("}, ExitUsage, "topic"},
+		"pause of no URI":     {sh, []string{"destinations", "pause", "example.com"}, ExitUsage, "scheme"},
+		"token file missing":  {sh, []string{"list", "--token-file", filepath.Join(t.TempDir(), "none")}, ExitFailure, "--token-file"},
+		"send without scheme": {sh, []string{"send", "gopher://example.com", "-d", "x"}, ExitFailure, "gopher"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := test.shell.want(t, test.code, test.args...)
+			if !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 || got.stdout != "" {
+				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, test.want, got.stdout)
+			}
+		})
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	const token = "canary-token"
+	file, config := filepath.Join(t.TempDir(), "token"), filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, token+"\n")
+	write(t, config, "api:\n  token_file: "+file+"\n")
+	sh, _ := startDaemon(t, "--config", config)
+	empty := filepath.Join(t.TempDir(), "empty")
+	write(t, empty, "\n")
+	tests := map[string]struct {
+		shell shell
+		flags []string
+		code  int
+		want  string
+	}{
+		"none":        {shell: sh, code: ExitFailure, want: "set OUTRIDER_TOKEN, or use --token-file"},
+		"wrong":       {shell: sh.with("OUTRIDER_TOKEN=other"), code: ExitFailure, want: "set OUTRIDER_TOKEN"},
+		"variable":    {shell: sh.with("OUTRIDER_TOKEN=" + token)},
+		"file":        {shell: sh, flags: []string{"--token-file", file}},
+		"file first":  {shell: sh.with("OUTRIDER_TOKEN=other"), flags: []string{"--token-file", file}},
+		"empty file":  {shell: sh, flags: []string{"--token-file", empty}, code: ExitFailure, want: "is empty"},
+		"bad  header": {shell: sh.with("OUTRIDER_TOKEN=canary\nx"), code: ExitFailure, want: "header"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := test.shell.want(t, test.code, append([]string{"stats"}, test.flags...)...)
+			if !strings.Contains(got.stderr, test.want) || strings.Contains(got.stderr+got.stdout, "canary") {
+				t.Errorf("stderr: got %q, want %q and no token", got.stderr, test.want)
+			}
+		})
+	}
+}
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	p := shell{}.start(t, "serve", "--api", "127.0.0.1:0", "--allow-private", "--log-level", "warn")
+	line := p.line(t)
+	url, ok := strings.CutPrefix(strings.TrimSuffix(line, ", schemes http https"), "outrider ready: api ")
+	if !ok || !strings.HasPrefix(url, "http://127.0.0.1:") {
+		t.Fatalf("ready: got %q", line)
+	}
+	sh := shell{env: []string{"OUTRIDER_SERVER=" + url}}
+	taken := shell{}.want(t, ExitFailure, "serve", "--api", strings.TrimPrefix(url, "http://"))
+	if !strings.Contains(taken.stderr, "choose another address with --api") {
+		t.Errorf("address that is taken: got %q", taken.stderr)
+	}
+	down := closedPort(t)
+	sh.want(t, ExitOK, "destinations", "pause", down)
+	sh.want(t, ExitOK, "send", down, "-d", "four")
+	if code := p.stop(); code != ExitOK {
+		t.Errorf("exit code: got %d, want 0", code)
+	}
+	stderr := p.errors()
+	if !strings.Contains(stderr, "allow_private is on") || !strings.HasSuffix(stderr, "outrider: stopped: 1 message (4 B) left\n") {
+		t.Errorf("stderr: got %q, want a warning, and what is left", stderr)
+	}
+}
+
+func TestServeAsJSON(t *testing.T) {
+	t.Parallel()
+	_, p := startDaemon(t)
+	if code := p.stop(); code != ExitOK {
+		t.Errorf("exit code: got %d, want 0", code)
+	}
+	var end struct {
+		Stopped bool           `json:"stopped"`
+		Left    map[string]any `json:"left"`
+	}
+	readJSON(t, p.line(t), &end)
+	if !end.Stopped || end.Left["messages"] != 0.0 {
+		t.Errorf("end: got %+v", end)
+	}
+}
+
+func TestServeWithoutAPI(t *testing.T) {
+	t.Parallel()
+	p := shell{}.start(t, "serve", "--api", "off", "--log-level", "error")
+	if line := p.line(t); line != "outrider ready: api off, schemes http https" {
+		t.Errorf("ready: got %q", line)
+	}
+	if code := p.stop(); code != ExitOK || !strings.HasSuffix(p.errors(), "outrider: stopped: nothing is left to deliver\n") {
+		t.Errorf("end: exit code %d, stderr %q", code, p.errors())
+	}
+}
+
+func TestListEmpty(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	var page agent.MessagePage
+	sh.json(t, ExitOK, &page, "list", "--state", string(queue.Dead))
+	if page.Messages == nil || len(page.Messages) != 0 {
+		t.Errorf("list: got %+v, want an empty list", page)
+	}
+	if got := sh.want(t, ExitOK, "list").stdout; got != "no messages\n" {
+		t.Errorf("list: got %q", got)
+	}
+	if got := sh.want(t, ExitOK, "replay", "--dead").stdout; got != "replayed 0 messages\n" {
+		t.Errorf("replay --dead: got %q", got)
+	}
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// Exit codes of the program.
+const (
+	ExitOK           = iota // delivered; queued, where a daemon delivers later
+	ExitFailure             // the command failed
+	ExitUsage               // the command line is wrong
+	ExitNotDelivered        // a message was not delivered
+	ExitNotFound            // there is no such message
+	ExitLocked              // another process has the store
+)
+
+// exitError is an error with its exit code.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *exitError) Unwrap() error { return e.err }
+
+// usagef is an error in the command line.
+func usagef(format string, args ...any) error {
+	return &exitError{ExitUsage, fmt.Errorf(format, args...)}
+}
+
+// exitCode returns the code of an error.
+func exitCode(err error) int {
+	var withCode *exitError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &withCode):
+		return withCode.code
+	case errors.Is(err, queue.ErrLocked):
+		return ExitLocked
+	case errors.Is(err, queue.ErrNotFound):
+		return ExitNotFound
+	default:
+		return ExitFailure
+	}
+}
+
+// report writes an error as one line.
+func report(ctx context.Context, w io.Writer, command string, err error) {
+	text := oneLine(err.Error())
+	if ctx.Err() != nil { // say it in the user's words
+		text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
+	}
+	if exitCode(err) == ExitUsage {
+		text += "; see: " + command + " --help"
+	}
+	_, _ = fmt.Fprintln(w, "outrider: "+text)
+}
+
+// oneLine joins the lines of a text, since errors.Join puts each fault on its
+// own, and takes out other control characters: a peer's words may be among it.
+func oneLine(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.Map(printable, strings.Join(lines, "; "))
+}

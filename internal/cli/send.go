@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/client"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+// ownWait is how long send waits for an agent of its own.
+const ownWait = time.Minute
+
+// sendFlags are the flags of send.
+type sendFlags struct {
+	daemonFlags
+	config         string
+	allowPrivate   bool
+	data           string
+	text           bool
+	contentType    string
+	headers        []string
+	idempotencyKey string
+	ttl            time.Duration
+	wireFormat     string
+	profile        string
+	retry          string
+	wait           time.Duration
+	json           bool
+
+	own bool // it delivers the message itself
+}
+
+func newSend(c *console) *cobra.Command {
+	var flags sendFlags
+	command := &cobra.Command{
+		Use: "send URI -d STR|@FILE|@-", Short: "Send a message", Args: arguments("URI"),
+		Long: `Send queues a message with a daemon, where --server or OUTRIDER_SERVER names one.
+Otherwise it delivers the message itself, and waits until that is done.
+
+Exit codes: 0 delivered, or queued with a daemon; 1 failure; 2 usage; 3 not
+delivered.`,
+		Example: `  outrider send https://example.com/inbox -d 'hello'
+  outrider send https://example.com/orders -d @order.json --text --content-type application/json
+  outrider send https://example.com/inbox -d @- --server http://127.0.0.1:8480 --wait 30s < photo.jpg`,
+		RunE: func(command *cobra.Command, args []string) error {
+			request, err := flags.request(c, command, args[0])
+			if err != nil {
+				return err
+			}
+			return flags.run(command.Context(), c, command.Flags().Changed("wait"), request)
+		},
+	}
+	flags.add(command)
+	return command
+}
+
+func (f *sendFlags) add(command *cobra.Command) {
+	set := command.Flags()
+	set.StringVarP(&f.data, "data", "d", "", "the payload: a `text`, @FILE, or @- for standard input")
+	set.BoolVar(&f.text, "text", false, "the file is text")
+	set.StringVar(&f.contentType, "content-type", "", "the payload's media `type` (default by wire format)")
+	set.StringArrayVarP(&f.headers, "header", "H", nil, "metadata to send along, as `'name: value'`; may be repeated")
+	set.StringVar(&f.idempotencyKey, "idempotency-key", "", "a second message with the same `key` is not queued")
+	set.DurationVar(&f.ttl, "ttl", 0, "give up after this long (default never)")
+	set.StringVar(&f.wireFormat, "wire-format", "", "encode with this wire `format` (default raw)")
+	set.StringVar(&f.profile, "profile", "", "send as this `profile` (default \"default\")")
+	set.StringVar(&f.retry, "retry", "", "retry `policy`: standard, acapy, exponential, none or fields such as attempts=3,base=1s")
+	set.DurationVar(&f.wait, "wait", 0, "wait so long for the delivery (default 1m0s without a daemon, none with one)")
+	f.daemonFlags.add(command, "; without, send itself")
+	set.StringVar(&f.config, "config", "", "without a daemon: read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
+	set.BoolVar(&f.allowPrivate, "allow-private", false, "without a daemon: let the message go to addresses that are not public")
+	addJSON(command, &f.json)
+}
+
+// check finds what is wrong with the command line before anything is read.
+func (f *sendFlags) check(command *cobra.Command, uri string) error {
+	switch {
+	case !command.Flags().Changed("data"):
+		return usagef("-d is missing: give the payload as -d STR, -d @FILE, or -d @- for standard input")
+	case command.Flags().Changed("ttl") && f.ttl <= 0:
+		return usagef("--ttl: want a duration above zero")
+	case f.wait < 0:
+		return usagef("--wait is negative")
+	}
+	if _, err := transport.ParseEndpoint(uri); err != nil {
+		return usagef("%w", err)
+	}
+	if f.retry != "" {
+		if _, err := outbound.ParseRetryPolicy(f.retry); err != nil {
+			return usagef("--retry: %w", err)
+		}
+	}
+	return nil
+}
+
+// request makes the request that the command line describes.
+func (f *sendFlags) request(c *console, command *cobra.Command, uri string) (agent.SendRequest, error) {
+	if err := f.check(command, uri); err != nil {
+		return agent.SendRequest{}, err
+	}
+	headers, err := parseHeaders(f.headers)
+	if err != nil {
+		return agent.SendRequest{}, err
+	}
+	body, err := readPayload(f.data, f.text, c.in)
+	if err != nil {
+		return agent.SendRequest{}, err
+	}
+	request := agent.SendRequest{
+		Endpoint: uri, ContentType: f.contentType, Metadata: headers, Profile: f.profile, WireFormat: f.wireFormat,
+		IdempotencyKey: f.idempotencyKey, Retry: f.retry,
+	}
+	if f.ttl > 0 {
+		request.ExpiresIn = f.ttl.String()
+	}
+	if body.text || len(body.data) == 0 { // empty base64 would be none
+		text := string(body.data)
+		request.Payload = &text
+	} else {
+		request.PayloadBase64 = body.data
+	}
+	return request, nil
+}
+
+// run sends through a daemon where one is named, and otherwise by itself.
+func (f *sendFlags) run(ctx context.Context, c *console, waitGiven bool, request agent.SendRequest) error {
+	if f.server != "" || c.getenv(agent.EnvServer) != "" {
+		return f.throughDaemon(ctx, c, request)
+	}
+	if !waitGiven {
+		f.wait = ownWait
+	}
+	if f.wait == 0 {
+		return usagef("--wait 0 needs a daemon to deliver the message: name it with --server")
+	}
+	return f.byItself(ctx, c, request)
+}
+
+func (f *sendFlags) throughDaemon(ctx context.Context, c *console, request agent.SendRequest) error {
+	if f.allowPrivate || f.config != "" {
+		return usagef("--allow-private and --config are for sending without a daemon: give them to outrider serve")
+	}
+	daemon, err := f.open(c)
+	if err != nil {
+		return err
+	}
+	defer daemon.Close()
+	return explain(f.deliver(ctx, c, daemon, request))
+}
+
+func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.SendRequest) error {
+	f.own = true
+	flags := map[string]any{}
+	if f.allowPrivate {
+		flags["allow_private"] = true
+	}
+	config, err := loadConfig(c, f.config, flags)
+	if err != nil {
+		return err
+	}
+	if config.Retry == "standard" { // it takes days, and nobody asked for it
+		config.Retry = "exponential,age=" + f.wait.String()
+	}
+	own, err := startOwn(ctx, config)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.deliver(ctx, c, own.client, request), own.stop(ctx))
+}
+
+// deliver sends and, where it is to wait, tells what became of the message.
+func (f *sendFlags) deliver(ctx context.Context, c *console, daemon *client.Client, request agent.SendRequest) error {
+	deadline := time.Now().Add(f.wait)
+	accepted, err := daemon.Send(ctx, request)
+	if err != nil {
+		return err
+	}
+	if f.wait == 0 {
+		return f.reportQueued(c, accepted)
+	}
+	message, err := await(ctx, daemon, accepted.ID, deadline)
+	if err != nil {
+		return fmt.Errorf("message %s was taken, and what became of it is not known: %w", accepted.ID, err)
+	}
+	return f.report(c, &message)
+}
+
+// await returns a message when it is done, or as it is at the deadline.
+func await(ctx context.Context, daemon *client.Client, id transport.ID, deadline time.Time) (agent.MessageView, error) {
+	waiting, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	message, err := daemon.Wait(waiting, id)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		return daemon.Get(ctx, id, false)
+	}
+	return message, err
+}

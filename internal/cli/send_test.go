@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/receiver"
+	"github.com/outrider-go/outrider/queue"
+)
+
+func TestSendByItself(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "payload")
+	write(t, file, "\xff\x00 binary")
+	tests := map[string]struct {
+		flags       []string
+		stdin       string
+		payload     string
+		contentType string
+	}{
+		"text":            {flags: []string{"-d", "hellö"}, payload: "hellö"},
+		"empty":           {flags: []string{"-d", ""}},
+		"JSON":            {flags: []string{"-d", `{"a": 1}`, "--content-type", "application/json"}, payload: `{"a": 1}`, contentType: "application/json"},
+		"file":            {flags: []string{"-d", "@" + file}, payload: "\xff\x00 binary"},
+		"standard input":  {flags: []string{"-d", "@-"}, stdin: "\xfe piped", payload: "\xfe piped"},
+		"input as text":   {flags: []string{"-d", "@-", "--text"}, stdin: "piped", payload: "piped"},
+		"empty input":     {flags: []string{"-d", "@-"}},
+		"all other flags": {flags: []string{"-d", "x", "-H", "x-kind: order", "--ttl", "1m", "--idempotency-key", "k", "--profile", "default", "--wire-format", "raw", "--retry", "none", "--wait", "20s"}, payload: "x"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			box := openInbox(t, receiver.Options{})
+			args := append([]string{"send", box.url, "--allow-private"}, test.flags...)
+			got := shell{stdin: test.stdin}.want(t, ExitOK, args...)
+			if !strings.HasPrefix(got.stdout, "delivered ") || !strings.Contains(got.stdout, "acknowledged 200, 1 attempt") || got.stderr != "" {
+				t.Errorf("stdout: got %q; stderr: %q", got.stdout, got.stderr)
+			}
+			arrived := box.received()
+			if len(arrived) != 1 || string(arrived[0].Payload) != test.payload {
+				t.Fatalf("arrived: got %+v, want the payload %q", arrived, test.payload)
+			}
+			if test.contentType != "" && arrived[0].ContentType != test.contentType {
+				t.Errorf("content type: got %q, want %q", arrived[0].ContentType, test.contentType)
+			}
+		})
+	}
+}
+
+func TestSendRetries(t *testing.T) {
+	t.Parallel()
+	box := openInbox(t, receiver.Options{FailFirst: 2})
+	var message agent.MessageView
+	shell{}.json(t, ExitOK, &message, "send", box.url, "-d", "x", "--allow-private", "--retry", "attempts=5,base=1ms")
+	if message.Result != queue.Delivered || message.AttemptsMade != 3 || len(message.Attempts) != 3 {
+		t.Errorf("message: got %+v, want it delivered by the third attempt", message)
+	}
+	if first := message.Attempts[0]; first.Code != "503" {
+		t.Errorf("first attempt: got %+v, want a 503", first)
+	}
+}
+
+func TestSendIsRefused(t *testing.T) {
+	t.Parallel()
+	box := openInbox(t, receiver.Options{})
+	tests := map[string]struct {
+		args []string
+		env  []string
+		want string
+	}{
+		"private address":     {args: []string{"send", box.url, "-d", "x"}, want: "--allow-private"},
+		"unknown scheme":      {args: []string{"send", "gopher://example.com/1", "-d", "x"}, want: "gopher"},
+		"unknown profile":     {args: []string{"send", box.url, "-d", "x", "--profile", "nobody"}, want: "nobody"},
+		"unknown wire format": {args: []string{"send", box.url, "-d", "x", "--wire-format", "morse", "--allow-private"}, want: "morse"},
+		"missing file":        {args: []string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, want: "no such file"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := shell{env: test.env}.want(t, ExitFailure, test.args...)
+			if !strings.Contains(got.stderr, test.want) || got.stdout != "" {
+				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, test.want, got.stdout)
+			}
+		})
+	}
+	if n := len(box.received()); n != 0 {
+		t.Errorf("%d messages arrived", n)
+	}
+}
+
+func TestSendIsNotDelivered(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		flags []string
+		want  string
+	}{
+		"dead":           {[]string{"--retry", "none"}, "not delivered: dead after 1 attempt: "},
+		"no time at all": {[]string{"--wait", "1ns", "--retry", "standard"}, "not delivered within 0 µs"},
+		"time has ended": {[]string{"--wait", "200ms", "--retry", "standard"}, "not delivered within 200 ms"},
+		"expired":        {[]string{"--ttl", "50ms", "--retry", "standard"}, "not delivered: expired"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"send", closedPort(t), "-d", "x", "--allow-private"}, test.flags...)
+			got := shell{}.want(t, ExitNotDelivered, args...)
+			if !strings.Contains(got.stderr, test.want) || got.stdout != "" {
+				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, test.want, got.stdout)
+			}
+		})
+	}
+}
+
+func TestSendIsNotDeliveredAsJSON(t *testing.T) {
+	t.Parallel()
+	var message agent.MessageView
+	shell{}.json(t, ExitNotDelivered, &message, "send", closedPort(t), "-d", "x", "--allow-private", "--retry", "none")
+	if message.Result != queue.Dead || message.Status != "undeliverable" || len(message.Attempts) != 1 {
+		t.Errorf("message: got %+v, want a dead one", message)
+	}
+}
+
+func TestSendIsInterrupted(t *testing.T) {
+	t.Parallel()
+	p := shell{}.start(t, "send", closedPort(t), "-d", "x", "--allow-private", "--retry", "standard")
+	if code := p.stop(); code != ExitFailure {
+		t.Errorf("exit code: got %d, want %d", code, ExitFailure)
+	}
+	if !strings.Contains(p.errors(), "interrupted") {
+		t.Errorf("stderr: got %q, want the reason", p.errors())
+	}
+}
+
+func TestSendThroughDaemon(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	box := openInbox(t, receiver.Options{})
+
+	got := sh.want(t, ExitOK, "send", box.url, "-d", "x", "--idempotency-key", "once")
+	if !strings.HasPrefix(got.stdout, "queued_for_delivery ") || got.stderr != "" {
+		t.Errorf("stdout: got %q; stderr: %q", got.stdout, got.stderr)
+	}
+	var again agent.SendResponse
+	sh.json(t, ExitOK, &again, "send", box.url, "-d", "x", "--idempotency-key", "once")
+	if !again.Duplicate || !strings.Contains(got.stdout, again.ID.String()) {
+		t.Errorf("again: got %+v, want a duplicate of %q", again, got.stdout)
+	}
+	if note := sh.want(t, ExitOK, "send", box.url, "-d", "x", "--idempotency-key", "once"); !strings.Contains(note.stderr, "is known") {
+		t.Errorf("stderr: got %q, want a note on the duplicate", note.stderr)
+	}
+	if got := sh.want(t, ExitOK, "send", box.url, "-d", "y", "--wait", "20s"); !strings.HasPrefix(got.stdout, "delivered ") {
+		t.Errorf("stdout: got %q", got.stdout)
+	}
+	got = sh.want(t, ExitNotDelivered, "send", closedPort(t), "-d", "x", "--wait", "300ms")
+	if !strings.Contains(got.stderr, "the next attempt is in") || !strings.Contains(got.stderr, "see: outrider status") {
+		t.Errorf("stderr: got %q, want what comes next", got.stderr)
+	}
+	got = sh.want(t, ExitNotDelivered, "send", closedPort(t), "-d", "x", "--wait", "20s", "--retry", "none")
+	if !strings.Contains(got.stderr, "dead after 1 attempt") || !strings.Contains(got.stderr, "see: outrider status") {
+		t.Errorf("stderr: got %q, want where to look", got.stderr)
+	}
+}
+
+// A daemon that ends must not look like a message that was not delivered.
+func TestSendWhenTheDaemonEnds(t *testing.T) {
+	t.Parallel()
+	sh, daemon := startDaemon(t)
+	tail := sh.start(t, "tail", "--json")
+	listening(t, sh, tail)
+	sender := sh.start(t, "send", closedPort(t), "-d", "x", "--wait", "1m", "--json")
+	for !strings.Contains(tail.line(t), "retrying") {
+	}
+	daemon.stop()
+	<-sender.done
+	if sender.code != ExitFailure || !strings.Contains(sender.errors(), "not known") {
+		t.Errorf("exit code %d, stderr %q: want a failure that says so", sender.code, sender.errors())
+	}
+}

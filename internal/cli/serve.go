@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+func newServe(c *console) *cobra.Command {
+	var asJSON bool
+	flags := configFlags{}
+	command := &cobra.Command{
+		Use: "serve", Short: "Run the daemon", Args: arguments(),
+		Long: `Serve runs the daemon: it takes messages over its HTTP API and delivers them. A
+line on stdout says when it is ready; the log is on stderr.
+
+The first SIGTERM or interrupt takes no more messages and lets the attempts under
+way end; a second one ends the program at once.`,
+		Example: `  outrider serve
+  outrider serve --config outrider.yaml --api 127.0.0.1:9480`,
+		RunE: func(command *cobra.Command, _ []string) error {
+			config, err := flags.load(c)
+			if err != nil {
+				return err
+			}
+			return serve(command.Context(), c, config, asJSON)
+		},
+	}
+	flags.add(command)
+	addJSON(command, &asJSON)
+	return command
+}
+
+// serve runs an agent until ctx ends.
+func serve(ctx context.Context, c *console, config agent.Config, asJSON bool) error {
+	logger, err := config.Log.NewLogger(c.err)
+	if err != nil {
+		return err
+	}
+	daemon, err := agent.New(config, agent.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	// The end of ctx starts the draining: it must not cut attempts short.
+	lasting := context.WithoutCancel(ctx)
+	if err := daemon.Start(lasting); err != nil {
+		return explainStart(err)
+	}
+	if err := announce(c, daemon, asJSON); err != nil {
+		_, stopErr := daemon.Stop(lasting)
+		return errors.Join(err, stopErr)
+	}
+	<-ctx.Done()
+	left, err := daemon.Stop(lasting)
+	return errors.Join(err, reportLeft(c, left, asJSON))
+}
+
+// explainStart says what to do about an address that is taken.
+func explainStart(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; is a daemon running there already? choose another address with --api", err)
+	}
+	return err
+}
+
+// announce tells that the daemon is ready, and where.
+func announce(c *console, daemon *agent.Agent, asJSON bool) error {
+	api, schemes := daemon.Addr(), daemon.Manager().Schemes()
+	if api != "" {
+		api = "http://" + api
+	}
+	if asJSON {
+		return c.json(struct {
+			Ready   bool     `json:"ready"`
+			API     string   `json:"api,omitempty"`
+			Schemes []string `json:"schemes"`
+		}{true, api, schemes})
+	}
+	if api == "" {
+		api = "off"
+	}
+	return c.printf("outrider ready: api %s, schemes %s", api, strings.Join(schemes, " "))
+}
+
+// reportLeft tells what a daemon that has stopped has not delivered.
+func reportLeft(c *console, left outbound.Left, asJSON bool) error {
+	if asJSON {
+		return c.json(struct {
+			Stopped bool          `json:"stopped"`
+			Left    outbound.Left `json:"left"`
+		}{true, left})
+	}
+	text := "nothing is left to deliver"
+	if left.Messages > 0 {
+		text = fmt.Sprintf("%s (%s) left", count(left.Messages, "message"), size(left.Bytes))
+	}
+	if left.InFlight > 0 {
+		text += fmt.Sprintf(", %s under way", count(left.InFlight, "attempt"))
+	}
+	c.notef("stopped: %s", text)
+	return nil
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+// setting is one key of a configuration and its value, as a file would have it.
+type setting struct {
+	path  []string
+	value any // text, a number, a truth value or a list of texts
+}
+
+// settings collects those that have a value.
+type settings []setting
+
+func (s *settings) add(value any, path ...string) {
+	if v := reflect.ValueOf(value); v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {
+		return
+	}
+	if v, ok := value.(fmt.Stringer); ok { // a duration, or a secret, which hides itself
+		value = v.String()
+	}
+	*s = append(*s, setting{path, value})
+}
+
+// settingsOf lists the keys that have a value, in the order of the documentation.
+func settingsOf(config agent.Config) settings {
+	var s settings
+	s.add(config.Dir, "dir")
+	s.add(config.API.Listen, "api", "listen")
+	s.add(config.API.Token, "api", "token")
+	s = append(s, setting{[]string{"allow_private"}, config.AllowPrivate})
+	s.add(cmp.Or(config.Workers, outbound.DefaultWorkers), "workers")
+	s.add(cmp.Or(config.LaneConcurrency, outbound.DefaultLaneConcurrency), "lane_concurrency")
+	s.add(cmp.Or(config.AttemptTimeout, outbound.DefaultAttemptTimeout), "attempt_timeout")
+	s.add(config.Retry, "retry")
+	s.add(config.MaxMessages, "max_messages")
+	s.add(config.MaxBytes, "max_bytes")
+	s.add(config.MaxMessageBytes, "max_message_bytes")
+	s.add(config.ShutdownTimeout, "shutdown_timeout")
+	s.add(config.TopicPrefix, "topic_prefix")
+	s.add(config.Log.Level, "log", "level")
+	s.add(config.Log.Format, "log", "format")
+	s.add(config.HTTP.MaxConnsPerHost, "http", "max_conns_per_host")
+	s.add(config.HTTP.MaxIdleConns, "http", "max_idle_conns")
+	s.add(config.HTTP.MessageIDHeader, "http", "message_id_header")
+	s.add(config.HTTP.UserAgent, "http", "user_agent")
+	s.addRetention(config.Retain)
+	for _, id := range slices.Sorted(maps.Keys(config.Profiles)) {
+		s.addProfile(id, config.Profiles[id])
+	}
+	return s
+}
+
+// addRetention lists how long done messages are kept. Zero does not limit, and
+// is a value too.
+func (s *settings) addRetention(retain map[queue.Result]outbound.Retain) {
+	if retain == nil {
+		retain = outbound.DefaultRetain()
+	}
+	for _, result := range slices.Sorted(maps.Keys(retain)) {
+		kept := retain[result]
+		*s = append(*s,
+			setting{[]string{"retain", string(result), "age"}, kept.Age.String()},
+			setting{[]string{"retain", string(result), "count"}, kept.Count})
+	}
+}
+
+func (s *settings) addProfile(id string, o profile.Options) {
+	add := func(value any, path ...string) { s.add(value, append([]string{"profiles", id}, path...)...) }
+	add(cmp.Or(o.Name, id), "name")
+	for _, name := range slices.Sorted(maps.Keys(o.Settings)) {
+		add(o.Settings[name], "settings", name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Secrets)) {
+		add(o.Secrets[name], "secrets", name)
+	}
+	add(texts(o.Egress.AllowNetworks), "egress", "allow_networks")
+	add(texts(o.Egress.AllowPorts), "egress", "allow_ports")
+	add(o.Egress.Proxy, "egress", "proxy")
+	add(o.TLS.CAFile, "tls", "ca_file")
+	add(o.TLS.CertFile, "tls", "cert_file")
+	add(o.TLS.KeyFile, "tls", "key_file")
+	add(o.TLS.ServerName, "tls", "server_name")
+	add(o.TLS.InsecureSkipVerify, "tls", "insecure_skip_verify")
+	add(o.Limits.MaxMessageBytes, "limits", "max_message_bytes")
+	add(o.Retry, "retry")
+	add(o.WireFormat, "wire_format")
+}
+
+func texts[T any](values []T) []string {
+	list := make([]string, len(values))
+	for i, value := range values {
+		list[i] = fmt.Sprint(value)
+	}
+	return list
+}
+
+// nested makes an object of objects, as a configuration file has it.
+func nested(all settings) map[string]any {
+	root := map[string]any{}
+	for _, s := range all {
+		object := root
+		for _, name := range s.path[:len(s.path)-1] {
+			below, ok := object[name].(map[string]any)
+			if !ok {
+				below = map[string]any{}
+				object[name] = below
+			}
+			object = below
+		}
+		object[s.path[len(s.path)-1]] = s.value
+	}
+	return root
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/client"
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+func newTail(c *console) *cobra.Command {
+	var flags daemonFlags
+	var topic string
+	var asJSON bool
+	command := &cobra.Command{
+		Use: "tail", Short: "Print events as they happen", Args: arguments(),
+		Long: `Tail prints what happens from now on, until it is stopped.`,
+		Example: `  outrider tail --topic 'outbound-message::(dead|expired)'
+  outrider tail --topic 'destination::.*' --json`,
+		RunE: daemonCommand(c, &flags, func(command *cobra.Command, daemon *client.Client, _ []string) error {
+			err := daemon.Events(command.Context(), topic, func(e client.Event) error {
+				if asJSON {
+					return c.json(e.EventView)
+				}
+				return writeEvent(c, &e.EventView)
+			})
+			if command.Context().Err() == nil {
+				return err
+			}
+			return nil // being stopped is how it ends
+		}),
+	}
+	command.Flags().StringVar(&topic, "topic", "", "only topics that match this `pattern` as a whole, a regular expression")
+	flags.add(command, " or "+defaultServer)
+	addJSON(command, &asJSON)
+	return command
+}
+
+// happened is what any event's payload may hold, of what is shown.
+type happened struct {
+	outbound.MessageEvent
+	Transport   string    `json:"transport"`
+	Schemes     []string  `json:"schemes"`
+	Destination string    `json:"destination"`
+	Until       time.Time `json:"until"`
+	Reason      string    `json:"reason"`
+	Lost        uint64    `json:"count"`
+}
+
+func writeEvent(c *console, e *agent.EventView) error {
+	var what happened
+	if err := json.Unmarshal(e.Payload, &what); err != nil {
+		return fmt.Errorf("event %s: the payload is not an object", clip(e.Topic, maxErrorText))
+	}
+	name := eventName(e.Topic)
+	line := []string{e.Time.Local().Format("15:04:05.000"), eventPaint(c.style, name)(fmt.Sprintf("%-22s", clip(name, maxErrorText)))}
+	if !what.ID.IsZero() {
+		line = append(line, what.ID.String())
+	}
+	line = append(line, clip(joinNonEmpty(" ", what.Endpoint, what.Destination, strings.Join(what.Schemes, " ")), maxErrorText))
+	if about := what.details(e.Time); about != "" {
+		line = append(line, c.style.dim(oneLine(about)))
+	}
+	return c.printf("%s", strings.Join(line, "  "))
+}
+
+// details are the facts of an event that are set.
+func (h *happened) details(now time.Time) string {
+	parts := []string{h.Code, h.Error, h.Reason}
+	if h.Attempt > 0 {
+		parts = append([]string{"attempt " + strconv.Itoa(h.Attempt)}, parts...)
+	}
+	if h.LatencyMS > 0 {
+		parts = append(parts, h.Evidence.String(), milliseconds(h.LatencyMS))
+	}
+	if !h.NextAt.IsZero() {
+		parts = append(parts, "next "+ago(h.NextAt, now))
+	}
+	if !h.Until.IsZero() && !h.Until.Equal(queue.Forever) {
+		parts = append(parts, "until "+h.Until.Local().Format(time.RFC3339))
+	}
+	if h.Lost > 0 {
+		parts = append(parts, fmt.Sprintf("%s lost: this listener is too slow", count(int64(h.Lost), "event"))) //nolint:gosec // a count
+	}
+	return joinNonEmpty(", ", parts...)
+}
+
+// eventName leaves out what every event about a message begins with.
+func eventName(topic string) string {
+	if _, name, ok := strings.Cut(topic, "outbound-message::"); ok {
+		return name
+	}
+	return topic
+}
+
+// eventPaint is the colour of an event, nothing for those that are as expected.
+func eventPaint(s style, name string) func(string) string {
+	switch name {
+	case "delivered":
+		return s.green
+	case "dead", "undeliverable":
+		return s.red
+	case "attempt_failed", "retrying", "expired", "cancelled", "destination::paused", "dropped":
+		return s.yellow
+	default:
+		return func(text string) string { return text }
+	}
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/stats"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+// printed returns what write prints, without and with colour.
+func printed(t *testing.T, write func(*console) error) (plain, coloured string) {
+	t.Helper()
+	outputs := [2]string{}
+	for i := range outputs {
+		var b strings.Builder
+		c := newConsole(nil, &b, &b, nil)
+		c.style.colour = i == 1
+		if err := write(c); err != nil {
+			t.Fatal(err)
+		}
+		outputs[i] = b.String()
+	}
+	return outputs[0], outputs[1]
+}
+
+var testTime = time.Date(2026, 3, 2, 9, 14, 7, 0, time.UTC)
+
+func testID(t *testing.T) transport.ID {
+	t.Helper()
+	id, err := transport.ParseID(someID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestWriteMessages(t *testing.T) {
+	t.Parallel()
+	messages := []agent.MessageView{
+		{ID: testID(t), State: "retry", AttemptsMade: 2, Endpoint: "https://example.com/a?k=***", CreatedAt: testTime.Add(-time.Hour), NextAttemptAt: testTime.Add(20 * time.Second), LastError: "503\x1b[2J"},
+		{ID: testID(t), State: "done", Result: "delivered", AttemptsMade: 1, Evidence: transport.Acknowledged, Endpoint: "https://example.com/b", CreatedAt: testTime},
+	}
+	plain, coloured := printed(t, func(c *console) error { return writeMessages(c, messages, testTime) })
+	const want = `ID                                    STATE      ATTEMPTS  EVIDENCE      CREATED   NEXT       ENDPOINT                     LAST ERROR
+0198c0de-5b1e-7abc-8def-0123456789ab  retry             2  none          1h0m ago  in 20.0 s  https://example.com/a?k=***  503 [2J
+0198c0de-5b1e-7abc-8def-0123456789ab  delivered         1  acknowledged  now       -          https://example.com/b        -
+`
+	if plain != want {
+		t.Errorf("got\n%s\nwant\n%s", plain, want)
+	}
+	if !strings.Contains(coloured, "\x1b[32mdelivered\x1b[0m") || !strings.Contains(coloured, "\x1b[33mretry\x1b[0m") {
+		t.Errorf("coloured: got\n%q", coloured)
+	}
+}
+
+func TestWriteEvent(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 2, 9, 14, 7, 0, time.Local)
+	tests := map[string]struct {
+		topic   string
+		payload any
+		want    string
+	}{
+		"message": {"acapy::outbound-message::retrying", outbound.MessageEvent{
+			ID: testID(t), Endpoint: "http://example.com", Attempt: 2, Code: "503", Error: "unavail\x1bable", NextAt: at.Add(time.Second),
+		}, "09:14:07.000  retrying                0198c0de-5b1e-7abc-8def-0123456789ab  http://example.com  attempt 2, 503, unavail able, next in 1.0 s\n"},
+		"transport": {"transport::started", outbound.TransportEvent{Transport: "x", Schemes: []string{"http", "https"}},
+			"09:14:07.000  transport::started      http https\n"},
+		"destination": {"destination::paused", outbound.DestinationEvent{Destination: "http://example.com", Reason: "busy"},
+			"09:14:07.000  destination::paused     http://example.com  busy\n"},
+		"lost events": {"dropped", agent.DroppedView{Count: 2}, "09:14:07.000  dropped                   2 events lost: this listener is too slow\n"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			payload, err := json.Marshal(test.payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, _ := printed(t, func(c *console) error {
+				return writeEvent(c, &agent.EventView{Topic: test.topic, Time: at, Payload: payload})
+			})
+			if plain != test.want {
+				t.Errorf("got\n%q\nwant\n%q", plain, test.want)
+			}
+		})
+	}
+}
+
+func TestWriteEventOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	c := newConsole(nil, nil, nil, nil)
+	if err := writeEvent(c, &agent.EventView{Topic: "x", Payload: json.RawMessage(`"text"`)}); err == nil {
+		t.Error("a payload that is not an object passed")
+	}
+}
+
+func TestPhasesAreInOrder(t *testing.T) {
+	t.Parallel()
+	metrics := map[string]stats.Summary{}
+	for _, name := range []string{"total", "tls", "write", "dns", "queued", "first_byte", "connect", "other"} {
+		metrics[name] = stats.Summary{}
+	}
+	want := []string{"queued", "dns", "connect", "tls", "other", "write", "first_byte", "total"}
+	if got := inOrder(metrics); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func FuzzOneLine(f *testing.F) {
+	for _, seed := range []string{"", "a\nb", "\x1b[2J", "\u0085\u2028", "\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, r := range clip(text, 20) + oneLine(text) {
+			if r < ' ' || r >= 0x7f && r < 0xa0 {
+				t.Errorf("%q keeps the control character %q", text, r)
+			}
+		}
+		if n := len([]rune(clip(text, 20))); n > 20 {
+			t.Errorf("%q is clipped to %d characters", text, n)
+		}
+	})
+}

@@ -1,0 +1,47 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/outrider-go/outrider/agent"
+)
+
+// Stats returns the counts of messages and each transport's statistics.
+func (c *Client) Stats(ctx context.Context) (stats agent.StatsView, err error) {
+	err = c.do(ctx, call{method: http.MethodGet, path: "/v1/stats"}, &stats)
+	return stats, err
+}
+
+// Destinations returns the destinations that are paused.
+func (c *Client) Destinations(ctx context.Context) ([]agent.DestinationView, error) {
+	var view agent.DestinationsView
+	err := c.do(ctx, call{method: http.MethodGet, path: "/v1/destinations"}, &view)
+	return view.Destinations, err
+}
+
+// Pause holds a destination.
+func (c *Client) Pause(ctx context.Context, request agent.PauseRequest) (agent.DestinationView, error) {
+	return c.destination(ctx, "/v1/destinations/pause", request)
+}
+
+// Resume lets a destination of a profile run again; the empty profile is the
+// default one.
+func (c *Client) Resume(ctx context.Context, profile, destination string) (agent.DestinationView, error) {
+	return c.destination(ctx, "/v1/destinations/resume", agent.PauseRequest{Profile: profile, Destination: destination})
+}
+
+func (c *Client) destination(ctx context.Context, path string, request agent.PauseRequest) (view agent.DestinationView, err error) {
+	body, err := jsonBody(request)
+	if err != nil {
+		return view, err
+	}
+	err = c.do(ctx, call{method: http.MethodPost, path: path, contentType: typeJSON, body: body}, &view)
+	return view, err
+}
+
+// Ready reports why the agent would not accept a message; nil: it would.
+func (c *Client) Ready(ctx context.Context) error {
+	var health agent.HealthView
+	return c.do(ctx, call{method: http.MethodGet, path: "/readyz"}, &health)
+}

@@ -1,0 +1,179 @@
+package httpout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+// Codes of errors without a status, beside those of package egress.
+const (
+	codeTimeout          = "timeout"
+	codeCanceled         = "canceled"
+	codeConnectionReset  = "connection_reset"
+	codeConnectionClosed = "connection_closed"
+	codeClientRefused    = "tls_client_refused"
+	codeBadResponse      = "bad_response"
+	codeBadMessage       = "bad_message"
+	codeProxy            = "proxy"
+	codeStopped          = "stopped"
+)
+
+// SettingPermanent4xx is the profile's setting that makes 501, 505 and the 4xx
+// statuses that are not known to be temporary permanent. Default: false.
+const SettingPermanent4xx = "http.permanent_4xx"
+
+// ErrStopped is the cause when a transport is used before Start or after Stop.
+var ErrStopped = errors.New("transport is not running")
+
+// classOf says what a status means for the message.
+func classOf(status int, strict bool) transport.Class {
+	switch {
+	case status >= 200 && status <= 299:
+		return transport.Success
+	case status == http.StatusGone:
+		return transport.Permanent
+	case isPassing(status):
+		return transport.Temporary
+	case status >= 400 && strict:
+		return transport.Permanent
+	}
+	return transport.Temporary
+}
+
+// isPassing reports a status after which the same request may succeed, and whose
+// Retry-After counts.
+func isPassing(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return status >= 500
+}
+
+// statusFault is the error for an answer other than 2xx.
+func statusFault(m *outbound.Message, p *profile.Profile, resp *http.Response, now time.Time) *outbound.DeliveryError {
+	strict, err := p.Settings().Bool(SettingPermanent4xx, false)
+	if err != nil {
+		strict = false // CheckMessage tells of it
+	}
+	fault := &outbound.DeliveryError{
+		Op: "post", Transport: name, Endpoint: m.Endpoint, MaybeSent: true,
+		Class: classOf(resp.StatusCode, strict),
+		Code:  codeOf(resp),
+		Gone:  resp.StatusCode == http.StatusGone,
+		Err:   errors.New(statusText(resp.StatusCode)),
+	}
+	if !isPassing(resp.StatusCode) {
+		return fault
+	}
+	wait, asked := ParseRetryAfter(resp.Header.Get("Retry-After"), now)
+	fault.RetryAfter = wait
+	if asked && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
+		fault.Class = transport.Throttled
+	}
+	return fault
+}
+
+// codeOf is the status in digits, which is how net/http begins its Status.
+func codeOf(resp *http.Response) string { return resp.Status[:3] }
+
+// statusText is the status in words of our own: a receiver's reason phrase may
+// repeat what it was sent.
+func statusText(status int) string {
+	if status >= 300 && status <= 399 {
+		return "redirects are not followed: make the endpoint the final address"
+	}
+	if text := http.StatusText(status); text != "" {
+		return strings.ToLower(text)
+	}
+	return "unknown status"
+}
+
+// wireFault is the error for a request without an answer.
+func wireFault(ctx context.Context, m *outbound.Message, c *call, err error) *outbound.DeliveryError {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		err = outer.Err // its own text has the URL
+	}
+	fault := &outbound.DeliveryError{Op: "post", Transport: name, Endpoint: m.Endpoint}
+	if dial, ok := errors.AsType[*egress.DialError](err); ok {
+		fault.Op, fault.Err = "dial", dial
+		fault.Class, fault.Code = egress.Classify(dial)
+		if errors.Is(err, ErrStopped) {
+			fault.Code = codeStopped
+		}
+		return fault
+	}
+	if proxy, ok := errors.AsType[*proxyError](err); ok {
+		fault.Op, fault.Class, fault.Code, fault.Err = "dial", transport.Temporary, codeProxy, proxy
+		return fault
+	}
+	fault.MaybeSent = c.begun.Load()
+	fault.Class = transport.Temporary
+	if fault.MaybeSent {
+		fault.Class = transport.Unknown
+	}
+	fault.Code, fault.Err = describe(ctx, err)
+	if fault.Code == codeClientRefused {
+		fault.Class = transport.Temporary // the receiver's application saw nothing
+	}
+	return fault
+}
+
+// describe gives an error of net/http a code, and a text without anything that
+// the receiver sent: it could be the API key.
+func describe(ctx context.Context, err error) (code string, cause error) {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return codeTimeout, fmt.Errorf("no answer within the attempt's time: %w", context.DeadlineExceeded)
+	case errors.Is(err, context.Canceled):
+		return codeCanceled, context.Canceled
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return codeTimeout, errors.New("no answer in time")
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return codeConnectionReset, fmt.Errorf("before an answer: %w", syscall.ECONNRESET)
+	case isClientRefused(err):
+		return codeClientRefused, errors.New("the receiver refused the client certificate, or wants one: check the profile's tls")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), mentions(err, "server closed idle connection"):
+		return codeConnectionClosed, errors.New("the connection was closed before an answer")
+	case mentions(err, "response headers exceeded"):
+		return codeBadResponse, errors.New("the answer's header is too long")
+	}
+	if _, code := egress.Classify(err); code != egress.CodeDialFailed {
+		return code, err // TLS through a proxy
+	}
+	return codeBadResponse, errors.New("the answer is not valid HTTP, or was cut short")
+}
+
+// isClientRefused reports the alert with which TLS 1.3 refuses a client's
+// certificate, which comes after the handshake, in place of an answer.
+func isClientRefused(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error" && op.Err != nil &&
+		(mentions(op.Err, "certificate") || mentions(op.Err, "access denied"))
+}
+
+// mentions recognises errors that net/http and crypto/tls do not export.
+func mentions(err error, text string) bool { return strings.Contains(err.Error(), text) }
+
+// proxyError is a proxy's refusal to connect to the endpoint.
+type proxyError struct{ status int }
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("the profile's proxy answered %d %s", e.status, strings.ToLower(http.StatusText(e.status)))
+}

@@ -1,0 +1,101 @@
+package httpout
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+// call is what one attempt needs of its own. It serves another attempt once
+// net/http is known to be done with it, and never before: a receiver that answers
+// early must not find the next message's header half written into this one's.
+type call struct {
+	request retryablehttp.Request
+	url     url.URL
+	header  http.Header
+	values  [6]string // what the header's slices point into
+	payload []byte
+	reader  bytes.Reader
+	body    io.ReadCloser // around reader; net/http knows this type, and sends header and body in one packet
+	rewound bool          // net/http took the payload from the start again
+	trace   httptrace.ClientTrace
+	begun   atomic.Bool // the request's first byte is being written
+	written atomic.Bool // its last byte has been handed over
+
+	getBody func() (io.ReadCloser, error) // rewind, bound once
+}
+
+func newCall() *call {
+	c := &call{header: http.Header{}}
+	c.body = io.NopCloser(&c.reader)
+	c.getBody = c.rewind
+	c.trace.WroteHeaders = func() { c.begun.Store(true) }
+	c.trace.WroteRequest = func(httptrace.WroteRequestInfo) { c.written.Store(true) }
+	return c
+}
+
+// newCall makes the request of an attempt. Its error is about the message.
+func (t *Transport) newCall(ctx context.Context, m *outbound.Message) (*call, *outbound.FieldError) {
+	c := t.calls.Get().(*call) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	c.url, c.payload = m.Endpoint.URL(), m.Payload
+	header := headerBuilder{header: c.header, values: c.values[:0]}
+	if spare := len(c.values) - 4; len(m.Metadata) > spare {
+		header.values = make([]string, 0, 4+len(m.Metadata))
+	}
+	if err := t.buildHeader(&header, m); err != nil {
+		return nil, err
+	}
+	c.url.User = nil // in the header
+	request := http.Request{
+		Method: http.MethodPost, URL: &c.url, Header: c.header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if len(m.Payload) > 0 {
+		c.reader.Reset(m.Payload)
+		request.Body, request.ContentLength = c.body, int64(len(m.Payload))
+		// With it, net/http opens another connection when a pooled one turns out to
+		// be closed before anything was written.
+		request.GetBody = c.getBody
+	}
+	c.request.Request = request.WithContext(httptrace.WithClientTrace(ctx, &c.trace))
+	return c, nil
+}
+
+// rewind implements http.Request.GetBody. The old body may still be read by
+// another goroutine.
+func (c *call) rewind() (io.ReadCloser, error) {
+	c.rewound = true
+	return io.NopCloser(bytes.NewReader(c.payload)), nil
+}
+
+// sent is how much of the payload may have left.
+func (c *call) sent() int64 {
+	if c.begun.Load() {
+		return int64(len(c.payload))
+	}
+	return 0
+}
+
+// done gives c back after an answer was read to its end. It is dropped where
+// net/http may still hold a part of it: the request was not written to its end,
+// or more than once, or over HTTP/2, whose streams end in goroutines of their own.
+func (t *Transport) done(c *call, resp *http.Response) {
+	if !c.written.Load() || c.rewound || resp.ProtoMajor != 1 {
+		return
+	}
+	clear(c.header)
+	c.values = [len(c.values)]string{}
+	c.request.Request, c.url, c.payload = nil, url.URL{}, nil
+	c.reader.Reset(nil)
+	c.begun.Store(false)
+	c.written.Store(false)
+	t.calls.Put(c)
+}
