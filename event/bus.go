@@ -97,6 +97,9 @@ func (b *Bus) Active(topic string) bool {
 	return table != nil && len(table.match(topic)) > 0
 }
 
+// Listened reports whether anybody listens to any topic.
+func (b *Bus) Listened() bool { return b.table.Load() != nil }
+
 // Dropped returns how many events found a full buffer, over all subscriptions
 // there ever were.
 func (b *Bus) Dropped() uint64 { return b.dropped.Load() }

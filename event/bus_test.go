@@ -537,3 +537,22 @@ func FuzzPattern(f *testing.F) {
 		}
 	})
 }
+
+func TestListened(t *testing.T) {
+	t.Parallel()
+	bus := event.New(event.Options{})
+	if bus.Listened() {
+		t.Error("somebody listens to a new bus")
+	}
+	sub, err := bus.Subscribe("a", event.SubscribeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bus.Listened() {
+		t.Error("nobody listens after Subscribe")
+	}
+	sub.Close()
+	if bus.Listened() {
+		t.Error("somebody listens after Close")
+	}
+}

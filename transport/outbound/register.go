@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/outrider-go/outrider/registry"
 	"github.com/outrider-go/outrider/stats"
@@ -19,10 +20,10 @@ type registered struct {
 	abilities
 	queued *stats.Metric // from enqueued to the attempt's start; nil without a collector
 
-	mu      sync.Mutex
-	using   int           // attempts under way
-	retired bool          // no new attempts
+	using   atomic.Int64  // attempts under way
+	retired atomic.Bool   // no new attempts
 	unused  chan struct{} // closed when retired and not used any more
+	closing sync.Once     // of unused
 }
 
 func newRegistered(t Transport) *registered {
@@ -35,34 +36,27 @@ func newRegistered(t Transport) *registered {
 
 // acquire counts an attempt; false when the transport has been retired.
 func (r *registered) acquire() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.retired {
+	r.using.Add(1)
+	if r.retired.Load() {
+		r.release()
 		return false
 	}
-	r.using++
 	return true
 }
 
 func (r *registered) release() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.using--; r.retired && r.using == 0 {
-		close(r.unused)
+	if r.using.Add(-1) == 0 && r.retired.Load() {
+		r.closing.Do(func() { close(r.unused) })
 	}
 }
 
 // retire refuses new attempts and stops the transport when those under way have
 // ended. ctx bounds the wait.
 func (r *registered) retire(ctx context.Context) error {
-	r.mu.Lock()
-	if !r.retired {
-		r.retired = true
-		if r.using == 0 {
-			close(r.unused)
-		}
+	r.retired.Store(true)
+	if r.using.Load() == 0 {
+		r.closing.Do(func() { close(r.unused) })
 	}
-	r.mu.Unlock()
 	select {
 	case <-r.unused:
 		return r.Stop(ctx)

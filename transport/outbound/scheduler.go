@@ -50,8 +50,11 @@ func newScheduler(limit int) *scheduler {
 
 // notify says that the store has work for a lane at an instant; zero is now.
 func (s *scheduler) notify(key queue.Lane, at time.Time) {
+	now := immediately
 	if at.IsZero() {
 		at = immediately
+	} else {
+		now = time.Now()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +64,7 @@ func (s *scheduler) notify(key queue.Lane, at time.Time) {
 		return
 	}
 	l.due = earlier(l.due, at)
-	s.place(l)
+	s.place(l, now)
 }
 
 // pause holds a lane until an instant, and returns the messages that had been
@@ -73,7 +76,7 @@ func (s *scheduler) pause(key queue.Lane, until time.Time) []queue.Leased {
 	l.pausedUntil = until
 	held := l.ready
 	l.ready = nil
-	s.place(l)
+	s.place(l, time.Now())
 	return held
 }
 
@@ -86,42 +89,48 @@ func (s *scheduler) resume(key queue.Lane) bool {
 		return false
 	}
 	l.pausedUntil = time.Time{}
-	s.place(l)
+	s.place(l, time.Now())
 	return true
 }
 
 // take is a free worker's turn: it gives back the lane of the attempt it has
 // finished, if any, and returns a lane to serve. With more than zero to lease,
 // the worker asks the store and comes back through leased; otherwise it has a
-// message. It waits while there is nothing to do and returns nil after stop.
-func (s *scheduler) take(w *worker, finished *lane) (l *lane, message queue.Leased, lease int) {
+// message in its batch. It waits while there is nothing to do and returns nil
+// after stop.
+//
+// now is when the attempt ended. The clock is asked as seldom as can be.
+func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, lease int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.searching++
 	if finished != nil {
 		finished.running--
-		s.place(finished)
+		s.place(finished, now)
 	}
 	for !s.stopped {
 		l := s.ring.pop()
 		if l == nil {
 			s.sleep(w)
+			now = time.Now()
 			continue
 		}
 		l.inRing = false
-		if !s.canRun(l) { // it was paused in the ring
-			s.place(l)
+		if !l.pausedUntil.IsZero() { // while it was in the ring
+			s.place(l, now)
 			continue
 		}
 		s.searching--
 		if len(l.ready) == 0 {
 			l.leasing = true
-			return l, queue.Leased{}, min(s.limit-l.running, 1+len(s.idle))
+			return l, min(s.limit-l.running, 1+len(s.idle))
 		}
-		return l, s.run(l), 0
+		w.batch = append(w.batch[:0], l.ready[0])
+		s.run(l, now)
+		return l, 0
 	}
 	s.searching--
-	return nil, queue.Leased{}, 0
+	return nil, 0
 }
 
 // sleep parks a worker until it is woken to search.
@@ -133,64 +142,58 @@ func (s *scheduler) sleep(w *worker) {
 	s.mu.Lock()
 }
 
-// run takes the next of the lane's leased messages for a worker.
-func (s *scheduler) run(l *lane) queue.Leased {
-	message := l.ready[0]
+// run counts the first of the lane's leased messages as under way.
+func (s *scheduler) run(l *lane, now time.Time) {
 	l.ready[0] = queue.Leased{}
 	if l.ready = l.ready[1:]; len(l.ready) == 0 {
 		l.ready = nil
 	}
 	l.running++
-	s.place(l)
-	return message
+	s.place(l, now)
 }
 
 // leased takes what the store gave a worker for a lane, and when the store has
-// more. The first message is the worker's own; with none it goes back to take.
-// What came for a lane that was paused or stopped meanwhile is returned as
-// surplus, to be released.
-func (s *scheduler) leased(l *lane, messages []queue.Leased, next time.Time) (own queue.Leased, ok bool, surplus []queue.Leased) {
+// more. The first message is the worker's own; the others are for those on their
+// way. False: there is none, or the lane was paused or the scheduler stopped
+// meanwhile; the worker releases what it has and goes back to take.
+func (s *scheduler) leased(l *lane, messages []queue.Leased, next, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.leasing = false
 	l.due = earlier(next, l.dueMeantime)
 	l.dueMeantime = time.Time{}
-	if len(messages) == 0 || s.stopped || !l.pausedUntil.IsZero() {
-		s.place(l)
-		return queue.Leased{}, false, messages
+	ok := len(messages) > 0 && !s.stopped && l.pausedUntil.IsZero()
+	if ok {
+		l.ready = append(l.ready, messages[1:]...)
+		l.running++
 	}
-	l.ready = append(l.ready, messages[1:]...)
-	l.running++
-	s.place(l)
-	return messages[0], true, nil
+	s.place(l, now)
+	return ok
 }
 
 // canRun reports whether a worker could serve the lane now.
-func (s *scheduler) canRun(l *lane) bool {
+func (s *scheduler) canRun(l *lane, now time.Time) bool {
 	if !l.pausedUntil.IsZero() {
 		return false
 	}
-	return len(l.ready) > 0 || s.hasRoom(l) && l.isDue()
+	return len(l.ready) > 0 || s.hasRoom(l) && !l.due.IsZero() && !l.due.After(now)
 }
-
-func (l *lane) isDue() bool {
-	return l.due == immediately || !l.due.IsZero() && !l.due.After(time.Now())
-}
-
-// immediately stands for now in what is due, and spares asking the clock.
-var immediately = time.Unix(0, 0)
 
 func (s *scheduler) hasRoom(l *lane) bool { return l.running+len(l.ready) < s.limit }
+
+// immediately is an instant that is over. It stands for now in what is due, and
+// spares asking the clock.
+var immediately = time.Unix(0, 0)
 
 // place puts a lane where it belongs: into the ring when a worker could serve
 // it, into the heap when that may change with time, and out of memory when
 // nothing is known of it.
-func (s *scheduler) place(l *lane) {
+func (s *scheduler) place(l *lane, now time.Time) {
 	if l.inRing || l.leasing {
 		return
 	}
 	switch {
-	case s.canRun(l):
+	case s.canRun(l, now):
 		s.later.remove(l)
 		l.inRing = true
 		s.ring.push(l)
@@ -235,7 +238,7 @@ func (s *scheduler) wakeDue(now time.Time) (resumed []queue.Lane, next time.Time
 			l.pausedUntil = time.Time{}
 			resumed = append(resumed, l.key)
 		}
-		s.place(l)
+		s.place(l, now)
 	}
 	return resumed, time.Time{}
 }

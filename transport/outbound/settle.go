@@ -116,7 +116,7 @@ func (m *Manager) done(messages, bytes int64) {
 
 // tellOutcome publishes what an attempt led to.
 func (m *Manager) tellOutcome(leased *queue.Leased, outcome *queue.Outcome) {
-	if outcome.Attempt == nil {
+	if outcome.Attempt == nil || !m.events.Listened() {
 		return
 	}
 	log := outcome.Attempt

@@ -18,16 +18,16 @@ import (
 // to record the outcome.
 const leaseMargin = time.Minute
 
-// worker makes attempts, one at a time. The slices are its scratch paper.
+// worker makes attempts, one at a time. What it holds is its scratch paper.
 type worker struct {
 	m    *Manager
 	wake chan struct{} // the scheduler's; has room for one
 
 	context  attemptContext
-	leased   queue.Leased // what it attempts
-	message  Message      // the same, for the transport
+	batch    []queue.Leased // as leased; the first is what it attempts
+	leased   *queue.Leased  // the first of batch
+	message  Message        // the same, for the transport
 	budgets  [1]queue.Budget
-	batch    []queue.Leased
 	outcomes [1]queue.Outcome
 	log      queue.Attempt
 }
@@ -40,18 +40,20 @@ func newWorker(m *Manager) *worker {
 func (w *worker) run() {
 	defer w.context.end()
 	var finished *lane
+	now := time.Now()
 	for {
-		l, message, lease := w.m.sched.take(w, finished)
+		l, lease := w.m.sched.take(w, finished, now)
 		finished = nil
 		if l == nil {
 			return
 		}
-		w.leased = message
 		if lease > 0 && !w.lease(l, lease) {
 			continue
 		}
-		w.attempt(l)
-		w.leased, w.message = queue.Leased{}, Message{}
+		w.leased = &w.batch[0]
+		now = w.attempt(l)
+		clear(w.batch)
+		w.message = Message{}
 		finished = l
 	}
 }
@@ -62,26 +64,31 @@ func (w *worker) lease(l *lane, most int) bool {
 	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
 		Owner: "manager", TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
 	}, w.batch[:0])
+	now := time.Now()
 	if err != nil {
 		if w.m.base.Err() == nil {
 			w.m.log.Error("cannot lease messages", zap.String("destination", l.key.Destination), zap.Error(err))
 		}
-		leased, w.budgets[0].NextAt = nil, time.Now().Add(time.Second)
+		leased, w.budgets[0].NextAt = w.batch[:0], now.Add(time.Second)
 	}
-	own, ok, surplus := w.m.sched.leased(l, leased, w.budgets[0].NextAt)
-	w.m.release(surplus, time.Time{})
-	w.leased = own
-	clear(leased)
-	w.batch = leased[:0]
-	return ok
+	w.batch = leased
+	if !w.m.sched.leased(l, leased, w.budgets[0].NextAt, now) {
+		w.m.release(leased, time.Time{})
+		clear(leased)
+		return false
+	}
+	clear(leased[1:])
+	w.batch = leased[:1]
+	return true
 }
 
-// attempt makes one attempt for the worker's message and records the outcome.
-func (w *worker) attempt(l *lane) {
+// attempt makes one attempt for the worker's message, records the outcome, and
+// returns when it ended.
+func (w *worker) attempt(l *lane) (finished time.Time) {
 	started := time.Now()
 	w.m.announceQueued(w.leased.ID)
 	receipt, external, err := w.deliver(l, started)
-	finished := time.Now()
+	finished = time.Now()
 	w.log = queue.Attempt{
 		StartedAt: started, Duration: finished.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
@@ -89,16 +96,17 @@ func (w *worker) attempt(l *lane) {
 	outcome := &w.outcomes[0]
 	*outcome = queue.Outcome{LeaseRef: w.leased.Ref(), Verdict: queue.VerdictDelivered, Attempt: &w.log}
 	if err != nil {
-		w.m.judge(l, &w.leased, err, outcome)
+		w.m.judge(l, w.leased, err, outcome)
 	} else if external {
 		outcome.Status = string(StatusSentToExternalQueue)
 	}
-	w.m.settle(&w.leased, w.outcomes[:])
+	w.m.settle(w.leased, w.outcomes[:])
+	return finished
 }
 
 // deliver hands the worker's message to its transport.
 func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external bool, err error) {
-	m, leased := w.m, &w.leased
+	m, leased := w.m, w.leased
 	endpoint, err := l.endpoint.parse(leased.URI)
 	if err != nil {
 		return Receipt{}, false, &DeliveryError{Op: "read", Class: transport.Permanent, Err: err}

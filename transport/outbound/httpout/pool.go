@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/go-retryablehttp"
 	"go.uber.org/zap"
 
 	"github.com/outrider-go/outrider/profile"
@@ -40,7 +39,6 @@ type pool struct {
 	dialer    *egress.Dialer
 	protocols []string // for ALPN
 	transport *http.Transport
-	client    *retryablehttp.Client
 	lines     *lines
 	used      atomic.Int64 // nanoseconds since 1970
 }
@@ -51,8 +49,7 @@ func newPools(options Options, observe func(string, time.Duration)) *pools {
 
 // get returns p's pool. The error says what is wrong in p.
 func (s *pools) get(p *profile.Profile, now time.Time) (*pool, error) {
-	if known, ok := s.byProfile.Load(p); ok {
-		found := known.(*pool) //nolint:forcetypeassert // the map holds nothing else
+	if found := s.known(p); found != nil {
 		found.used.Store(now.UnixNano())
 		return found, nil
 	}
@@ -66,6 +63,14 @@ func (s *pools) get(p *profile.Profile, now time.Time) (*pool, error) {
 		retired.transport.CloseIdleConnections()
 	}
 	return found, nil
+}
+
+// known returns the pool of a profile, nil when it has none yet.
+func (s *pools) known(p *profile.Profile) *pool {
+	if known, ok := s.byProfile.Load(p); ok {
+		return known.(*pool) //nolint:forcetypeassert // the map holds nothing else
+	}
+	return nil
 }
 
 // keep makes fresh the pool of its profile, unless somebody was faster. It
@@ -136,7 +141,6 @@ func (s *pools) newPool(p *profile.Profile) (*pool, error) {
 		fresh.transport.DialContext = fresh.dial
 		fresh.transport.DialTLSContext = fresh.dialTLS
 	}
-	fresh.client = newClient(fresh.transport)
 	return fresh, err
 }
 
@@ -156,35 +160,6 @@ func newTransport(o Options) *http.Transport {
 		Protocols:              protocols,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}
-}
-
-// newClient wraps a transport in retryablehttp, with everything off that would
-// repeat, follow, remember or log.
-func newClient(transport *http.Transport) *retryablehttp.Client {
-	return &retryablehttp.Client{
-		HTTPClient: &http.Client{
-			Transport:     onlyRoundTrip{transport},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		RetryMax:     0,
-		CheckRetry:   func(context.Context, *http.Response, error) (bool, error) { return false, nil },
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
-}
-
-// onlyRoundTrip hides CloseIdleConnections, which retryablehttp calls after each
-// failure, and which would drop the connections to all other destinations too. It
-// hides Location as well: http.Client fails on a malformed one before it asks
-// whether to follow.
-type onlyRoundTrip struct{ transport *http.Transport }
-
-// RoundTrip implements http.RoundTripper.
-func (o onlyRoundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := o.transport.RoundTrip(r)
-	if err == nil && resp.StatusCode >= 300 && resp.StatusCode <= 399 {
-		resp.Header.Del("Location")
-	}
-	return resp, err
 }
 
 func (p *pool) dial(ctx context.Context, network, addr string) (net.Conn, error) {

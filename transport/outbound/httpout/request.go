@@ -18,10 +18,13 @@ import (
 // net/http is known to be done with it, and never before: a receiver that answers
 // early must not find the next message's header half written into this one's.
 type call struct {
+	client  *retryablehttp.Client // goes through RoundTrip
+	pool    *pool
 	request retryablehttp.Request
 	url     url.URL
 	header  http.Header
-	values  [6]string // what the header's slices point into
+	none    http.Header // stands for header above RoundTrip; stays empty
+	values  [6]string   // what the header's slices point into
 	payload []byte
 	reader  bytes.Reader
 	body    io.ReadCloser // around reader; net/http knows this type, and sends header and body in one packet
@@ -34,7 +37,8 @@ type call struct {
 }
 
 func newCall() *call {
-	c := &call{header: http.Header{}}
+	c := &call{header: http.Header{}, none: http.Header{}}
+	c.client = newClient(c)
 	c.body = io.NopCloser(&c.reader)
 	c.getBody = c.rewind
 	c.trace.WroteHeaders = func() { c.begun.Store(true) }
@@ -42,10 +46,24 @@ func newCall() *call {
 	return c
 }
 
+// newClient wraps a round tripper in retryablehttp, with everything off that
+// would repeat, follow, remember or log.
+func newClient(transport http.RoundTripper) *retryablehttp.Client {
+	return &retryablehttp.Client{
+		HTTPClient: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		RetryMax:     0,
+		CheckRetry:   func(context.Context, *http.Response, error) (bool, error) { return false, nil },
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+}
+
 // newCall makes the request of an attempt. Its error is about the message.
-func (t *Transport) newCall(ctx context.Context, m *outbound.Message) (*call, *outbound.FieldError) {
+func (t *Transport) newCall(ctx context.Context, p *pool, m *outbound.Message) (*call, *outbound.FieldError) {
 	c := t.calls.Get().(*call) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	c.url, c.payload = m.Endpoint.URL(), m.Payload
+	c.pool, c.url, c.payload = p, m.Endpoint.URL(), m.Payload
 	header := headerBuilder{header: c.header, values: c.values[:0]}
 	if spare := len(c.values) - 4; len(m.Metadata) > spare {
 		header.values = make([]string, 0, 4+len(m.Metadata))
@@ -55,7 +73,7 @@ func (t *Transport) newCall(ctx context.Context, m *outbound.Message) (*call, *o
 	}
 	c.url.User = nil // in the header
 	request := http.Request{
-		Method: http.MethodPost, URL: &c.url, Header: c.header,
+		Method: http.MethodPost, URL: &c.url, Header: c.none,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if len(m.Payload) > 0 {
@@ -67,6 +85,24 @@ func (t *Transport) newCall(ctx context.Context, m *outbound.Message) (*call, *o
 	}
 	c.request.Request = request.WithContext(httptrace.WithClientTrace(ctx, &c.trace))
 	return c, nil
+}
+
+// do makes the request.
+func (c *call) do() (*http.Response, error) { return c.client.Do(&c.request) }
+
+// RoundTrip implements http.RoundTripper between http.Client and the pool's
+// transport. It sets the header only here, since http.Client copies what it sees,
+// for redirects. It hides CloseIdleConnections, which retryablehttp calls after
+// each failure, and which would drop the connections to all other destinations
+// too; and Location: http.Client fails on a malformed one before it asks whether
+// to follow.
+func (c *call) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header = c.header
+	resp, err := c.pool.transport.RoundTrip(r)
+	if err == nil && resp.StatusCode >= 300 && resp.StatusCode <= 399 {
+		resp.Header.Del("Location")
+	}
+	return resp, err
 }
 
 // rewind implements http.Request.GetBody. The old body may still be read by
@@ -93,7 +129,7 @@ func (t *Transport) done(c *call, resp *http.Response) {
 	}
 	clear(c.header)
 	c.values = [len(c.values)]string{}
-	c.request.Request, c.url, c.payload = nil, url.URL{}, nil
+	c.request.Request, c.url, c.payload, c.pool = nil, url.URL{}, nil, nil
 	c.reader.Reset(nil)
 	c.begun.Store(false)
 	c.written.Store(false)

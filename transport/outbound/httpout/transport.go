@@ -138,7 +138,7 @@ func (t *Transport) checkEndpoint(m *outbound.Message) error {
 	}
 	p := t.profileOf(m)
 	if running := t.running.Load(); running != nil {
-		if pool, err := running.get(p, time.Now()); err == nil {
+		if pool := running.known(p); pool != nil {
 			return pool.dialer.CheckEndpoint(m.Endpoint)
 		}
 	}
@@ -166,11 +166,11 @@ func (t *Transport) HandleMessage(ctx context.Context, m *outbound.Message) (out
 }
 
 func (t *Transport) attempt(ctx context.Context, running *pools, m *outbound.Message, started time.Time) (outbound.Receipt, *outbound.DeliveryError) {
-	pool, c, fault := t.ready(ctx, running, m, started)
+	c, fault := t.ready(ctx, running, m, started)
 	if fault != nil {
 		return outbound.Receipt{}, fault
 	}
-	resp, err := pool.client.Do(&c.request) //nolint:bodyclose // readAnswer closes it
+	resp, err := c.do() //nolint:bodyclose // readAnswer closes it
 	t.firstByte.Observe(time.Since(started))
 	if err != nil {
 		t.Collector().AddBytes(c.sent(), 0)
@@ -181,9 +181,9 @@ func (t *Transport) attempt(ctx context.Context, running *pools, m *outbound.Mes
 
 // ready finds the pool and makes the request. The fault is about the message or
 // its profile: nothing was sent.
-func (t *Transport) ready(ctx context.Context, running *pools, m *outbound.Message, now time.Time) (*pool, *call, *outbound.DeliveryError) {
-	fail := func(class transport.Class, code string, err error) (*pool, *call, *outbound.DeliveryError) {
-		return nil, nil, &outbound.DeliveryError{Op: "prepare", Transport: name, Endpoint: m.Endpoint, Class: class, Code: code, Err: err}
+func (t *Transport) ready(ctx context.Context, running *pools, m *outbound.Message, now time.Time) (*call, *outbound.DeliveryError) {
+	fail := func(class transport.Class, code string, err error) (*call, *outbound.DeliveryError) {
+		return nil, &outbound.DeliveryError{Op: "prepare", Transport: name, Endpoint: m.Endpoint, Class: class, Code: code, Err: err}
 	}
 	if running == nil {
 		return fail(transport.Temporary, codeStopped, ErrStopped)
@@ -200,16 +200,17 @@ func (t *Transport) ready(ctx context.Context, running *pools, m *outbound.Messa
 		class, code := egress.Classify(err)
 		return fail(class, code, err)
 	}
-	// A proxy would dial what the guard cannot see.
-	if err := pool.dialer.CheckEndpoint(m.Endpoint); err != nil {
-		class, code := egress.Classify(err)
-		return fail(class, code, err)
+	if pool.transport.Proxy != nil { // it would dial what the guard cannot see
+		if err := pool.dialer.CheckEndpoint(m.Endpoint); err != nil {
+			class, code := egress.Classify(err)
+			return fail(class, code, err)
+		}
 	}
-	c, wrong := t.newCall(ctx, m)
+	c, wrong := t.newCall(ctx, pool, m)
 	if wrong != nil {
 		return fail(transport.Permanent, codeBadMessage, wrong)
 	}
-	return pool, c, nil
+	return c, nil
 }
 
 // conclude reads the answer and says what it means.
