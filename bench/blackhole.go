@@ -41,7 +41,7 @@ func benchBlackHole(ctx context.Context, s settings, sink *sinkProcess) ([]figur
 			return nil, err
 		}
 	}
-	if err := fleets[1].send(ctx, hole, make([]byte, payloadBytes), swallowed, nil); err != nil {
+	if err := fleets[1].send(ctx, hole, make([]byte, payloadBytes), swallowed); err != nil {
 		return nil, err
 	}
 	contestants := make([]*contestant, len(fleets))
@@ -79,7 +79,7 @@ func (f *framework) deliverAll(ctx context.Context, endpoints []transport.Endpoi
 	defer sub.Close()
 	payload := make([]byte, payloadBytes)
 	for i := range n {
-		if err := f.send(ctx, endpoints[i%len(endpoints)], payload, 1, nil); err != nil {
+		if err := f.send(ctx, endpoints[i%len(endpoints)], payload, 1); err != nil {
 			return err
 		}
 	}

@@ -136,11 +136,8 @@ func newHTTPFramework(ctx context.Context) (*framework, error) {
 }
 
 // send queues payload n times.
-func (f *framework) send(ctx context.Context, endpoint transport.Endpoint, payload []byte, n int, change func(*outbound.Message)) error {
+func (f *framework) send(ctx context.Context, endpoint transport.Endpoint, payload []byte, n int) error {
 	message := outbound.Message{Endpoint: endpoint, Payload: payload, Profile: f.tenant}
-	if change != nil {
-		change(&message)
-	}
 	for range n {
 		if _, err := f.manager.Send(ctx, message); err != nil {
 			return err
@@ -151,7 +148,7 @@ func (f *framework) send(ctx context.Context, endpoint transport.Endpoint, paylo
 
 // deliver sends payload n times and waits until all have arrived.
 func (f *framework) deliver(ctx context.Context, endpoint transport.Endpoint, payload []byte, n int) error {
-	if err := f.send(ctx, endpoint, payload, n, nil); err != nil {
+	if err := f.send(ctx, endpoint, payload, n); err != nil {
 		return err
 	}
 	return f.manager.Flush(ctx)

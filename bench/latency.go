@@ -36,7 +36,7 @@ func benchLatency(ctx context.Context, s settings, sink *sinkProcess) ([]figure,
 		return nil, err
 	}
 	queued := func() error {
-		return ours.send(ctx, endpoint, stamped(), 1, nil)
+		return ours.send(ctx, endpoint, stamped(), 1)
 	}
 	posted := func() error {
 		started, body := time.Now(), stamped()

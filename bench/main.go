@@ -42,12 +42,16 @@ func main() {
 	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole")
 	flag.BoolVar(&s.json, "json", false, "print the results as JSON")
 	flag.Parse()
+	os.Exit(exitCode(start(*sink, s)))
+}
+
+func start(sink bool, s settings) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if *sink {
-		os.Exit(exitCode(runSink(ctx)))
+	if sink {
+		return runSink(ctx)
 	}
-	os.Exit(exitCode(run(ctx, s, os.Stdout)))
+	return run(ctx, s, os.Stdout)
 }
 
 func exitCode(err error) int {

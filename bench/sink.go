@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"sync"
 	"sync/atomic"
 )
 
@@ -77,7 +76,8 @@ func (s *sinkProcess) counts() (counts, error) {
 		return counts{}, err
 	}
 	var c counts
-	return c, s.answer(&c)
+	err := s.answer(&c)
+	return c, err
 }
 
 func (s *sinkProcess) stop() {
@@ -120,7 +120,6 @@ func runSink(ctx context.Context) error {
 // sink answers HTTP/1.1 as cheaply as can be: it must not be what is measured.
 type sink struct {
 	messages, connections atomic.Int64
-	serving               sync.WaitGroup
 }
 
 func (s *sink) listen(ctx context.Context, serve func(net.Conn)) (string, error) {

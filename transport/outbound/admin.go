@@ -103,7 +103,7 @@ func (m *Manager) PauseDestination(ctx context.Context, state queue.LaneState) e
 	if err := m.store.SetLane(ctx, state); err != nil {
 		return fmt.Errorf("pause %s: %w", state.Lane.Destination, err)
 	}
-	m.release(m.sched.pause(state.Lane, state.PausedUntil), time.Time{})
+	m.release(m.sched.pause(state.Lane, state.PausedUntil))
 	m.publish(TopicDestinationPaused, DestinationEvent{
 		Profile: state.Lane.Profile, Destination: state.Lane.Destination, Until: state.PausedUntil, Reason: state.Reason,
 	})
@@ -133,7 +133,7 @@ func (m *Manager) pause(state queue.LaneState) {
 	}
 	if err := m.PauseDestination(m.record, state); err != nil {
 		m.log.Error("cannot record a pause", zap.Error(err))
-		m.release(m.sched.pause(state.Lane, state.PausedUntil), time.Time{})
+		m.release(m.sched.pause(state.Lane, state.PausedUntil))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 )
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		err    error
 		result queue.Result

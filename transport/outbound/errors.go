@@ -101,8 +101,7 @@ func (e *FieldError) Unwrap() error { return e.Err }
 
 // classify returns the facts of an attempt's error, whatever its type.
 func classify(err error) (facts DeliveryError) {
-	var delivery *DeliveryError
-	if errors.As(err, &delivery) {
+	if delivery, ok := errors.AsType[*DeliveryError](err); ok {
 		facts = *delivery
 	} else {
 		facts = DeliveryError{MaybeSent: true, Err: err}

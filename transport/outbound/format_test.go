@@ -51,6 +51,7 @@ func formats(t *testing.T, names ...string) *wireformat.Registry {
 }
 
 func TestMessagesFormatBeatsTheTransportsBeatsTheProfiles(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ message, transport, profile, want string }{
 		"nobody chose": {"", "", "", "hello"},
 		"profile":      {"", "", "p", "p:hello"},

@@ -98,7 +98,7 @@ func start(t *testing.T, d *driver, options outbound.Options) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = store.Close(context.Background()) })
+	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
 	return startOver(t, store, d, options)
 }
 

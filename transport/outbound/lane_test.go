@@ -52,6 +52,7 @@ func TestRetryAfterPausesTheLaneOnly(t *testing.T) {
 }
 
 func TestRetryAfterIsClamped(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ asked, wait time.Duration }{
 		"negative": {-time.Hour, time.Second},
 		"year":     {365 * 24 * time.Hour, 24 * time.Hour},

@@ -190,7 +190,7 @@ func (m *Manager) Stop(ctx context.Context) (Left, error) {
 func (m *Manager) halt() {
 	m.halting.Do(func() {
 		m.stopping.Store(true)
-		m.release(m.sched.stop(), time.Time{})
+		m.release(m.sched.stop())
 	})
 }
 

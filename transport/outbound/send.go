@@ -26,7 +26,7 @@ const (
 // ErrStopped say that it could be sent another time. In each case nothing was
 // kept.
 func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
-	single := m.singles.Get().(*single) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)
 	single.message = message
 	if err := m.prepare(ctx, &single.message, &single.batch[0]); err != nil {

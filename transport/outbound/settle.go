@@ -146,16 +146,16 @@ func (m *Manager) tellOutcome(leased *queue.Leased, outcome *queue.Outcome) {
 	}
 }
 
-// release gives leased messages back unattempted; they are due again at an
-// instant, or now.
-func (m *Manager) release(leased []queue.Leased, at time.Time) {
+// release gives leased messages back unattempted. They are due again at once.
+func (m *Manager) release(leased []queue.Leased) {
 	if len(leased) == 0 {
 		return
 	}
 	outcomes := make([]queue.Outcome, len(leased))
 	for i := range leased {
-		outcomes[i] = queue.Outcome{LeaseRef: leased[i].Ref(), Verdict: queue.VerdictRelease, At: at}
+		outcomes[i] = queue.Outcome{LeaseRef: leased[i].Ref(), Verdict: queue.VerdictRelease}
 	}
+	var at time.Time
 	if _, err := m.store.Settle(m.record, outcomes); err != nil {
 		m.log.Error("cannot release messages: they are attempted when their leases run out", zap.Int("messages", len(leased)), zap.Error(err))
 		at = time.Now().Add(m.options.AttemptTimeout + leaseMargin)

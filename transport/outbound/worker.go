@@ -73,7 +73,7 @@ func (w *worker) lease(l *lane, most int) bool {
 	}
 	w.batch = leased
 	if !w.m.sched.leased(l, leased, w.budgets[0].NextAt, now) {
-		w.m.release(leased, time.Time{})
+		w.m.release(leased)
 		clear(leased)
 		return false
 	}

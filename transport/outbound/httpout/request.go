@@ -62,7 +62,7 @@ func newClient(transport http.RoundTripper) *retryablehttp.Client {
 
 // newCall makes the request of an attempt. Its error is about the message.
 func (t *Transport) newCall(ctx context.Context, p *pool, m *outbound.Message) (*call, *outbound.FieldError) {
-	c := t.calls.Get().(*call) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	c := t.calls.Get().(*call) //nolint:forcetypeassert // the pool holds nothing else
 	c.pool, c.url, c.payload = p, m.Endpoint.URL(), m.Payload
 	header := headerBuilder{header: c.header, values: c.values[:0]}
 	if spare := len(c.values) - 4; len(m.Metadata) > spare {
