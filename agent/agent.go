@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +44,7 @@ type Agent struct {
 	api      *api // nil where there is none
 
 	started atomic.Bool
-	life    sync.Mutex // held by Start and Stop
+	life    chan struct{} // one slot, taken by Start and Stop: a wait for it can be given up
 	halt    context.CancelFunc
 	closed  bool // the store
 }
@@ -56,7 +55,10 @@ func New(config Config, options Options) (*Agent, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Agent{config: config.withDefaults(), log: options.Logger, store: options.Store, halt: func() {}}
+	a := &Agent{
+		config: config.withDefaults(), log: options.Logger, store: options.Store,
+		life: make(chan struct{}, 1), halt: func() {},
+	}
 	if a.log == nil {
 		a.log = zap.NewNop()
 	}
@@ -100,12 +102,14 @@ func (c Config) profiles() map[string]profile.Options {
 	return all
 }
 
-// openStore chooses the store.
+// openStore chooses the store. The one in memory has no limits of its own: the
+// manager bounds what waits, and Retain what is kept, so that messages that are
+// kept never keep others out.
 func (a *Agent) openStore() error {
 	if a.store != nil {
 		return nil
 	}
-	store, err := memqueue.New(memqueue.Options{MaxMessages: int(a.config.MaxMessages), MaxBytes: a.config.MaxBytes})
+	store, err := memqueue.New(memqueue.Options{})
 	a.store, a.ownStore = store, true
 	return err
 }
@@ -150,8 +154,10 @@ func (a *Agent) openAPI() error {
 // attempts end at once and do not count; Stop is still to be called. An agent
 // starts once; when Start fails, nothing is left running.
 func (a *Agent) Start(ctx context.Context) error {
-	a.life.Lock()
-	defer a.life.Unlock()
+	if err := a.enter(ctx); err != nil {
+		return fmt.Errorf("start agent: %w", err)
+	}
+	defer a.leave()
 	if a.started.Load() {
 		return errors.New("start agent: it has been started before")
 	}
@@ -201,10 +207,13 @@ func (a *Agent) prepare() error {
 // config's ShutdownTimeout; those that have not ended then are cut short, and do
 // not count. The API answers meanwhile, so that the end can be watched, and
 // closes last. ctx bounds the wait: when it ends, Stop returns its error and may
-// be called again. It may be called before Start, and twice.
+// be called again. It may be called before Start, twice, and by several at once,
+// each of which waits for its own ctx at most.
 func (a *Agent) Stop(ctx context.Context) (outbound.Left, error) {
-	a.life.Lock()
-	defer a.life.Unlock()
+	if err := a.enter(ctx); err != nil {
+		return outbound.Left{}, fmt.Errorf("stop agent: %w", err)
+	}
+	defer a.leave()
 	left, err := a.drain(ctx)
 	faults := []error{err}
 	if a.api != nil {
@@ -218,6 +227,23 @@ func (a *Agent) Stop(ctx context.Context) (outbound.Left, error) {
 	}
 	return left, errors.Join(faults...)
 }
+
+// enter waits until no other Start or Stop is under way, or until ctx ends.
+func (a *Agent) enter(ctx context.Context) error {
+	select {
+	case a.life <- struct{}{}: // also when ctx has ended
+		return nil
+	default:
+	}
+	select {
+	case a.life <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("another start or stop is under way: %w", ctx.Err())
+	}
+}
+
+func (a *Agent) leave() { <-a.life }
 
 // drain stops the manager: softly first, then at once.
 func (a *Agent) drain(ctx context.Context) (outbound.Left, error) {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -301,6 +302,100 @@ func TestStopIsBounded(t *testing.T) {
 	close(answer)
 	if left, err := b.agent.Stop(t.Context()); err != nil || left != (outbound.Left{}) {
 		t.Errorf("second stop: %+v %v", left, err)
+	}
+}
+
+// TestStopsAtOnce: a Stop that waits for another one is bounded by its own context.
+func TestStopsAtOnce(t *testing.T) {
+	t.Parallel()
+	url, arrived, answer := hanging(t)
+	b := start(t, nil)
+	b.send(SendRequest{Endpoint: url, Payload: new("x")})
+	<-arrived
+	first := make(chan error)
+	go func() {
+		_, err := b.agent.Stop(context.WithoutCancel(t.Context()))
+		first <- err
+	}()
+	for b.do("GET", "/readyz", "").status == http.StatusOK {
+		if t.Context().Err() != nil {
+			t.Fatal("the agent stays ready")
+		}
+	}
+	for _, wait := range []time.Duration{0, 10 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		if _, err := b.agent.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a second stop of %v: %v", wait, err)
+		}
+		cancel()
+	}
+	close(answer)
+	if err := <-first; err != nil {
+		t.Errorf("the first stop: %v", err)
+	}
+	if _, err := b.agent.Stop(t.Context()); err != nil {
+		t.Errorf("a third stop: %v", err)
+	}
+}
+
+// TestDeadLettersLeaveRoom: what is kept of a dead destination keeps no message
+// out, however much it is.
+func TestDeadLettersLeaveRoom(t *testing.T) {
+	t.Parallel()
+	down := receiver(t, http.StatusServiceUnavailable)
+	b := start(t, func(c *Config) {
+		c.MaxMessages, c.MaxBytes = 2, 1000
+		c.Retain = map[queue.Result]outbound.Retain{queue.Dead: {Bytes: 1500}}
+	})
+	for range 10 {
+		id := b.send(SendRequest{Endpoint: down, Payload: new(strings.Repeat("x", 700)), Retry: "none"})
+		b.await(outbound.TopicDead, id)
+	}
+	delivered := b.send(SendRequest{Endpoint: receiver(t, http.StatusOK), Payload: new(strings.Repeat("x", 1000))})
+	b.await(outbound.TopicDelivered, delivered)
+}
+
+// TestEchoes: a peer may answer with what it was sent. Nothing of that is shown
+// but to those who ask for the payload, and not even they see credentials.
+func TestEchoes(t *testing.T) {
+	t.Parallel()
+	const canary = "canary-4711"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable}[r.URL.Path == "/up"])
+		_, _ = io.Copy(w, r.Body)
+		_ = r.Header.Write(w)
+	}))
+	t.Cleanup(server.Close)
+	b := start(t, nil)
+	stream := b.secretStream()
+	var said []string
+	for path, topic := range map[string]string{"/up": outbound.TopicDelivered, "/down": outbound.TopicDead} {
+		id := b.send(SendRequest{
+			Endpoint: strings.Replace(server.URL, "://", "://"+canary+"-user:"+canary+"-pass@", 1) + path + "#" + canary + "-api",
+			Payload:  new("payload-canary"), Metadata: map[string]string{"X-Token": canary}, Retry: "none",
+		})
+		b.await(topic, id)
+		plain := b.do("GET", "/v1/messages/"+id.String(), "").body
+		if strings.Contains(plain, "payload-canary") || strings.Contains(plain, `"response"`) {
+			t.Errorf("the answer is shown unasked: %s", plain)
+		}
+		m := b.message(id, "?payload=true")
+		if len(m.Attempts) != 1 || !strings.HasPrefix(m.Attempts[0].Response, "payload-canary") || !strings.Contains(m.Attempts[0].Response, "X-Token: ***") {
+			t.Errorf("asked for, the attempts are %+v", m.Attempts)
+		}
+		said = append(said, plain, b.do("GET", "/v1/messages/"+id.String()+"?payload=true", "").body)
+	}
+	said = append(said, b.do("GET", "/v1/messages", "").body)
+	b.stop()
+	events, err := io.ReadAll(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	basic := base64.StdEncoding.EncodeToString([]byte(canary + "-user:" + canary + "-pass"))
+	for _, text := range append(said, string(events), b.logged()) {
+		if strings.Contains(text, canary) || strings.Contains(text, strings.TrimRight(basic, "=")) {
+			t.Errorf("the canary sings: %s", text)
+		}
 	}
 }
 

@@ -193,7 +193,8 @@ func (s *api) open(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
+		control, now := http.NewResponseController(w), time.Now()
+		if err := errors.Join(control.SetReadDeadline(now.Add(bodyTimeout)), control.SetWriteDeadline(now.Add(answerTimeout))); err != nil {
 			s.log.Error("api cannot set a deadline", zap.Error(err))
 		}
 		if err := h(w, r); err != nil {

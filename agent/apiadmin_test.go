@@ -3,6 +3,8 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -177,5 +179,32 @@ func TestProblemOf(t *testing.T) {
 		if p.status != test.status || p.slug != test.slug || strings.Contains(p.detail, "secret") {
 			t.Errorf("%v: %+v", test.err, p)
 		}
+	}
+}
+
+// A client that is refused gets its answer at once, whether it sends the body it
+// has announced or not.
+func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(c *Config) { c.API.Token = transport.NewSecret("a-long-and-secret-token") })
+	for _, head := range []string{
+		"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n",
+		"POST /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+	} {
+		conn, err := net.Dial("tcp", b.agent.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, head); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn) // until the server closes
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
+			t.Errorf("%q: %q, %v", head, answer, err)
+		}
+		_ = conn.Close()
 	}
 }

@@ -38,6 +38,9 @@ func (s *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer subscription.Close()
 	stream := &eventStream{w: w, control: http.NewResponseController(w), subscription: subscription, log: s.log}
+	if err := stream.control.SetReadDeadline(time.Time{}); err != nil { // the client only listens
+		return err
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	if r.Method == http.MethodHead {
 		return nil

@@ -38,6 +38,7 @@ func (s *api) get(w http.ResponseWriter, r *http.Request) error {
 	view.Attempts = attemptsOf(attempts)
 	if withPayload {
 		showPayload(&view, &record)
+		showResponses(view.Attempts, attempts)
 	}
 	return reply(w, http.StatusOK, view)
 }
@@ -162,10 +163,16 @@ func attemptsOf(attempts []queue.Attempt) []AttemptView {
 		views[i] = AttemptView{
 			N: a.N, StartedAt: a.StartedAt, DurationMS: float64(a.Duration) / float64(time.Millisecond),
 			Class: a.Class, Code: a.Code, Error: a.Error, Note: a.Note, Evidence: a.Evidence,
-			Response: strings.ToValidUTF8(string(a.Response), "\uFFFD"),
 		}
 	}
 	return views
+}
+
+// showResponses adds what the peer answered, which may be what it was sent.
+func showResponses(views []AttemptView, attempts []queue.Attempt) {
+	for i := range views {
+		views[i].Response = strings.ToValidUTF8(string(attempts[i].Response), "\uFFFD")
+	}
 }
 
 // showPayload adds the payload, unless the store has let go of it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -108,6 +109,13 @@ func (s *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	if p.kind == kindInternal {
 		s.log.Error("api request failed", zap.String("route", r.Pattern), zap.Error(err))
+	}
+	switch p.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge:
+		if r.ContentLength != 0 { // or net/http would wait for a body that nobody wants
+			w.Header().Set("Connection", "close")
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // a client that keeps sending meets open's deadline
+		}
 	}
 	if p.kind == kindQueueFull {
 		w.Header().Set("Retry-After", "1")

@@ -61,8 +61,9 @@ type Config struct {
 	// MaxMessageBytes bounds one encoded payload (max_message_bytes). Default:
 	// outbound.DefaultMaxMessageBytes.
 	MaxMessageBytes int64
-	// Retain says how long done messages are kept (retain.<result>.age and
-	// retain.<result>.count). Default: outbound.DefaultRetain.
+	// Retain says how long and how many done messages are kept (retain.<result>.age,
+	// retain.<result>.count and, but for delivered ones, which have no payload any
+	// more, retain.<result>.bytes). Default: outbound.DefaultRetain.
 	Retain map[queue.Result]outbound.Retain
 	// TopicPrefix begins every event topic (topic_prefix). Default: empty.
 	TopicPrefix string
@@ -188,7 +189,7 @@ func (c Config) validateNumbers() (faults []error) {
 		if !slices.Contains(results, result) {
 			faults = append(faults, &KeyError{key, errors.New("is not a result: want " + joinOr(results))})
 		}
-		if retain.Age < 0 || retain.Count < 0 {
+		if retain.Age < 0 || retain.Count < 0 || retain.Bytes < 0 {
 			faults = append(faults, &KeyError{key, errors.New("is negative")})
 		}
 	}

@@ -75,7 +75,8 @@ http:
   message_id_header: X-Message-Id
   user_agent: acme/1
 retain:
-  dead: {age: 48h, count: 0}
+  dead: {age: 48h, count: 0, bytes: 64 MiB}
+  expired: {bytes: 0}
 profiles:
   tenant.one:2:
     name: Tenant one
@@ -96,7 +97,10 @@ profiles:
 		t.Fatal(err)
 	}
 	retain := outbound.DefaultRetain()
-	retain[queue.Dead] = outbound.Retain{Age: 48 * time.Hour}
+	retain[queue.Dead] = outbound.Retain{Age: 48 * time.Hour, Bytes: 64 << 20}
+	expired := retain[queue.Expired]
+	expired.Bytes = 0
+	retain[queue.Expired] = expired
 	want := Config{
 		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
 		Workers: 3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
@@ -168,7 +172,7 @@ retry: sometimes
 topic_prefix: 7
 log: {level: loud, format: xml}
 http: {message_id_header: Host, user_agent: "a\nb", max_idle_conns: 1.5}
-retain: {dead: {age: -1h, count: x}}
+retain: {dead: {age: -1h, count: x, bytes: -1}, delivered: {bytes: 1}}
 shutdown_timeout: 0s
 `,
 			want: []string{
@@ -176,7 +180,8 @@ shutdown_timeout: 0s
 				"max_bytes: want a number of bytes", "max_messages: want a whole number", "allow_private: want true or false",
 				"retry: ", "topic_prefix: want text: write it in quotes", "log.level: ", "log.format: ",
 				"http.message_id_header: ", "http.user_agent: ", "http.max_idle_conns: want a whole number",
-				"retain.dead.age: want a duration", "retain.dead.count: want a whole number", "shutdown_timeout: want a duration",
+				"retain.dead.age: want a duration", "retain.dead.count: want a whole number",
+				"retain.dead.bytes: want a number of bytes", "retain.delivered.bytes: is unknown", "shutdown_timeout: want a duration",
 			},
 		},
 		{

@@ -64,6 +64,9 @@ func configKeys(s secretReader) []key[Config] {
 		keys = append(keys,
 			retainKey(result, "age", readAge, func(r *outbound.Retain) *time.Duration { return &r.Age }),
 			retainKey(result, "count", readLimit, func(r *outbound.Retain) *int { return &r.Count }))
+		if result != queue.Delivered { // which count no bytes
+			keys = append(keys, retainKey(result, "bytes", readBytesLimit, func(r *outbound.Retain) *int64 { return &r.Bytes }))
+		}
 	}
 	return keys
 }
@@ -168,6 +171,18 @@ func readBytes(value any) (int64, error) {
 		return 0, errors.New("want a number of bytes, at least 1, such as 65536 or 64KiB")
 	}
 	return n * unit, nil
+}
+
+// readBytesLimit is readBytes, and takes 0, which does not limit.
+func readBytesLimit(value any) (int64, error) {
+	if fmt.Sprint(value) == "0" {
+		return 0, nil
+	}
+	n, err := readBytes(value)
+	if err != nil {
+		return 0, errors.New("want a number of bytes such as 65536 or 64KiB; 0 does not limit")
+	}
+	return n, nil
 }
 
 // readWait takes a duration above zero.

@@ -67,7 +67,9 @@ type AttemptView struct {
 	Error      string             `json:"error,omitempty"`
 	Note       string             `json:"note,omitempty"`
 	Evidence   transport.Evidence `json:"evidence"`
-	Response   string             `json:"response,omitempty"` // the start of what the peer answered
+	// Response is the start of what the peer answered. It may repeat the payload, and
+	// is there where ?payload=true asks for that.
+	Response string `json:"response,omitempty"`
 }
 
 // MessagePage answers GET /v1/messages and, with only the ids that changed, the

@@ -33,7 +33,7 @@ func benchBlackHole(ctx context.Context, s settings, sink *sinkProcess) ([]figur
 	}
 	var fleets [3]*framework // alone, beside the hole, alone again
 	for i := range fleets {
-		driver, err := httpout.New(httpout.Options{MaxIdleConns: 1000})
+		driver, err := httpout.New(httpout.Options{})
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -44,18 +45,27 @@ func benchWaiting(ctx context.Context, s settings, endpoint transport.Endpoint) 
 	return []figure{atMost("bytes per waiting message beyond its payload", each, "B", 300)}, f.close(ctx)
 }
 
-// benchRetrying has every message fail once and wait for an hour.
+// lanesWaiting is how many destinations the messages that wait for a retry have.
+const lanesWaiting = 1000
+
+// benchRetrying has every message fail once and wait for about an hour.
 func benchRetrying(ctx context.Context, s settings, endpoint transport.Endpoint) ([]figure, error) {
-	retry := outbound.RetryPolicy{Base: time.Hour, MaxAttempts: 5}
+	retry := outbound.RetryPolicy{Base: time.Hour, Jitter: 1, MaxAttempts: 5}
 	f, err := newFramework(ctx, outbound.Options{Retry: retry}, &scripted{err: errors.New("not now")})
 	if err != nil {
 		return nil, err
 	}
 	goroutines, before := runtime.NumGoroutine(), liveHeap()
-	if err := f.sendOwn(ctx, endpoint, s.waiting, time.Time{}); err != nil {
-		return nil, err
+	for i := range lanesWaiting {
+		lane, err := transport.ParseEndpoint(fmt.Sprintf("%s%d", endpoint, i))
+		if err != nil {
+			return nil, err
+		}
+		if err := f.sendOwn(ctx, lane, s.waiting/lanesWaiting, time.Time{}); err != nil {
+			return nil, err
+		}
 	}
-	if err := f.settled(ctx, func(b queue.Backlog) bool { return b.Retry == int64(s.waiting) }); err != nil {
+	if err := f.settled(ctx, func(b queue.Backlog) bool { return b.Retry == int64(s.waiting/lanesWaiting*lanesWaiting) }); err != nil {
 		return nil, err
 	}
 	each := float64(liveHeap()-before)/float64(s.waiting) - payloadBytes

@@ -55,11 +55,13 @@ type Store interface {
 	// while leased ends as cancelled where the verdict is Retry, Release or Park.
 	Settle(ctx context.Context, outcomes []Outcome) ([]error, error)
 
-	// Expire ends, as expired, up to limit unleased records whose ExpiresAt has
-	// passed, and returns them, without payload, with the instant at which the
-	// next one expires (zero: none; in the past: there are more now). One that is
-	// leased counts with the end of its lease, where that is later.
-	Expire(ctx context.Context, limit int) (expired []Record, next time.Time, err error)
+	// Expire ends up to limit unleased records: as cancelled, those that were
+	// cancelled while leased and whose lease has run out; as expired, those whose
+	// ExpiresAt has passed. It returns them, without payload (Record.Result says
+	// which), with the instant at which it has something to end again (zero: never;
+	// in the past: there is more now). One that is leased counts with the end of its
+	// lease, and where it is not cancelled, with ExpiresAt if that is later.
+	Expire(ctx context.Context, limit int) (ended []Record, next time.Time, err error)
 
 	// Get returns the records with those ids, in their order, leaving out ids
 	// that are not known. Payload and Metadata are nil unless withPayload.
@@ -76,7 +78,9 @@ type Store interface {
 	// Cancel ends, as cancelled, a page of the records that q selects and that
 	// are not done, and returns those: as they are now. One that is leased is
 	// marked, stays leased, and is cancelled when its attempt did not succeed. When
-	// its lease runs out, Expire or the next Lease from its lane ends it.
+	// its lease runs out, Expire alone ends it, so that its end is told; until then
+	// it is shown as pending or retry with no NextAt, is never leased again, and is
+	// no work of its lane. To cancel it again changes nothing.
 	Cancel(ctx context.Context, q Query) (Page, error)
 
 	// Replay makes a page of the records that q selects and that are done but not
@@ -87,10 +91,12 @@ type Store interface {
 	// Stats counts records, in total, by profile or by lane.
 	Stats(ctx context.Context, by Grouping) ([]Backlog, error)
 
-	// SetLane keeps the state of a lane; the zero state forgets it.
+	// SetLane keeps the state of a lane; the zero state forgets it, as does one
+	// whose PausedUntil has passed.
 	SetLane(ctx context.Context, state LaneState) error
 
-	// Lanes lists the states that were set and not forgotten.
+	// Lanes lists the states that hold now: a pause whose time is over is
+	// forgotten, and so is its reason. A store drops such states by itself.
 	Lanes(ctx context.Context) ([]LaneState, error)
 
 	// Purge removes up to limit records that r no longer wants kept, those that
@@ -267,12 +273,15 @@ var Forever = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 func (s *LaneState) IsZero() bool { return s.PausedUntil.IsZero() && s.Reason == "" }
 
 // Retention says which done records with one result are no longer wanted: those
-// that ended before Before, and all but the Keep that ended last. A zero field
-// does not limit.
+// that ended before Before, all but the Keep that ended last, and all but those
+// that ended last and fit into Bytes together. A zero field does not limit.
 type Retention struct {
 	Result Result
 	Before time.Time
 	Keep   int
+	// Bytes is compared with the sum of Record.Bytes. Delivered records count
+	// nothing: they are not replayed, so that a store lets go of their payloads.
+	Bytes int64
 }
 
 // Capabilities says what a store promises.

@@ -76,15 +76,15 @@ func TestSettingsAreComplete(t *testing.T) {
 		Settings: map[string]string{"k": "v"}, Base: profile.Settings{}, Secrets: map[string]transport.Secret{"s": transport.NewSecret("x")},
 	}
 	config := agent.Config{
-		Retain:   map[queue.Result]outbound.Retain{queue.Dead: {}}, // age and count
+		Retain:   map[queue.Result]outbound.Retain{queue.Dead: {}}, // age, count and bytes
 		Profiles: map[string]profile.Options{"p": {}},
 	}
 	fill(reflect.ValueOf(&options).Elem())
 	fill(reflect.ValueOf(&config).Elem())
 	config.Profiles["p"] = options
 
-	const mapsOfConfig, baseOfProfile = 2, 1 // Retain has two keys, Profiles are below, Base is no key
-	want := leaves(reflect.TypeOf(config)) - mapsOfConfig + 2
+	const mapsOfConfig, baseOfProfile = 2, 1 // Retain has three keys, Profiles are below, Base is no key
+	want := leaves(reflect.TypeOf(config)) - mapsOfConfig + 3
 	want += leaves(reflect.TypeOf(options)) - baseOfProfile
 	if got := settingsOf(config); len(got) != want {
 		t.Errorf("got %d settings, want %d:\n%v", len(got), want, got)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -96,6 +97,16 @@ func explain(err error) error {
 func invalidIsUsage(err error) error {
 	refused, ok := errors.AsType[*client.Error](err)
 	if ok && refused.Status == http.StatusBadRequest {
+		return &exitError{ExitUsage, err}
+	}
+	return err
+}
+
+// flagIsUsage makes a usage error of a refused flag. An endpoint or payload that is
+// refused is a failure: the command line was right.
+func flagIsUsage(err error) error {
+	refused, ok := errors.AsType[*client.Error](err)
+	if ok && refused.Status == http.StatusBadRequest && !slices.Contains([]string{"", "endpoint", "payload"}, refused.Field) {
 		return &exitError{ExitUsage, err}
 	}
 	return err

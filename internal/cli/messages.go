@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,12 +29,12 @@ func newStatus(c *console) *cobra.Command {
 			}
 			err = writeMessage(c, &message, time.Now())
 			if err == nil && payload {
-				err = writePayload(c, &message)
+				err = errors.Join(writeResponses(c, message.Attempts), writePayload(c, &message))
 			}
 			return err
 		}),
 	}
-	command.Flags().BoolVar(&payload, "payload", false, "show the payload, too")
+	command.Flags().BoolVar(&payload, "payload", false, "show what the receiver answered, and the payload, too")
 	flags.add(command, " or "+defaultServer)
 	addJSON(command, &asJSON)
 	return command

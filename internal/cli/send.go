@@ -152,7 +152,7 @@ func (f *sendFlags) throughDaemon(ctx context.Context, c *console, request agent
 		return err
 	}
 	defer daemon.Close()
-	return explain(f.deliver(ctx, c, daemon, request))
+	return explain(flagIsUsage(f.deliver(ctx, c, daemon, request)))
 }
 
 func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.SendRequest) error {

@@ -72,6 +72,9 @@ func (s *settings) addRetention(retain map[queue.Result]outbound.Retain) {
 		*s = append(*s,
 			setting{[]string{"retain", string(result), "age"}, kept.Age.String()},
 			setting{[]string{"retain", string(result), "count"}, kept.Count})
+		if result != queue.Delivered {
+			*s = append(*s, setting{[]string{"retain", string(result), "bytes"}, kept.Bytes})
+		}
 	}
 }
 

@@ -111,6 +111,19 @@ func writeAttempts(c *console, attempts []agent.AttemptView) error {
 	return grid.writeTo(c.out, "")
 }
 
+// writeResponses writes what the peer answered to each attempt.
+func writeResponses(c *console, attempts []agent.AttemptView) error {
+	for _, a := range attempts {
+		if a.Response == "" {
+			continue
+		}
+		if err := c.printf("\nanswer to attempt %d:\n%s", a.N, strings.Map(printableLine, a.Response)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writePayload writes the payload. Text goes out as it is
 // where that is safe: to a terminal it goes without control characters.
 func writePayload(c *console, m *agent.MessageView) error {

@@ -59,6 +59,15 @@ func TestWriteMessages(t *testing.T) {
 	}
 }
 
+func TestWriteResponses(t *testing.T) {
+	t.Parallel()
+	attempts := []agent.AttemptView{{N: 1, Response: "busy\x1b[2J\nlater"}, {N: 2}, {N: 3, Response: "gone"}}
+	plain, _ := printed(t, func(c *console) error { return writeResponses(c, attempts) })
+	if want := "\nanswer to attempt 1:\nbusy [2J\nlater\n\nanswer to attempt 3:\ngone\n"; plain != want {
+		t.Errorf("got %q, want %q", plain, want)
+	}
+}
+
 func TestWriteEvent(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 9, 14, 7, 0, time.Local)

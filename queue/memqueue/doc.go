@@ -6,8 +6,8 @@
 // 50 more with a time, a key or a replay, and 112 per attempt in its log. What
 // the messages of a lane have in common (lane, endpoint, format, policy) is kept
 // once. A delivered record lets go of its payload and metadata at once; dead,
-// cancelled and expired ones keep theirs for a replay. Records stay until
-// [Store.Purge] removes them.
+// cancelled and expired ones keep theirs for a replay, and count these bytes
+// against a retention. Records stay until [Store.Purge] removes them.
 //
 // # Delivery
 //

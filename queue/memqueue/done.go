@@ -9,35 +9,39 @@ import (
 )
 
 // Expire implements queue.Store.
-func (s *Store) Expire(ctx context.Context, limit int) (expired []queue.Record, next time.Time, err error) {
+func (s *Store) Expire(ctx context.Context, limit int) (ended []queue.Record, next time.Time, err error) {
 	now, err := s.enter(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	defer s.mu.Unlock()
-	for len(expired) < limit && s.overdue.first != nil {
+	for len(ended) < limit && s.overdue.first != nil {
 		it := s.overdue.first
-		it.status = queue.StatusUndeliverable
-		s.finish(it, placeExpired, now)
-		expired = append(expired, it.record(now))
+		if it.cancelled {
+			s.finish(it, placeCancelled, now)
+		} else {
+			it.status = queue.StatusUndeliverable
+			s.finish(it, placeExpired, now)
+		}
+		ended = append(ended, it.record(now))
 	}
-	return expired, s.nextExpiry(now), nil
+	return ended, s.nextExpiry(now), nil
 }
 
 // nextExpiry returns when Expire has something to do again. For an item that is
-// leased that is not before its lease has run out.
+// leased that is not before its lease has run out, and then if it is cancelled.
 func (s *Store) nextExpiry(now instant) time.Time {
 	var next time.Time
 	switch {
 	case s.overdue.first != nil:
-		return fromWall(s.overdue.first.extra.expires)
+		return now.time
 	case len(s.expiring) > 0:
 		next = fromWall(s.expiring[0].extra.expires)
 	}
 	if len(s.deadlines) > 0 {
 		first := s.deadlines[0]
 		at := now.timeOf(first.due)
-		if expires := fromWall(first.extra.expires); expires.After(at) {
+		if expires := fromWall(first.extra.expires); !first.cancelled && expires.After(at) {
 			at = expires
 		}
 		if next.IsZero() || at.Before(next) {
@@ -60,7 +64,8 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 		}
 		list := &s.ended[end-placeDelivered]
 		unwanted := func() bool {
-			return list.first != nil && (list.first.updated < before || r.Keep > 0 && list.count > r.Keep)
+			return list.first != nil && (list.first.updated < before ||
+				r.Keep > 0 && list.count > r.Keep || r.Bytes > 0 && s.held[end] > r.Bytes)
 		}
 		for step := 0; step < scanStep && removed < limit && unwanted(); step++ {
 			s.remove(list.first)

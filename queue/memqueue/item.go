@@ -30,7 +30,7 @@ type item struct {
 	place     place
 	evidence  transport.Evidence
 	parked    bool // waits for pick-up
-	cancelled bool // was cancelled while leased
+	cancelled bool // was cancelled while leased, and has not ended
 }
 
 // extra is what most items do without.
@@ -101,6 +101,19 @@ func (it *item) expires() int64 {
 		return 0
 	}
 	return it.extra.expires
+}
+
+// hasDeadline reports whether Expire has to look at a leased item.
+func (it *item) hasDeadline() bool {
+	return it.place == placeLeased && (it.cancelled || it.expires() != 0)
+}
+
+// held is what the item counts against queue.Retention.Bytes.
+func (it *item) held() int64 {
+	if !it.place.done() || it.place == placeDelivered {
+		return 0
+	}
+	return it.size()
 }
 
 // size is what queue.Message.Size said of the message.

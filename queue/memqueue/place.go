@@ -16,7 +16,7 @@ const (
 	placeWaiting                    // in its lane's heap, by the tick at which it is due
 	placeLeased                     // in its lane's heap, by the tick at which the lease runs out
 	placeParked                     // nowhere but in the index
-	placeOverdue                    // in the store's list: expired, and not ended yet
+	placeOverdue                    // in the store's list: expired or cancelled, and for Expire to end
 	placeDelivered                  // in the store's list of its result, as the next three
 	placeDead
 	placeCancelled
@@ -28,7 +28,7 @@ func (p place) done() bool { return p >= placeDelivered }
 // leasable says that a lease is a matter of time.
 func (p place) leasable() bool { return p <= placeWaiting }
 
-// expirable says that the item has to leave when it expires.
+// expirable says that the item, unleased, has to leave when it expires.
 func (p place) expirable() bool { return p.leasable() || p == placeParked }
 
 func (p place) result() queue.Result {
@@ -64,9 +64,14 @@ func (a byExpiry) moveTo(slot int)        { a.extra.slot = int32(slot) } //nolin
 func (a byDeadline) before(b byDeadline) bool { return a.deadline() < b.deadline() }
 func (a byDeadline) moveTo(slot int)          { a.extra.slot = int32(slot) } //nolint:gosec // as above
 
-// deadline is when a leased item can be expired at the latest: not before its
-// lease has run out.
-func (a byDeadline) deadline() int64 { return max(a.extra.expires, a.due) }
+// deadline is when Expire is to end a leased item: not before its lease has run
+// out, and just then where it is cancelled.
+func (a byDeadline) deadline() int64 {
+	if a.cancelled {
+		return a.due
+	}
+	return max(a.extra.expires, a.due)
+}
 
 // list returns the list that the item's place is, nil where it is none.
 func (s *Store) list(it *item) *list {
@@ -96,13 +101,12 @@ func (s *Store) put(it *item, p place) {
 		lane.leased.push(byDue{it})
 		s.watch(lane)
 	}
-	if it.expires() != 0 {
-		if p == placeLeased {
-			s.deadlines.push(byDeadline{it})
-		} else if p.expirable() {
-			s.expiring.push(byExpiry{it})
-		}
+	if it.hasDeadline() {
+		s.deadlines.push(byDeadline{it})
+	} else if it.expires() != 0 && p.expirable() {
+		s.expiring.push(byExpiry{it})
 	}
+	s.held[p] += it.held()
 	if !lane.listed && lane.busy() {
 		lane.listed = true
 		s.busy.insert(lane)
@@ -112,13 +116,12 @@ func (s *Store) put(it *item, p place) {
 // take takes an item out of its place.
 func (s *Store) take(it *item) {
 	lane := it.address.lane
-	if it.expires() != 0 {
-		if it.place == placeLeased {
-			s.deadlines.remove(int(it.extra.slot))
-		} else if it.place.expirable() {
-			s.expiring.remove(int(it.extra.slot))
-		}
+	if it.hasDeadline() {
+		s.deadlines.remove(int(it.extra.slot))
+	} else if it.expires() != 0 && it.place.expirable() {
+		s.expiring.remove(int(it.extra.slot))
 	}
+	s.held[it.place] -= it.held()
 	if list := s.list(it); list != nil {
 		list.remove(it)
 	} else if it.place == placeWaiting {
@@ -143,7 +146,8 @@ func (s *Store) watch(l *lane) {
 }
 
 // sweep moves items whose lease has run out, and items that have expired, as many
-// as steps, and says whether these were all.
+// as steps, and says whether these were all. It ends none: that is for Expire,
+// which tells.
 func (s *Store) sweep(now instant, steps int) bool {
 	for ; len(s.leasing) > 0; steps-- {
 		it := s.leasing[0].leased[0].item
@@ -153,12 +157,12 @@ func (s *Store) sweep(now instant, steps int) bool {
 		if steps == 0 {
 			return false
 		}
-		if it.cancelled {
-			s.finish(it, placeCancelled, now)
-			continue
-		}
 		s.take(it)
-		s.put(it, placeReturned)
+		if it.cancelled {
+			s.put(it, placeOverdue)
+		} else {
+			s.put(it, placeReturned)
+		}
 	}
 	for ; len(s.expiring) > 0; steps-- {
 		it := s.expiring[0].item

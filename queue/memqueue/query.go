@@ -55,12 +55,17 @@ func (s *Store) Cancel(ctx context.Context, q queue.Query) (queue.Page, error) {
 }
 
 func (s *Store) cancel(it *item, now instant) {
-	if it.place == placeLeased {
+	switch {
+	case it.cancelled: // its lease may have run out: Expire ends it
+	case it.place == placeLeased:
+		s.take(it)
+		it.more() // has its slot among the deadlines
 		it.cancelled = true
 		it.updated = now.wall
-		return
+		s.put(it, placeLeased)
+	default:
+		s.finish(it, placeCancelled, now)
 	}
-	s.finish(it, placeCancelled, now)
 }
 
 // Replay implements queue.Store.

@@ -82,31 +82,3 @@ func countWaiting(group *queue.Backlog, it *item) {
 		group.Oldest = queued
 	}
 }
-
-// SetLane implements queue.Store.
-func (s *Store) SetLane(ctx context.Context, state queue.LaneState) error {
-	if _, err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
-	if state.IsZero() {
-		s.state.remove(state.Lane)
-	} else {
-		s.state.set(state.Lane, state)
-	}
-	return nil
-}
-
-// Lanes implements queue.Store. They are in the order of profile and destination.
-func (s *Store) Lanes(ctx context.Context) ([]queue.LaneState, error) {
-	if _, err := s.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer s.mu.Unlock()
-	states := make([]queue.LaneState, 0, s.state.len())
-	for _, state := range s.state.entries {
-		states = append(states, state)
-	}
-	slices.SortFunc(states, func(a, b queue.LaneState) int { return compareLanes(a.Lane, b.Lane) })
-	return states, nil
-}

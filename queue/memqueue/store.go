@@ -52,13 +52,14 @@ type contents struct {
 	keys  table[string, *table[string, *item]]    // by profile and idempotency key
 	lanes table[queue.Lane, *lane]                // that have records
 	busy  ordered[queue.Lane, *lane]              // that have work; Due drops the others
-	state table[queue.Lane, queue.LaneState]      // what SetLane was told
+	state states                                  // what SetLane was told
 	ended [placeExpired - placeDelivered + 1]list // by result, in the order of ending
+	held  [placeExpired + 1]int64                 // bytes in each of those places
 
 	leasing   heap[*lane]      // lanes with leases, by the first that runs out
 	expiring  heap[byExpiry]   // unleased items that expire
-	deadlines heap[byDeadline] // leased items that expire
-	overdue   list             // expired items that are not ended yet
+	deadlines heap[byDeadline] // leased items that expire, or are cancelled
+	overdue   list             // items that Expire is to end
 
 	waiting int   // messages that are not done
 	bytes   int64 // of messages that have their payload

@@ -94,6 +94,9 @@ func (f *fixture) empty() {
 		"leasing": len(c.leasing), "expiring": len(c.expiring), "deadlines": len(c.deadlines), "overdue": c.overdue.count,
 		"waiting": c.waiting, "bytes": int(c.bytes),
 	}
+	for place, bytes := range c.held {
+		left[fmt.Sprint("held ", place)] = int(bytes)
+	}
 	for i, list := range c.ended {
 		left[fmt.Sprint("ended ", i)] = list.count
 	}

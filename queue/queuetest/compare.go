@@ -41,15 +41,11 @@ func (m *machine) record(t *rapid.T, got *queue.Record, r *modelRecord, withPayl
 		want.Payload, want.Metadata, got.Payload, got.Metadata = nil, nil, nil, nil
 	}
 	switch {
-	case r.done(), r.parked, !r.until.IsZero():
+	case r.done(), r.parked, r.marked, !r.until.IsZero():
 	case m.model.expired(r), r.lapsed && !got.NextAt.After(m.model.now) && !got.NextAt.IsZero():
 		want.NextAt = got.NextAt
 	default:
 		want.NextAt = r.due
-	}
-	if !r.endedBy.IsZero() && !got.UpdatedAt.Before(want.UpdatedAt.Add(-m.model.slack)) && !got.UpdatedAt.After(r.endedBy.Add(m.model.slack)) {
-		r.UpdatedAt, r.endedBy = got.UpdatedAt, time.Time{}
-		want.UpdatedAt = got.UpdatedAt
 	}
 	if diff := diffRecordsWithin(got, &want, m.model.slack); diff != "" {
 		t.Fatalf("record %s: %s", r.ID, diff)

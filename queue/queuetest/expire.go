@@ -18,12 +18,27 @@ func expireCases() []testCase {
 		{name: "after the lease", run: expiresAfterLease},
 		{name: "wherever it waits", run: expiresAnywhere},
 		{name: "is not leased before it is ended", run: expiredIsNotLeased},
+		{name: "what was cancelled while leased", run: expireCancelled},
+		{name: "cancelled and expired, some at a time", run: expireBoth},
 	}
 }
 
-// expire checks which records Expire ends, in any order, and returns when the
-// next one expires.
+// expire checks which records Expire ends as expired, in any order, and returns
+// when the next one ends.
 func (x *trial) expire(limit int, want ...transport.ID) time.Time {
+	x.Helper()
+	records, next := x.ends(limit, want...)
+	for _, r := range records {
+		if r.Result != queue.Expired || r.Status != queue.StatusUndeliverable {
+			x.Errorf("expired: %+v", r)
+		}
+	}
+	return next
+}
+
+// ends checks which records Expire ends, in any order, and returns them, and when
+// the next one ends.
+func (x *trial) ends(limit int, want ...transport.ID) ([]queue.Record, time.Time) {
 	x.Helper()
 	records, next, err := x.store.Expire(x.Context(), limit)
 	if err != nil {
@@ -32,14 +47,15 @@ func (x *trial) expire(limit int, want ...transport.ID) time.Time {
 	got := recordIDs(records)
 	slices.SortFunc(got, compareIDs)
 	slices.SortFunc(want, compareIDs)
-	same(x, "expired", got, want)
+	same(x, "ended", got, want)
 	for _, r := range records {
-		if r.State != queue.StateDone || r.Result != queue.Expired || r.Status != queue.StatusUndeliverable || r.Payload != nil {
-			x.Errorf("expired: %+v", r)
+		if r.State != queue.StateDone || r.Payload != nil || !r.NextAt.IsZero() {
+			x.Errorf("ended: %+v", r)
 		}
-		x.has(queue.StateDone, queue.Expired, r.ID)
+		x.about("UpdatedAt", r.UpdatedAt, time.Now())
+		x.has(queue.StateDone, r.Result, r.ID)
 	}
-	return next
+	return records, next
 }
 
 // mortal returns a message that expires after some units.
@@ -183,4 +199,81 @@ func expiredIsNotLeased(x *trial) {
 	same(x, "leased", leasedIDs(leased), alive[2:])
 	x.about("NextAt, by the leases", next, time.Now().Add(10*x.unit))
 	x.end(queue.VerdictDelivered, time.Time{}, leased...)
+}
+
+// expireCancelled: the end of the lease is named, and only Expire ends it.
+func expireCancelled(x *trial) {
+	for _, units := range []int{0, 1, 9} { // ExpiresAt: none, before the lease ends, after
+		m := x.message(laneA())
+		if units > 0 {
+			m = x.mortal(laneA(), units)
+		}
+		x.enqueue(m)
+		l := x.leaseFor(3*x.unit, laneA())
+		x.cancel(queue.Query{IDs: []transport.ID{m.ID}})
+		x.about("next, by the lease", x.expire(10), time.Now().Add(3*x.unit))
+		x.advance(2 * x.unit)
+		x.extend(2*x.unit, l.Ref())
+		x.about("next, by the lease extended", x.expire(10), time.Now().Add(2*x.unit))
+		x.advance(2*x.unit + precision)
+		x.lapsed(m.ID, l)
+		records, next := x.ends(10, m.ID)
+		if len(records) == 1 && (records[0].Result != queue.Cancelled || records[0].Status != queue.StatusQueued) {
+			x.Errorf("ended: %+v, want it cancelled", records[0])
+		}
+		x.at("next after", next, time.Time{})
+		x.expire(10)
+	}
+}
+
+// lapsed checks a record that was cancelled while leased and whose lease ran out:
+// nothing but Expire ends it, and nothing leases it again.
+func (x *trial) lapsed(id transport.ID, l queue.Leased) {
+	x.Helper()
+	if leased, next := x.budget(laneA(), 1); len(leased) != 0 || !next.IsZero() {
+		x.Errorf("leased %d messages of a cancelled record, the next at %v", len(leased), next)
+	}
+	if due, err := x.store.Due(x.Context(), queue.Lane{}, 10); err != nil || len(due) != 0 {
+		x.Errorf("due: %v, %v, want nothing", due, err)
+	}
+	x.lost(l.Ref())
+	if records := x.cancel(queue.Query{IDs: []transport.ID{id}}); len(records) != 1 || records[0].Result != "" {
+		x.Errorf("cancelled again: %+v, want it as it was", records)
+	}
+	if records := x.replay(queue.Query{IDs: []transport.ID{id}}); len(records) != 0 {
+		x.Errorf("replayed %+v, which has not ended", records)
+	}
+	if r := x.get(id); r.State != queue.StatePending || r.Result != "" || !r.NextAt.IsZero() {
+		x.Errorf("before Expire the record is %s %s, next at %v, want pending and no time", r.State, r.Result, r.NextAt)
+	}
+}
+
+// expireBoth: what is cancelled and what has expired share the limit.
+func expireBoth(x *trial) {
+	cancelled := x.add(laneA(), 3)
+	for range cancelled {
+		x.leaseFor(x.unit, laneA())
+	}
+	x.cancel(queue.Query{})
+	first, second := x.mortal(laneB(), 1), x.mortal(laneB(), 1)
+	want := append(x.enqueue(first, second), cancelled...)
+	x.advance(x.unit + x.slack + precision)
+	results := map[queue.Result]int{}
+	for round := range 3 {
+		records, next, err := x.store.Expire(x.Context(), 2)
+		if err != nil || len(records) != min(2, len(want)-2*round) {
+			x.Fatalf("round %d: %d records, %v", round, len(records), err)
+		}
+		if more := round < 2; more == (next.IsZero() || next.After(time.Now())) {
+			x.Errorf("round %d: the next is at %v", round, next)
+		}
+		for _, r := range records {
+			results[r.Result]++
+		}
+	}
+	if results[queue.Cancelled] != 3 || results[queue.Expired] != 2 {
+		x.Errorf("the results are %v, want 3 cancelled and 2 expired", results)
+	}
+	x.has(queue.StateDone, queue.Cancelled, cancelled...)
+	x.has(queue.StateDone, queue.Expired, first.ID, second.ID)
 }

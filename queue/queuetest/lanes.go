@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 func laneCases() []testCase {
 	return []testCase{
 		{name: "a state is kept until it is forgotten", run: laneStates},
+		{name: "a pause that is over is forgotten", run: lanePauseEnds},
+		{name: "many pauses", run: lanePauses},
 		{name: "a state does not hold messages", run: laneStateHoldsNothing},
 	}
 }
@@ -39,7 +42,7 @@ func (x *trial) setLane(state queue.LaneState) {
 
 func laneStates(x *trial) {
 	x.states("nothing set")
-	inA := queue.LaneState{Lane: laneA(), PausedUntil: time.Now().Add(x.unit), Reason: "throttled"}
+	inA := queue.LaneState{Lane: laneA(), PausedUntil: time.Now().Add(9 * x.unit), Reason: "throttled"}
 	inB := queue.LaneState{Lane: laneB(), PausedUntil: queue.Forever}
 	inOther := queue.LaneState{Lane: otherLane(), Reason: "only a remark"}
 	x.setLane(inA)
@@ -54,6 +57,45 @@ func laneStates(x *trial) {
 	x.states("one forgotten", inA, inOther)
 	x.advance(2 * x.unit)
 	x.states("time has passed", inA, inOther)
+}
+
+func lanePauseEnds(x *trial) {
+	short := queue.LaneState{Lane: laneA(), PausedUntil: time.Now().Add(x.unit), Reason: "throttled"}
+	long := queue.LaneState{Lane: laneB(), PausedUntil: time.Now().Add(3 * x.unit)}
+	forever := queue.LaneState{Lane: otherLane(), PausedUntil: queue.Forever, Reason: "gone"}
+	x.setLane(short)
+	x.setLane(long)
+	x.setLane(forever)
+	x.advance(x.unit + precision)
+	x.states("one pause is over", long, forever)
+	short.PausedUntil = time.Now().Add(x.unit)
+	x.setLane(short)
+	x.states("paused again", short, long, forever)
+	long.PausedUntil = time.Now().Add(-x.unit)
+	x.setLane(long)
+	x.states("paused until a time that has passed", short, forever)
+	x.advance(x.unit + precision)
+	x.states("both are over", forever)
+}
+
+// lanePauses: of many pauses, those that are over are forgotten, and no others.
+func lanePauses(x *trial) {
+	var want []queue.LaneState
+	for i := range 300 {
+		state := queue.LaneState{Lane: laneNamed(fmt.Sprint(i)), PausedUntil: time.Now().Add(time.Duration(1+i%3*40) * x.unit)}
+		if i%7 == 0 {
+			state.PausedUntil = queue.Forever
+		}
+		x.setLane(state)
+		if i%100 == 50 {
+			x.advance(x.unit / 2)
+		}
+		if state.PausedUntil.After(time.Now().Add(30 * x.unit)) {
+			want = append(want, state)
+		}
+	}
+	x.advance(2 * x.unit)
+	x.states("the short ones are over", want...)
 }
 
 // laneStateHoldsNothing: to heed a pause is the manager's business.

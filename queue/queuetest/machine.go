@@ -318,34 +318,38 @@ func (m *machine) replay(t *rapid.T) {
 
 func (m *machine) expire(t *rapid.T) {
 	m.begin()
-	expired := 0
+	over := 0
 	for _, r := range m.model.records {
-		if m.model.expired(r) {
-			expired++
+		if m.model.over(r) {
+			over++
 		}
 	}
 	limit := rapid.IntRange(1, 3).Draw(t, "limit")
 	records, next, err := m.store.Expire(t.Context(), limit)
-	if err != nil || len(records) != min(limit, expired) {
-		t.Fatalf("expire: %d records, %v, want %d", len(records), err, min(limit, expired))
+	if err != nil || len(records) != min(limit, over) {
+		t.Fatalf("expire: %d records, %v, want %d", len(records), err, min(limit, over))
 	}
 	for i := range records {
 		r := m.model.get(records[i].ID)
-		if r == nil || !m.model.expired(r) {
-			t.Fatalf("%s was expired, and was not to be", records[i].ID)
+		if r == nil || !m.model.over(r) {
+			t.Fatalf("%s was ended, and was not to be", records[i].ID)
 		}
-		r.Status = queue.StatusUndeliverable
-		m.model.end(r, queue.Expired)
+		m.model.expire(r)
 		m.record(t, &records[i], r, false)
 	}
 	m.nextAt(t, "expire", next, m.model.nextExpiry())
 }
+
+// noRecordFits is less than the size of any of the machine's messages, and
+// allRecordsFit more than that of all.
+const noRecordFits, allRecordsFit = 1, 1 << 30
 
 func (m *machine) purge(t *rapid.T) {
 	m.begin()
 	retention := queue.Retention{
 		Result: rapid.SampledFrom([]queue.Result{queue.Delivered, queue.Dead, queue.Cancelled, queue.Expired}).Draw(t, "result"),
 		Keep:   rapid.IntRange(0, 2).Draw(t, "keep"),
+		Bytes:  rapid.SampledFrom([]int64{0, noRecordFits, allRecordsFit}).Draw(t, "bytes"),
 	}
 	if rapid.Bool().Draw(t, "by age") {
 		retention.Before = m.model.now.Add(-m.span(t, "age", time.Second, 5*time.Minute))
@@ -362,6 +366,9 @@ func (m *machine) purge(t *rapid.T) {
 	}
 	if retention.Keep > 0 {
 		unwanted = max(unwanted, len(kept)-retention.Keep)
+	}
+	if retention.Bytes == noRecordFits && retention.Result != queue.Delivered {
+		unwanted = len(kept)
 	}
 	limit := rapid.IntRange(1, 4).Draw(t, "limit")
 	n := min(limit, unwanted)
@@ -406,7 +413,7 @@ func (m *machine) advance(t *rapid.T) {
 	span := m.span(t, "span", time.Millisecond, time.Minute, 2*time.Minute, 10*time.Minute, 2*time.Hour)
 	<-time.NewTimer(span + 7*time.Millisecond).C
 	m.begin()
-	// A lease of nothing is where a store may end what was cancelled.
+	// A lease of nothing ends nothing, not even what was cancelled.
 	request := queue.LeaseRequest{TTL: time.Minute}
 	for _, lane := range lanes() {
 		request.Budgets = append(request.Budgets, queue.Budget{Lane: lane})

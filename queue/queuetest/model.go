@@ -20,20 +20,24 @@ type model struct {
 // modelRecord is a record and what a reader of the store does not see.
 type modelRecord struct {
 	queue.Record
-	due     time.Time // when it can be leased
-	until   time.Time // when its lease runs out; zero: it is not leased
-	token   uint64
-	lapsed  bool // its lease ran out
-	parked  bool
-	marked  bool      // cancelled while leased
-	endedBy time.Time // a lapse ended it between UpdatedAt and then; zero: UpdatedAt is exact
-	log     []queue.Attempt
+	due    time.Time // when it can be leased
+	until  time.Time // when its lease runs out; zero: it is not leased
+	token  uint64
+	lapsed bool // its lease ran out
+	parked bool
+	marked bool // cancelled while leased
+	log    []queue.Attempt
 }
 
 func (r *modelRecord) done() bool { return r.Result != "" }
 
 func (m *model) expired(r *modelRecord) bool {
 	return !r.done() && r.until.IsZero() && !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(m.now)
+}
+
+// over reports whether Expire ends the record.
+func (m *model) over(r *modelRecord) bool {
+	return m.expired(r) || r.marked && r.until.IsZero()
 }
 
 func (m *model) find(match func(*modelRecord) bool) *modelRecord {
@@ -53,13 +57,7 @@ func (m *model) lapse() {
 		if r.until.IsZero() || r.until.After(m.now) {
 			continue
 		}
-		until := r.until
-		if r.marked {
-			m.end(r, queue.Cancelled)
-			r.UpdatedAt, r.endedBy = until, m.now
-			continue
-		}
-		m.wait(r, until)
+		m.wait(r, r.until)
 		r.lapsed = true
 	}
 }
@@ -75,7 +73,7 @@ func (m *model) wait(r *modelRecord, due time.Time) {
 
 func (m *model) end(r *modelRecord, result queue.Result) {
 	r.State, r.Result, r.UpdatedAt = queue.StateDone, result, m.now
-	r.until, r.marked, r.parked, r.lapsed, r.endedBy = time.Time{}, false, false, false, time.Time{}
+	r.until, r.marked, r.parked, r.lapsed = time.Time{}, false, false, false
 }
 
 func (m *model) enqueue(message queue.Message) queue.Enqueued {
@@ -110,7 +108,7 @@ func (m *model) notBefore(t time.Time) time.Time {
 func (m *model) leasable(lane queue.Lane) []*modelRecord {
 	var all []*modelRecord
 	for _, r := range m.records {
-		if r.Lane == lane && !r.done() && r.until.IsZero() && !r.parked && !m.expired(r) && !r.due.After(m.now) {
+		if r.Lane == lane && !r.done() && r.until.IsZero() && !r.parked && !m.over(r) && !r.due.After(m.now) {
 			all = append(all, r)
 		}
 	}
@@ -164,15 +162,27 @@ func (m *model) settle(r *modelRecord, o queue.Outcome) {
 }
 
 func (m *model) cancel(r *modelRecord) {
-	if r.until.IsZero() {
+	switch {
+	case r.marked:
+	case r.until.IsZero():
 		m.end(r, queue.Cancelled)
-	} else {
+	default:
 		r.marked, r.UpdatedAt = true, m.now
 	}
 }
 
+// expire does what Expire does to a record that is over.
+func (m *model) expire(r *modelRecord) {
+	if r.marked {
+		m.end(r, queue.Cancelled)
+		return
+	}
+	r.Status = queue.StatusUndeliverable
+	m.end(r, queue.Expired)
+}
+
 func (m *model) replay(r *modelRecord) {
-	r.Result, r.Attempts, r.Status, r.endedBy = "", 0, queue.StatusQueued, time.Time{}
+	r.Result, r.Attempts, r.Status = "", 0, queue.StatusQueued
 	r.Replays++
 	r.QueuedAt, r.UpdatedAt = m.now, m.now
 	if !r.ExpiresAt.After(m.now) {
@@ -221,7 +231,7 @@ func (m *model) due() map[queue.Lane]time.Time {
 		if !r.until.IsZero() {
 			at = r.until
 		}
-		if r.done() || r.parked && r.until.IsZero() || m.expired(r) {
+		if r.done() || r.parked && r.until.IsZero() || m.over(r) {
 			continue
 		}
 		if first, ok := lanes[r.Lane]; !ok || at.Before(first) {
@@ -231,16 +241,19 @@ func (m *model) due() map[queue.Lane]time.Time {
 	return lanes
 }
 
-// nextExpiry returns what Expire must name, with nothing expired left.
+// nextExpiry returns what Expire must name.
 func (m *model) nextExpiry() time.Time {
 	var next time.Time
 	for _, r := range m.records {
 		at := r.ExpiresAt
-		if r.done() || at.IsZero() {
+		if r.done() || at.IsZero() && !r.marked {
 			continue
 		}
-		if r.until.After(at) {
+		if r.until.After(at) || r.marked {
 			at = r.until
+		}
+		if m.over(r) {
+			at = m.now
 		}
 		if next.IsZero() || at.Before(next) {
 			next = at

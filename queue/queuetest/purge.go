@@ -13,6 +13,9 @@ func purgeCases() []testCase {
 		{name: "by age", run: purgeByAge},
 		{name: "by count", run: purgeByCount},
 		{name: "by age and count", run: purgeByBoth},
+		{name: "by bytes", run: purgeByBytes},
+		{name: "by bytes, each result alone", run: purgeBytesByResult},
+		{name: "delivered ones count no bytes", run: purgeDeliveredBytes},
 		{name: "some at a time", run: purgeLimit},
 		{name: "one result alone", run: purgeOneResult},
 		{name: "what ended first goes first", run: purgeByEnd},
@@ -72,6 +75,65 @@ func purgeByBoth(x *trial) {
 	x.purge(queue.Retention{Result: queue.Dead, Before: cut, Keep: 3}, 100, 1, false)
 	x.has(queue.StateDone, queue.Dead, young[1:]...)
 	x.gone(young[0])
+}
+
+// sized adds a message of so many bytes, and ends it.
+func (x *trial) sized(verdict queue.Verdict, bytes int) transport.ID {
+	x.Helper()
+	m := x.message(laneA())
+	m.Metadata, m.Payload = nil, make([]byte, bytes)
+	x.enqueue(m)
+	x.end(verdict, time.Time{}, x.lease(laneA(), 1)...)
+	x.advance(2 * precision)
+	return m.ID
+}
+
+func purgeByBytes(x *trial) {
+	var ids []transport.ID
+	for _, bytes := range []int{50, 10, 30, 20, 40} {
+		ids = append(ids, x.sized(queue.VerdictDead, bytes))
+	}
+	within := func(bytes int64) queue.Retention { return queue.Retention{Result: queue.Dead, Bytes: bytes} }
+	x.purge(within(150), 100, 0, false)
+	x.purge(within(149), 100, 1, false)
+	x.gone(ids[0])
+	x.purge(within(60), 1, 1, true) // of two
+	x.purge(within(60), 100, 1, false)
+	x.gone(ids[1:3]...)
+	x.has(queue.StateDone, queue.Dead, ids[3:]...)
+	x.purge(queue.Retention{Result: queue.Dead, Bytes: 60, Keep: 1}, 100, 1, false)
+	x.purge(within(40), 100, 0, false)
+	x.has(queue.StateDone, queue.Dead, ids[4])
+	x.purge(within(39), 100, 1, false) // also the newest, where it does not fit
+	x.gone(ids[4])
+	x.purge(within(39), 100, 0, false)
+	x.has(queue.StateDone, queue.Dead, x.sized(queue.VerdictDead, 39))
+	x.purge(within(39), 100, 0, false)
+}
+
+func purgeBytesByResult(x *trial) {
+	dead, expired := x.sized(queue.VerdictDead, 30), x.sized(queue.VerdictExpired, 30)
+	replayed := x.sized(queue.VerdictDead, 30)
+	x.replay(queue.Query{IDs: []transport.ID{replayed}})
+	x.cancel(queue.Query{IDs: []transport.ID{replayed}})
+	for _, result := range []queue.Result{queue.Dead, queue.Expired, queue.Cancelled} {
+		x.purge(queue.Retention{Result: result, Bytes: 30}, 100, 0, false)
+	}
+	x.replay(queue.Query{IDs: []transport.ID{dead}})
+	x.end(queue.VerdictExpired, time.Time{}, x.lease(laneA(), 1)...)
+	x.purge(queue.Retention{Result: queue.Dead, Bytes: 1}, 100, 0, false)
+	x.purge(queue.Retention{Result: queue.Expired, Bytes: 30}, 100, 1, false)
+	x.gone(expired)
+	x.has(queue.StateDone, queue.Expired, dead)
+	x.has(queue.StateDone, queue.Cancelled, replayed)
+}
+
+func purgeDeliveredBytes(x *trial) {
+	ids := []transport.ID{x.sized(queue.VerdictDelivered, 30), x.sized(queue.VerdictDelivered, 30)}
+	x.purge(queue.Retention{Result: queue.Delivered, Bytes: 1}, 100, 0, false)
+	x.purge(queue.Retention{Result: queue.Delivered, Bytes: 1, Keep: 1}, 100, 1, false)
+	x.gone(ids[0])
+	x.has(queue.StateDone, queue.Delivered, ids[1])
 }
 
 func purgeLimit(x *trial) {

@@ -44,9 +44,11 @@ func (m *Manager) Cancel(ctx context.Context, q queue.Query) (queue.Page, error)
 	for i := range page.Records {
 		record := &page.Records[i]
 		if record.State == queue.StateDone {
-			m.done(1, record.Bytes)
 			e := eventOf(record)
-			m.tell(TopicCancelled, &e)
+			m.tellEnd(record.Result, &e)
+			m.done(1, record.Bytes)
+		} else {
+			m.expiresAt(m.leaseEnd()) // in case its attempt never ends
 		}
 	}
 	return page, err
@@ -56,18 +58,43 @@ func (m *Manager) Cancel(ctx context.Context, q queue.Query) (queue.Page, error)
 // dead, expired or cancelled, under their old ids and with all their attempts
 // before them. It returns those it changed.
 func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error) {
-	if m.stopping.Load() {
-		return queue.Page{}, ErrStopped
+	if err := m.accepting(); err != nil {
+		return queue.Page{}, err
 	}
-	page, err := withStatus(m.store.Replay(ctx, q))
-	for i := range page.Records {
-		record := &page.Records[i]
-		m.load.force(1, record.Bytes)
-		e := eventOf(record)
-		m.tell(topicQueued, &e)
+	if len(q.Results) == 0 {
+		q.Results = []queue.Result{queue.Dead, queue.Expired, queue.Cancelled}
+	}
+	found, err := m.store.List(ctx, q)
+	if err != nil || len(found.Records) == 0 {
+		return found, err
+	}
+	// What is told and counted of a message comes before its first attempt, which
+	// may come before the store has answered.
+	ids := make([]transport.ID, len(found.Records))
+	sizes := map[transport.ID]int64{}
+	for i := range found.Records {
+		record := &found.Records[i]
+		ids[i], sizes[record.ID] = record.ID, record.Bytes
+		m.load.addKept(1, record.Bytes)
+		if m.events.Active(m.options.TopicPrefix + topicQueued) {
+			e := eventOf(record)
+			e.Status, e.Attempt, e.Error = StatusQueuedForDelivery, 0, ""
+			m.announce.add(e)
+		}
+	}
+	replayed, err := withStatus(m.store.Replay(ctx, queue.Query{IDs: ids, Limit: len(ids)}))
+	for i := range replayed.Records {
+		record := &replayed.Records[i]
+		delete(sizes, record.ID)
+		m.announceQueued(record.ID)
 		m.sched.notify(record.Lane, time.Time{})
 	}
-	return page, err
+	for id, size := range sizes { // somebody else was faster
+		m.announce.forget(id)
+		m.load.remove(1, size)
+	}
+	replayed.Next = found.Next
+	return replayed, err
 }
 
 func withStatus(page queue.Page, err error) (queue.Page, error) {
@@ -100,6 +127,9 @@ func eventOf(r *queue.Record) MessageEvent {
 // PauseDestination holds a destination of a profile until an instant;
 // queue.Forever holds it until it is resumed. Attempts under way go on.
 func (m *Manager) PauseDestination(ctx context.Context, state queue.LaneState) error {
+	if !state.PausedUntil.After(time.Now()) {
+		return &FieldError{"for", fmt.Errorf("the pause of %s would be over already", state.Lane.Destination)}
+	}
 	if err := m.store.SetLane(ctx, state); err != nil {
 		return fmt.Errorf("pause %s: %w", state.Lane.Destination, err)
 	}
@@ -135,14 +165,6 @@ func (m *Manager) pause(state queue.LaneState) {
 		m.log.Error("cannot record a pause", zap.Error(err))
 		m.release(m.sched.pause(state.Lane, state.PausedUntil))
 	}
-}
-
-// forgetPause ends a pause whose time is over.
-func (m *Manager) forgetPause(key queue.Lane) {
-	if err := m.store.SetLane(m.record, queue.LaneState{Lane: key}); err != nil {
-		m.log.Error("cannot record the end of a pause", zap.Error(err))
-	}
-	m.publish(TopicDestinationResumed, DestinationEvent{Profile: key.Profile, Destination: key.Destination})
 }
 
 // Statistics is what the manager knows of itself.

@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	purgeAfter = 1000      // done messages
-	purgeEvery = time.Hour // where fewer are done
-	sweepBatch = 1000      // records expired or purged at once
+	purgeAfter      = 1000      // done messages
+	purgeAfterBytes = 64 << 20  // of done messages
+	purgeEvery      = time.Hour // where less is done
+	sweepBatch      = 1000      // records expired or purged at once
 )
 
 // runClock wakes lanes when they are due, expires messages, and removes what is
@@ -26,11 +27,12 @@ func (m *Manager) runClock() {
 		now := time.Now()
 		resumed, next := m.sched.wakeDue(now)
 		for _, key := range resumed {
-			m.forgetPause(key)
+			m.publish(TopicDestinationResumed, DestinationEvent{Profile: key.Profile, Destination: key.Destination})
 		}
 		next = earlier(next, m.expire(now))
-		if m.unpurged.Load() >= purgeAfter || !now.Before(nextPurge) {
+		if m.unpurged.Load() >= purgeAfter || m.unpurgedBytes.Load() >= purgeAfterBytes || !now.Before(nextPurge) {
 			m.unpurged.Store(0)
+			m.unpurgedBytes.Store(0)
 			m.purge(now)
 			nextPurge = now.Add(purgeEvery)
 		}
@@ -72,7 +74,8 @@ func (m *Manager) expiresAt(at time.Time) {
 	}
 }
 
-// expire ends the messages that have expired, and returns when the next one does.
+// expire ends the messages that have expired, and those that were cancelled while
+// they were leased and whose lease ran out. It returns when to look again.
 func (m *Manager) expire(now time.Time) time.Time {
 	if at := m.expiryDue(); at.IsZero() || now.Before(at) {
 		return at
@@ -85,11 +88,10 @@ func (m *Manager) expire(now time.Time) time.Time {
 	}
 	m.expiresAt(next)
 	for i := range records {
-		m.done(1, records[i].Bytes)
 		m.announceQueued(records[i].ID)
 		e := eventOf(&records[i])
-		m.tell(TopicExpired, &e)
-		m.tell(topicUndeliverable, &e)
+		m.tellEnd(records[i].Result, &e)
+		m.done(1, records[i].Bytes)
 	}
 	return m.expiryDue()
 }
@@ -105,7 +107,7 @@ func (m *Manager) expiryDue() time.Time {
 // purge removes done messages that are no longer to be kept.
 func (m *Manager) purge(now time.Time) {
 	for result, retain := range m.options.Retain {
-		retention := queue.Retention{Result: result, Keep: retain.Count}
+		retention := queue.Retention{Result: result, Keep: retain.Count, Bytes: retain.Bytes}
 		if retain.Age > 0 {
 			retention.Before = now.Add(-retain.Age)
 		}

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,6 +19,8 @@ var (
 	// ErrQueueFull: the manager holds as much as it may. Nothing was kept; try
 	// again when messages have left.
 	ErrQueueFull = errors.New("queue is full")
+	// ErrNotStarted: the manager takes messages once Start has returned.
+	ErrNotStarted = errors.New("manager has not been started")
 	// ErrStopped: the manager is stopping or has stopped.
 	ErrStopped = errors.New("manager is stopped")
 	// ErrUnknownScheme: no transport is registered for the endpoint's scheme.
@@ -74,15 +77,17 @@ func (e *DeliveryError) Unwrap() []error { return []error{ErrDelivery, e.Err} }
 
 // RegistrationError says why a transport was not registered.
 type RegistrationError struct {
-	Scheme string // empty when it is not about one scheme
+	Op     string // "register" where it is empty
+	Scheme string // empty when the cause names it, or it is not about one scheme
 	Err    error
 }
 
 func (e *RegistrationError) Error() string {
-	if e.Scheme == "" {
-		return fmt.Sprintf("register transport: %v", e.Err)
+	text := cmp.Or(e.Op, "register") + " transport"
+	if e.Scheme != "" {
+		text += fmt.Sprintf(" for scheme %q", e.Scheme)
 	}
-	return fmt.Sprintf("register transport for scheme %q: %v", e.Scheme, e.Err)
+	return text + ": " + e.Err.Error()
 }
 
 // Unwrap returns ErrRegistration and the cause.

@@ -192,3 +192,32 @@ func TestAHangingDestinationHoldsUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// Forty destinations that never answer could take every worker.
+func TestManyHangingDestinationsHoldUpNoOther(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{handle: func(ctx context.Context, m *outbound.Message) error {
+			if m.Endpoint.Host() != "healthy" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}}, outbound.Options{Workers: 64, LaneConcurrency: 8, AttemptTimeout: 30 * time.Second})
+		for i := range 40 {
+			for range 100 {
+				f.send(fmt.Sprintf("test://hole%d/", i), nil)
+			}
+		}
+		pass(time.Minute) // until all of them have shown what they are
+		for range 10 {
+			began := time.Now()
+			id := f.send("test://healthy/", nil)
+			synctest.Wait()
+			f.wantResult(id, queue.Delivered)
+			if took := time.Since(began); took != 0 {
+				t.Errorf("took %v", took)
+			}
+			pass(7 * time.Second)
+		}
+	})
+}

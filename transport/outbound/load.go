@@ -20,19 +20,33 @@ type load struct {
 func (l *load) add(messages, bytes int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.messages+messages > l.maxMessages {
-		return fmt.Errorf("%w: %d messages wait, of %d allowed", ErrQueueFull, l.messages, l.maxMessages)
-	}
-	if l.bytes+bytes > l.maxBytes {
-		return fmt.Errorf("%w: %d bytes wait, of %d allowed", ErrQueueFull, l.bytes, l.maxBytes)
+	if err := l.fits(messages, bytes); err != nil {
+		return err
 	}
 	l.messages += messages
 	l.bytes += bytes
 	return nil
 }
 
-// force counts messages that are in the store already.
-func (l *load) force(messages, bytes int64) {
+// room says what add would say.
+func (l *load) room(messages, bytes int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fits(messages, bytes)
+}
+
+func (l *load) fits(messages, bytes int64) error {
+	if l.messages+messages > l.maxMessages {
+		return fmt.Errorf("%w: %d messages wait, of %d allowed", ErrQueueFull, l.messages, l.maxMessages)
+	}
+	if l.bytes+bytes > l.maxBytes {
+		return fmt.Errorf("%w: %d bytes wait, of %d allowed", ErrQueueFull, l.bytes, l.maxBytes)
+	}
+	return nil
+}
+
+// addKept counts messages that are in the store already: nothing can refuse them.
+func (l *load) addKept(messages, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.messages += messages
@@ -57,8 +71,9 @@ func (l *load) waiting() (messages, bytes int64) {
 	return l.messages, l.bytes
 }
 
-// waitEmpty returns when nothing waits, or with ctx's error.
-func (l *load) waitEmpty(ctx context.Context) error {
+// waitEmpty returns when nothing waits, or an error when ctx or stopped ends
+// before.
+func (l *load) waitEmpty(ctx context.Context, stopped <-chan struct{}) error {
 	l.mu.Lock()
 	if l.messages <= 0 {
 		l.mu.Unlock()
@@ -72,6 +87,8 @@ func (l *load) waitEmpty(ctx context.Context) error {
 	select {
 	case <-empty:
 		return nil
+	case <-stopped:
+		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -34,21 +34,27 @@ type Manager struct {
 	announce   announcer
 	singles    sync.Pool // of *single
 
-	registering sync.Mutex // held while the set of transports changes
-	life        sync.Mutex // held while starting, and while stopping takes its steps
-	started     bool
-	stopping    atomic.Bool
-	halting     sync.Once
-	base        context.Context //nolint:containedctx // Start's: bounds attempts, and transports that register later
-	record      context.Context //nolint:containedctx // base without its end: outcomes are recorded after the hard stop, too
-	cancel      context.CancelFunc
-	unhook      func() bool
-	workers     sync.WaitGroup
-	clockDone   chan struct{}
-	stopClock   chan struct{}
+	registering sync.Mutex    // held while the set of transports changes
+	live        bool          // transports are started as they register; guarded by registering
+	retiring    []*registered // replaced, and not stopped yet; guarded by registering
 
-	nextExpiry atomic.Int64 // Unix nanoseconds; when the clock looks for expired messages
-	unpurged   atomic.Int64 // messages done since the last purge
+	life      sync.Mutex  // held while starting, and while stopping takes its last steps
+	used      bool        // Start was called; guarded by life
+	running   atomic.Bool // messages are accepted
+	stopping  atomic.Bool // no attempts are started any more
+	halting   sync.Once
+	base      context.Context //nolint:containedctx // Start's: bounds attempts, and transports that register later
+	record    context.Context //nolint:containedctx // base without its end: outcomes are recorded after the hard stop, too
+	cancel    context.CancelFunc
+	unhook    func() bool
+	workers   sync.WaitGroup
+	idle      chan struct{} // closed when all workers have ended; nil before Start
+	clockDone chan struct{}
+	stopClock chan struct{} // nil when the clock does not run
+	stopped   chan struct{} // closed when Stop is done
+
+	nextExpiry              atomic.Int64 // Unix nanoseconds; when the clock looks for expired messages
+	unpurged, unpurgedBytes atomic.Int64 // messages done since the last purge
 }
 
 // New returns a manager over a store. It starts nothing. The store stays the
@@ -67,6 +73,8 @@ func New(store queue.Store, options Options) (*Manager, error) {
 		singles:    sync.Pool{New: func() any { return new(single) }},
 		base:       context.Background(), record: context.Background(),
 	}
+	m.stopped = make(chan struct{})
+	m.cancel = func() {}
 	m.load.maxMessages, m.load.maxBytes = options.MaxMessages, options.MaxBytes
 	if m.events == nil {
 		m.events, m.ownEvents = event.New(event.Options{}), true
@@ -78,14 +86,16 @@ func New(store queue.Store, options Options) (*Manager, error) {
 func (m *Manager) Events() *event.Bus { return m.events }
 
 // Start starts the transports, takes up what the store holds, and begins to
-// deliver. Cancelling ctx later is the hard stop: attempts end at once and do not
-// count; Stop is still to be called. A manager starts once.
+// accept and to deliver. Cancelling ctx later is the hard stop: attempts end at
+// once and do not count; Stop is still to be called. A manager starts once, also
+// when that fails.
 func (m *Manager) Start(ctx context.Context) error {
 	m.life.Lock()
 	defer m.life.Unlock()
-	if m.started || m.stopping.Load() {
-		return errors.New("start manager: it has been started before")
+	if m.used || m.stopping.Load() {
+		return errors.New("start manager: it has been started or stopped before")
 	}
+	m.used = true
 	base, cancel := context.WithCancel(ctx)
 	m.base, m.cancel, m.record = base, cancel, context.WithoutCancel(base)
 	if err := m.startTransports(); err != nil {
@@ -94,17 +104,27 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	if err := m.restore(base); err != nil {
 		cancel()
-		return errors.Join(fmt.Errorf("start manager: %w", err), m.stopTransports(ctx))
+		return errors.Join(fmt.Errorf("start manager: %w", err), m.stopTransports(m.record))
 	}
 	m.expiresAt(time.Now()) // something may have expired while nobody looked
-	m.stopClock, m.clockDone = make(chan struct{}), make(chan struct{})
+	m.run()
+	m.unhook = context.AfterFunc(base, m.halt)
+	m.running.Store(true)
+	return nil
+}
+
+// run starts the workers and the clock.
+func (m *Manager) run() {
+	m.idle, m.stopClock, m.clockDone = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	for range m.options.Workers {
 		w := newWorker(m)
 		m.workers.Go(w.run)
 	}
+	go func() {
+		m.workers.Wait()
+		close(m.idle)
+	}()
 	go m.runClock()
-	m.unhook = context.AfterFunc(base, m.halt)
-	return nil
 }
 
 // startTransports starts those that are registered; when one fails it stops
@@ -117,13 +137,13 @@ func (m *Manager) startTransports() error {
 		if err := m.startTransport(r); err != nil {
 			faults := []error{err}
 			for _, r := range running {
-				faults = append(faults, r.Stop(m.base))
+				faults = append(faults, m.stopTransport(m.record, r))
 			}
 			return errors.Join(faults...)
 		}
 		running = append(running, r)
 	}
-	m.started = true
+	m.live = true
 	return nil
 }
 
@@ -143,7 +163,7 @@ func (m *Manager) restore(ctx context.Context) error {
 		return fmt.Errorf("count messages: %w", err)
 	}
 	for _, total := range totals {
-		m.load.force(total.Waiting(), total.Bytes)
+		m.load.addKept(total.Waiting(), total.Bytes)
 	}
 	return m.scan(ctx)
 }
@@ -196,23 +216,17 @@ func (m *Manager) halt() {
 
 // finish waits for the workers and stops what was started.
 func (m *Manager) finish(ctx context.Context) error {
+	if m.running.Load() {
+		select {
+		case <-m.idle:
+		case <-ctx.Done():
+			return fmt.Errorf("stop manager: attempts are still under way: %w", ctx.Err())
+		}
+	}
 	m.life.Lock()
 	defer m.life.Unlock()
-	if !m.started {
-		return m.closeEvents(ctx)
-	}
-	idle := make(chan struct{})
-	go func() {
-		m.workers.Wait()
-		close(idle)
-	}()
-	select {
-	case <-idle:
-	case <-ctx.Done():
-		return fmt.Errorf("stop manager: attempts are still under way: %w", ctx.Err())
-	}
-	m.unhook()
 	if m.stopClock != nil {
+		m.unhook()
 		close(m.stopClock)
 		<-m.clockDone
 		m.stopClock = nil
@@ -221,18 +235,28 @@ func (m *Manager) finish(ctx context.Context) error {
 		return fmt.Errorf("stop manager: %w", err)
 	}
 	m.cancel()
-	m.started = false
+	if m.running.Swap(false) {
+		close(m.stopped)
+	}
 	return m.closeEvents(ctx)
 }
 
+// stopTransports stops those that are registered and those that were replaced.
 func (m *Manager) stopTransports(ctx context.Context) error {
 	m.registering.Lock()
 	defer m.registering.Unlock()
+	if !m.live && len(m.retiring) == 0 {
+		return nil
+	}
 	var faults []error
-	for _, r := range m.inUse() {
+	for _, r := range append(m.inUse(), m.retiring...) {
 		faults = append(faults, m.stopTransport(ctx, r))
 	}
-	return errors.Join(faults...)
+	err := errors.Join(faults...)
+	if err == nil {
+		m.live, m.retiring = false, nil
+	}
+	return err
 }
 
 func (m *Manager) closeEvents(ctx context.Context) error {
@@ -243,13 +267,25 @@ func (m *Manager) closeEvents(ctx context.Context) error {
 }
 
 // Flush waits until no message is left to deliver, those that wait for a retry
-// included.
-func (m *Manager) Flush(ctx context.Context) error { return m.load.waitEmpty(ctx) }
+// included. It returns ErrStopped when the manager has stopped before that.
+func (m *Manager) Flush(ctx context.Context) error { return m.load.waitEmpty(ctx, m.stopped) }
 
-// Ready reports why no message would be accepted now; nil: one would.
+// Ready reports why no message would be accepted now: ErrNotStarted, ErrStopped
+// or ErrQueueFull; nil: one would.
 func (m *Manager) Ready() error {
-	if m.stopping.Load() {
+	if err := m.accepting(); err != nil {
+		return err
+	}
+	return m.load.room(1, 0)
+}
+
+// accepting reports why the manager takes no messages.
+func (m *Manager) accepting() error {
+	switch {
+	case m.stopping.Load():
 		return ErrStopped
+	case !m.running.Load():
+		return ErrNotStarted
 	}
 	return nil
 }

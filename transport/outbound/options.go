@@ -3,6 +3,7 @@ package outbound
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,6 +39,9 @@ type Options struct {
 	// TopicPrefix begins every topic: "acapy::", for one. Default: empty.
 	TopicPrefix string
 
+	// Owner names this manager in the leases it takes, for people who look at a
+	// store. Default: the host's name and the process's id.
+	Owner string
 	// Workers is the number of attempts at once. Default: 256.
 	Workers int
 	// LaneConcurrency is the number of attempts at once to one destination of one
@@ -62,16 +66,17 @@ type Options struct {
 type Retain struct {
 	Age   time.Duration // since they were done; zero does not limit
 	Count int           // the newest; zero does not limit
+	Bytes int64         // the newest that fit; zero does not limit
 }
 
 // DefaultRetain keeps ten thousand delivered messages for a day, and a hundred
-// thousand dead ones for thirty.
+// thousand dead ones, or 256 MiB of them, for thirty.
 func DefaultRetain() map[queue.Result]Retain {
 	return map[queue.Result]Retain{
 		queue.Delivered: {Age: day, Count: 10_000},
-		queue.Cancelled: {Age: 7 * day, Count: 10_000},
-		queue.Expired:   {Age: 30 * day, Count: 100_000},
-		queue.Dead:      {Age: 30 * day, Count: 100_000},
+		queue.Cancelled: {Age: 7 * day, Count: 10_000, Bytes: 64 << 20},
+		queue.Expired:   {Age: 30 * day, Count: 100_000, Bytes: 128 << 20},
+		queue.Dead:      {Age: 30 * day, Count: 100_000, Bytes: 256 << 20},
 	}
 }
 
@@ -92,7 +97,7 @@ func (o *Options) setDefaults() error {
 		orDefault("Workers", &o.Workers, DefaultWorkers),
 		orDefault("LaneConcurrency", &o.LaneConcurrency, DefaultLaneConcurrency),
 		orDefault("AttemptTimeout", &o.AttemptTimeout, DefaultAttemptTimeout))
-	if o.Retry.MaxAttempts == 0 {
+	if o.Retry.isZero() {
 		o.Retry = StandardRetry()
 	}
 	if err := o.Retry.Validate(); err != nil {
@@ -107,6 +112,15 @@ func (o *Options) setDefaults() error {
 		formats, err := wireformat.NewRegistry(wireformat.Builtin()...)
 		faults = append(faults, err)
 		o.Formats = formats
+	}
+	if o.Owner == "" {
+		host, _ := os.Hostname() // a nameless host is no fault
+		o.Owner = fmt.Sprintf("%s:%d", host, os.Getpid())
+	}
+	for result, retain := range o.Retain {
+		if retain.Age < 0 || retain.Count < 0 || retain.Bytes < 0 {
+			faults = append(faults, fmt.Errorf("options: Retain[%s] has a negative limit", result))
+		}
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()

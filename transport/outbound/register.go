@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -69,20 +70,19 @@ func (r *registered) retire(ctx context.Context) error {
 // has started it starts the transport, too. Errors are [*RegistrationError]; a
 // scheme that is taken is one.
 func (m *Manager) Register(t Transport) error {
-	return m.register(t, func(r *registered) ([]*registered, error) {
-		return nil, m.transports.Register(r.name, r, r.schemes...)
+	return m.register(t, func(r *registered) error {
+		return m.transports.Register(r.name, r, r.schemes...)
 	})
 }
 
 // Replace is Register, but takes over schemes that are taken. A transport that
 // loses its last scheme is stopped once its attempts have ended; ctx bounds that
-// wait.
+// wait, and Stop takes it up again.
 func (m *Manager) Replace(ctx context.Context, t Transport) error {
 	var replaced []*registered
-	err := m.register(t, func(r *registered) ([]*registered, error) {
-		var err error
+	err := m.register(t, func(r *registered) (err error) {
 		replaced, err = m.transports.Replace(r.name, r, r.schemes...)
-		return replaced, err
+		return err
 	})
 	if err != nil {
 		return err
@@ -91,13 +91,14 @@ func (m *Manager) Replace(ctx context.Context, t Transport) error {
 }
 
 // Unregister removes the transport from one scheme, and stops it when that was
-// its last. Messages for the scheme wait for another transport.
+// its last. What is queued for the scheme fails, as its retry policy allows, until
+// another transport has it.
 func (m *Manager) Unregister(ctx context.Context, scheme string) error {
 	m.registering.Lock()
 	r, ok := m.transports.Unregister(scheme)
 	m.registering.Unlock()
 	if !ok {
-		return &RegistrationError{Scheme: scheme, Err: ErrUnknownScheme}
+		return &RegistrationError{Op: "unregister", Scheme: scheme, Err: ErrUnknownScheme}
 	}
 	return m.retireUnused(ctx, []*registered{r})
 }
@@ -105,23 +106,30 @@ func (m *Manager) Unregister(ctx context.Context, scheme string) error {
 // Schemes lists the schemes that can be delivered to.
 func (m *Manager) Schemes() []string { return m.transports.Schemes() }
 
-func (m *Manager) register(t Transport, add func(*registered) ([]*registered, error)) error {
+// register starts the transport, if the others are started, and adds it.
+func (m *Manager) register(t Transport, add func(*registered) error) error {
 	if registry.IsNil(t) {
 		return &RegistrationError{Err: registry.ErrNil}
 	}
 	m.registering.Lock()
 	defer m.registering.Unlock()
+	if m.stopping.Load() {
+		return &RegistrationError{Err: ErrStopped}
+	}
 	r := newRegistered(t)
-	if m.started {
-		if err := m.startTransport(r); err != nil {
-			return &RegistrationError{Err: err}
+	if m.live {
+		if err := r.Start(m.base); err != nil {
+			return &RegistrationError{Err: fmt.Errorf("start transport %s: %w", r.name, err)}
 		}
 	}
-	if _, err := add(r); err != nil {
-		if m.started {
-			err = errors.Join(err, r.Stop(m.base))
+	if err := add(r); err != nil {
+		if m.live {
+			err = errors.Join(err, r.Stop(m.record))
 		}
 		return &RegistrationError{Err: err}
+	}
+	if m.live {
+		m.publish(TopicTransportStarted, TransportEvent{Transport: r.name, Schemes: r.schemes})
 	}
 	return nil
 }
@@ -134,7 +142,7 @@ func (m *Manager) startTransport(r *registered) error {
 	return nil
 }
 
-// stopTransport stops a transport that no attempt uses any more.
+// stopTransport stops a transport once no attempt uses it any more.
 func (m *Manager) stopTransport(ctx context.Context, r *registered) error {
 	if err := r.retire(ctx); err != nil {
 		return err
@@ -143,7 +151,8 @@ func (m *Manager) stopTransport(ctx context.Context, r *registered) error {
 	return nil
 }
 
-// inUse lists the transports that have a scheme, each once, in no order.
+// inUse lists the transports that have a scheme, each once, in the order of their
+// schemes.
 func (m *Manager) inUse() []*registered {
 	seen := map[*registered]bool{}
 	var all []*registered
@@ -156,17 +165,29 @@ func (m *Manager) inUse() []*registered {
 	return all
 }
 
+// retireUnused stops those candidates that have no scheme left. What cannot be
+// stopped before ctx ends is left to Stop.
 func (m *Manager) retireUnused(ctx context.Context, candidates []*registered) error {
-	used := map[*registered]bool{}
-	for _, r := range m.inUse() {
-		used[r] = true
-	}
-	var faults []error
+	m.registering.Lock()
+	live := m.live
+	used := m.inUse()
+	var unused []*registered
 	for _, r := range candidates {
-		if !used[r] {
-			used[r] = true
-			faults = append(faults, m.stopTransport(ctx, r))
+		if live && !slices.Contains(used, r) && !slices.Contains(m.retiring, r) {
+			unused = append(unused, r)
 		}
+	}
+	m.retiring = append(m.retiring, unused...)
+	m.registering.Unlock()
+	var faults []error
+	for _, r := range unused {
+		if err := m.stopTransport(ctx, r); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		m.registering.Lock()
+		m.retiring = slices.DeleteFunc(m.retiring, func(other *registered) bool { return other == r })
+		m.registering.Unlock()
 	}
 	return errors.Join(faults...)
 }

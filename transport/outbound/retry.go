@@ -107,6 +107,10 @@ func saturate(nanoseconds float64) time.Duration {
 	return time.Duration(nanoseconds)
 }
 
+func (p *RetryPolicy) isZero() bool {
+	return len(p.Delays) == 0 && p.Base == 0 && p.Factor == 0 && p.Max == 0 && p.Jitter == 0 && p.MaxAttempts == 0 && p.MaxAge == 0
+}
+
 // Validate names what is wrong with the policy.
 func (p *RetryPolicy) Validate() error {
 	var faults []error
@@ -114,7 +118,7 @@ func (p *RetryPolicy) Validate() error {
 		faults = append(faults, errors.New("attempts: want at least 1"))
 	}
 	if p.Factor < 0 || math.IsNaN(p.Factor) || math.IsInf(p.Factor, 0) {
-		faults = append(faults, errors.New("factor: want a number from 1"))
+		faults = append(faults, errors.New("factor: want a number that is not negative; below 1 counts as 1"))
 	}
 	if !(p.Jitter >= 0 && p.Jitter <= 1) {
 		faults = append(faults, errors.New("jitter: want a number from 0 to 1"))
@@ -156,7 +160,7 @@ func (p *RetryPolicy) fields() string {
 		name  string
 		value time.Duration
 	}{{"base", p.Base}, {"max", p.Max}, {"age", p.MaxAge}} {
-		if f.value != 0 {
+		if f.value != 0 || f.name == "base" && p.MaxAttempts > 1 && len(p.Delays) == 0 {
 			fields = append(fields, f.name+"="+f.value.String())
 		}
 	}
@@ -193,6 +197,9 @@ func ParseRetryPolicy(text string) (RetryPolicy, error) {
 	}
 	if err := policy.Validate(); err != nil {
 		return RetryPolicy{}, fmt.Errorf("retry policy: %w", err)
+	}
+	if policy.MaxAttempts > 1 && len(policy.Delays) == 0 && policy.Base == 0 && !strings.Contains(text, "base=") {
+		return RetryPolicy{}, errors.New("retry policy: says no wait: add base=1s or delays=1s/5m, or change a preset as in exponential,attempts=5")
 	}
 	return policy, nil
 }

@@ -93,6 +93,8 @@ func TestRetryPolicyFaults(t *testing.T) {
 		"standard,delays=-1s":    "delays: want no negative",
 		"standard,nonsense=1":    "unknown field",
 		"standard,acapy":         "is not a field",
+		"attempts=5":             "says no wait",
+		"attempts=5,factor=2":    "says no wait",
 		"attempts=3,base=1hour":  "base:",
 		"attempts=3, base = 1 s": "unknown field",
 	} {

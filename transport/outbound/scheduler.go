@@ -36,10 +36,12 @@ type lane struct {
 	endpoint    endpointCache
 	running     int            // attempts under way
 	ready       []queue.Leased // leased, for workers on their way
+	readySince  time.Time      // when these were leased
 	due         time.Time      // when the store has work; zero: it has none
 	dueMeantime time.Time      // like due, learnt while leasing
 	pausedUntil time.Time      // zero: not paused
 	leasing     bool           // a worker asks the store
+	hangs       bool           // its latest attempt ran into its deadline
 	inRing      bool
 	heapIndex   int // in later; -1 when not there
 }
@@ -93,19 +95,28 @@ func (s *scheduler) resume(key queue.Lane) bool {
 	return true
 }
 
+// task is what take has a worker do for a lane.
+type task int
+
+const (
+	taskStop    task = iota // there is no lane: the scheduler has stopped
+	taskLease               // ask the store for messages, and come back through leased
+	taskAttempt             // attempt the one in the worker's batch
+	taskRelease             // release those in the worker's batch, which waited too long
+)
+
 // take is a free worker's turn: it gives back the lane of the attempt it has
-// finished, if any, and returns a lane to serve. With more than zero to lease,
-// the worker asks the store and comes back through leased; otherwise it has a
-// message in its batch. It waits while there is nothing to do and returns nil
-// after stop.
+// finished, if any, and returns a lane and what to do for it; for taskLease, also
+// how many messages to ask for. It waits while there is nothing to do.
 //
 // now is when the attempt ended. The clock is asked as seldom as can be.
-func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, lease int) {
+func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do task, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.searching++
 	if finished != nil {
 		finished.running--
+		finished.hangs = w.hung
 		s.place(finished, now)
 	}
 	for !s.stopped {
@@ -123,14 +134,20 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, lea
 		s.searching--
 		if len(l.ready) == 0 {
 			l.leasing = true
-			return l, min(s.limit-l.running, 1+len(s.idle))
+			return l, taskLease, min(s.limitOf(l)-l.running, 1+len(s.idle))
+		}
+		if now.Sub(l.readySince) > heldAtMost {
+			w.batch = append(w.batch[:0], l.ready...)
+			l.ready = nil
+			s.place(l, now)
+			return l, taskRelease, 0
 		}
 		w.batch = append(w.batch[:0], l.ready[0])
 		s.run(l, now)
-		return l, 0
+		return l, taskAttempt, 0
 	}
 	s.searching--
-	return nil, 0
+	return nil, taskStop, 0
 }
 
 // sleep parks a worker until it is woken to search.
@@ -165,6 +182,7 @@ func (s *scheduler) leased(l *lane, messages []queue.Leased, next, now time.Time
 	ok := len(messages) > 0 && !s.stopped && l.pausedUntil.IsZero()
 	if ok {
 		l.ready = append(l.ready, messages[1:]...)
+		l.readySince = now
 		l.running++
 	}
 	s.place(l, now)
@@ -179,7 +197,17 @@ func (s *scheduler) canRun(l *lane, now time.Time) bool {
 	return len(l.ready) > 0 || s.hasRoom(l) && !l.due.IsZero() && !l.due.After(now)
 }
 
-func (s *scheduler) hasRoom(l *lane) bool { return l.running+len(l.ready) < s.limit }
+func (s *scheduler) hasRoom(l *lane) bool { return l.running+len(l.ready) < s.limitOf(l) }
+
+// limitOf is how many attempts the lane may have at once. One that hangs is tried
+// with a single one until it answers: otherwise some dozens of dead destinations
+// would hold every worker for the time of an attempt.
+func (s *scheduler) limitOf(l *lane) int {
+	if l.hangs {
+		return 1
+	}
+	return s.limit
+}
 
 // immediately is an instant that is over. It stands for now in what is due, and
 // spares asking the clock.

@@ -22,9 +22,9 @@ const (
 // Send takes a message for delivery. When it returns nil the message is in the
 // store, encoded, and will be delivered, or end as dead, expired or cancelled.
 //
-// Errors: [*FieldError] names what is wrong with the message; ErrQueueFull and
-// ErrStopped say that it could be sent another time. In each case nothing was
-// kept.
+// Errors: [*FieldError] names what is wrong with the message; ErrQueueFull,
+// queue.ErrStoreFull, ErrNotStarted and ErrStopped say that it could be sent
+// another time. In each case nothing was kept.
 func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)
@@ -94,8 +94,8 @@ func acceptedOf(e queue.Enqueued) Accepted {
 
 // prepare checks a message, encodes it, and fills the record to be kept.
 func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.Message) error {
-	if m.stopping.Load() {
-		return ErrStopped
+	if err := m.accepting(); err != nil {
+		return err
 	}
 	if message.Profile == nil {
 		defaultProfile, err := m.options.Profiles.Lookup(ctx, profile.DefaultID)
@@ -111,11 +111,6 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	if err != nil {
 		return &FieldError{"endpoint", fmt.Errorf("%w: %w", ErrUnknownScheme, err)}
 	}
-	if route.checker != nil {
-		if err := route.checker.CheckMessage(ctx, message); err != nil {
-			return err
-		}
-	}
 	message.ID = m.store.NewID()
 	frame, format, err := m.encode(ctx, route, message)
 	if err != nil {
@@ -124,32 +119,42 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	if err := m.checkSize(message.Profile, len(frame.Body)); err != nil {
 		return err
 	}
+	message.ContentType, message.Text, message.Payload = frame.ContentType, frame.Text, frame.Body
+	message.Metadata = merged(message.Metadata, frame.Header)
+	if route.checker != nil {
+		if err := route.checker.CheckMessage(ctx, message); err != nil {
+			return err
+		}
+	}
 	*record = queue.Message{
 		ID:             message.ID,
 		Lane:           queue.Lane{Profile: message.Profile.ID(), Destination: message.Endpoint.Destination()},
 		Endpoint:       message.Endpoint.String(),
 		URI:            message.Endpoint.Whole(),
 		Format:         format,
-		ContentType:    frame.ContentType,
-		Text:           frame.Text,
-		Payload:        frame.Body,
+		ContentType:    message.ContentType,
+		Text:           message.Text,
+		Payload:        message.Payload,
 		Metadata:       message.Metadata,
 		IdempotencyKey: message.IdempotencyKey,
 		NotBefore:      message.NotBefore,
 		ExpiresAt:      message.ExpiresAt,
 	}
-	if len(frame.Header) > 0 {
-		record.Metadata = message.Metadata.Clone()
-		if record.Metadata == nil {
-			record.Metadata = frame.Header
-		} else {
-			maps.Copy(record.Metadata, frame.Header)
-		}
-	}
 	if message.Retry != nil {
 		record.Retry = message.Retry.String()
 	}
 	return nil
+}
+
+// merged returns the metadata with what a wire format adds to it.
+func merged(metadata transport.Metadata, header map[string]string) transport.Metadata {
+	if len(header) == 0 {
+		return metadata
+	}
+	all := make(transport.Metadata, len(metadata)+len(header))
+	maps.Copy(all, metadata)
+	maps.Copy(all, header)
+	return all
 }
 
 // check looks at the fields that need no transport.

@@ -25,7 +25,7 @@ func (m *Manager) judge(l *lane, leased *queue.Leased, err error, outcome *queue
 		log.Evidence = transport.Written
 	}
 	if panicked := (*panicError)(nil); errors.As(err, &panicked) {
-		m.log.Error("transport panicked", zap.Stringer("message_id", leased.ID), zap.ByteString("stack", panicked.stack))
+		m.log.Error("an attempt panicked", zap.Stringer("message_id", leased.ID), zap.ByteString("stack", panicked.stack))
 	}
 	if m.base.Err() != nil && facts.Class != transport.Permanent {
 		*outcome = queue.Outcome{LeaseRef: outcome.LeaseRef, Verdict: queue.VerdictRelease}
@@ -43,14 +43,17 @@ func (m *Manager) judge(l *lane, leased *queue.Leased, err error, outcome *queue
 }
 
 // nextAttempt asks the message's policy, or its profile's, or the manager's, in
-// this order. A destination's Retry-After can put the attempt off, never hasten it.
+// this order. A destination's Retry-After can put the attempt off, never hasten
+// it; past the policy's age there is none.
 func (m *Manager) nextAttempt(leased *queue.Leased, retryAfter time.Duration, now time.Time) (time.Time, bool) {
 	policy := m.retryPolicy(leased)
-	wait, again := policy.Next(leased.Attempt, now.Sub(laterOf(leased.QueuedAt, leased.NotBefore)))
-	if !again {
+	age := now.Sub(laterOf(leased.QueuedAt, leased.NotBefore))
+	wait, again := policy.Next(leased.Attempt, age)
+	wait = max(wait, clampRetryAfter(retryAfter))
+	if !again || policy.MaxAge > 0 && wait > policy.MaxAge-age {
 		return time.Time{}, false
 	}
-	return now.Add(max(wait, clampRetryAfter(retryAfter))), true
+	return now.Add(wait), true
 }
 
 func clampRetryAfter(d time.Duration) time.Duration { return min(max(d, 0), maxRetryAfter) }
@@ -83,21 +86,27 @@ func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) 
 	}
 }
 
-// settle records an outcome and tells of it.
-func (m *Manager) settle(leased *queue.Leased, outcomes []queue.Outcome) {
-	outcome := &outcomes[0]
-	// The outcome is recorded also when the attempt was cut short.
+// settle records what becomes of leased messages, and tells of it.
+func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
 	faults, err := m.store.Settle(m.record, outcomes)
-	if err == nil && faults != nil {
-		err = faults[0]
+	for i := range outcomes {
+		fault := err
+		if fault == nil && faults != nil {
+			fault = faults[i]
+		}
+		if fault == nil {
+			m.settled(&leased[i], &outcomes[i])
+			continue
+		}
+		m.log.Error("cannot record an outcome: the message will be attempted again when its lease has run out",
+			zap.Stringer("message_id", leased[i].ID), zap.Error(fault))
+		m.sched.notify(leased[i].Lane, m.leaseEnd())
 	}
-	if err != nil {
-		// The lease runs out and the message is attempted again.
-		m.log.Error("cannot record an outcome: the message will be attempted again",
-			zap.Stringer("message_id", leased.ID), zap.Error(err))
-		m.sched.notify(leased.Lane, time.Now().Add(m.options.AttemptTimeout+leaseMargin))
-		return
-	}
+}
+
+// settled tells of a recorded outcome, and has the message attempted again where
+// it has not ended.
+func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 	m.tellOutcome(leased, outcome)
 	if outcome.Result == "" {
 		m.sched.notify(leased.Lane, outcome.At)
@@ -106,43 +115,63 @@ func (m *Manager) settle(leased *queue.Leased, outcomes []queue.Outcome) {
 	}
 }
 
-// done counts messages that have ended.
+// leaseEnd is when a lease that is taken now has run out.
+func (m *Manager) leaseEnd() time.Time { return time.Now().Add(m.options.AttemptTimeout + leaseMargin) }
+
+// done counts messages that have ended, and has the clock purge when they are many
+// or large.
 func (m *Manager) done(messages, bytes int64) {
 	m.load.remove(messages, bytes)
-	if n := m.unpurged.Add(messages); n >= purgeAfter && n-messages < purgeAfter {
+	n, size := m.unpurged.Add(messages), m.unpurgedBytes.Add(bytes)
+	if n >= purgeAfter && n-messages < purgeAfter || size >= purgeAfterBytes && size-bytes < purgeAfterBytes {
 		m.kickClock()
 	}
 }
 
-// tellOutcome publishes what an attempt led to.
+// tellOutcome publishes what became of a leased message.
 func (m *Manager) tellOutcome(leased *queue.Leased, outcome *queue.Outcome) {
-	if outcome.Attempt == nil || !m.events.Listened() {
+	if !m.events.Listened() {
 		return
 	}
-	log := outcome.Attempt
 	e := MessageEvent{
 		ID: leased.ID, Profile: leased.Lane.Profile, Endpoint: leased.Endpoint, Attempt: leased.Attempt, Status: Status(outcome.Status),
-		Evidence: log.Evidence, Class: log.Class, Code: log.Code, Error: log.Error,
 	}
-	if log.Class != transport.Success {
-		m.tell(TopicAttemptFailed, &e)
+	if log := outcome.Attempt; log != nil {
+		e.Evidence, e.Class, e.Code, e.Error = log.Evidence, log.Class, log.Code, log.Error
+		if log.Class != transport.Success {
+			m.tell(TopicAttemptFailed, &e)
+		}
 	}
-	switch {
-	case outcome.Result == queue.Delivered:
-		finished := log.StartedAt.Add(log.Duration)
+	switch outcome.Result {
+	case queue.Delivered:
+		finished := outcome.Attempt.StartedAt.Add(outcome.Attempt.Duration)
 		e.LatencyMS = float64(finished.Sub(leased.QueuedAt)) / float64(time.Millisecond)
 		m.tell(TopicDelivered, &e)
 		if e.Status != "" {
 			m.tell(e.Status.Topic(), &e)
 		}
-	case outcome.Result == queue.Dead:
-		m.tell(TopicDead, &e)
-		m.tell(topicUndeliverable, &e)
-	case outcome.Result == queue.Cancelled:
-		m.tell(TopicCancelled, &e)
-	case outcome.Verdict == queue.VerdictRetry:
-		e.NextAt = outcome.At
-		m.tell(TopicRetrying, &e)
+	case "":
+		if outcome.Verdict == queue.VerdictRetry {
+			e.NextAt = outcome.At
+			m.tell(TopicRetrying, &e)
+		}
+	default:
+		m.tellEnd(outcome.Result, &e)
+	}
+}
+
+// tellEnd publishes that a message has ended undelivered.
+func (m *Manager) tellEnd(result queue.Result, e *MessageEvent) {
+	switch result {
+	case queue.Dead:
+		m.tell(TopicDead, e)
+		m.tell(topicUndeliverable, e)
+	case queue.Expired:
+		m.tell(TopicExpired, e)
+		m.tell(topicUndeliverable, e)
+	case queue.Cancelled:
+		m.tell(TopicCancelled, e)
+	case queue.Delivered: // told where it is known with what evidence
 	}
 }
 
@@ -155,12 +184,5 @@ func (m *Manager) release(leased []queue.Leased) {
 	for i := range leased {
 		outcomes[i] = queue.Outcome{LeaseRef: leased[i].Ref(), Verdict: queue.VerdictRelease}
 	}
-	var at time.Time
-	if _, err := m.store.Settle(m.record, outcomes); err != nil {
-		m.log.Error("cannot release messages: they are attempted when their leases run out", zap.Int("messages", len(leased)), zap.Error(err))
-		at = time.Now().Add(m.options.AttemptTimeout + leaseMargin)
-	}
-	for i := range leased {
-		m.sched.notify(leased[i].Lane, at)
-	}
+	m.settle(leased, outcomes)
 }

@@ -14,9 +14,13 @@ import (
 	"github.com/outrider-go/outrider/wireformat"
 )
 
-// leaseMargin is how much longer a lease lives than an attempt may take: the time
-// to record the outcome.
-const leaseMargin = time.Minute
+const (
+	// leaseMargin is how much longer a lease lives than an attempt may take: the
+	// time for the attempt to begin, and to record the outcome.
+	leaseMargin = time.Minute
+	// heldAtMost is how long a leased message may wait for its worker.
+	heldAtMost = leaseMargin / 2
+)
 
 // worker makes attempts, one at a time. What it holds is its scratch paper.
 type worker struct {
@@ -30,6 +34,7 @@ type worker struct {
 	budgets  [1]queue.Budget
 	outcomes [1]queue.Outcome
 	log      queue.Attempt
+	hung     bool // its latest attempt ran into its deadline
 }
 
 func newWorker(m *Manager) *worker {
@@ -42,19 +47,21 @@ func (w *worker) run() {
 	var finished *lane
 	now := time.Now()
 	for {
-		l, lease := w.m.sched.take(w, finished, now)
+		l, do, most := w.m.sched.take(w, finished, now)
 		finished = nil
-		if l == nil {
+		switch do {
+		case taskStop:
 			return
+		case taskRelease:
+			w.m.release(w.batch)
+		case taskLease:
+			if w.lease(l, most) {
+				now, finished = w.attempt(l), l
+			}
+		case taskAttempt:
+			now, finished = w.attempt(l), l
 		}
-		if lease > 0 && !w.lease(l, lease) {
-			continue
-		}
-		w.leased = &w.batch[0]
-		now = w.attempt(l)
 		clear(w.batch)
-		w.message = Message{}
-		finished = l
 	}
 }
 
@@ -62,7 +69,7 @@ func (w *worker) run() {
 func (w *worker) lease(l *lane, most int) bool {
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: most}
 	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
-		Owner: "manager", TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
+		Owner: w.m.options.Owner, TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
 	}, w.batch[:0])
 	now := time.Now()
 	if err != nil {
@@ -74,7 +81,6 @@ func (w *worker) lease(l *lane, most int) bool {
 	w.batch = leased
 	if !w.m.sched.leased(l, leased, w.budgets[0].NextAt, now) {
 		w.m.release(leased)
-		clear(leased)
 		return false
 	}
 	clear(leased[1:])
@@ -83,29 +89,50 @@ func (w *worker) lease(l *lane, most int) bool {
 }
 
 // attempt makes one attempt for the worker's message, records the outcome, and
-// returns when it ended.
+// returns when it ended. A message that expired on its way is not attempted.
 func (w *worker) attempt(l *lane) (finished time.Time) {
+	w.leased = &w.batch[0]
+	defer func() { w.message = Message{} }()
 	started := time.Now()
 	w.m.announceQueued(w.leased.ID)
+	outcome := &w.outcomes[0]
+	*outcome = queue.Outcome{LeaseRef: w.leased.Ref()}
+	if expires := w.leased.ExpiresAt; !expires.IsZero() && !started.Before(expires) {
+		outcome.Verdict, outcome.Status = queue.VerdictExpired, string(StatusUndeliverable)
+		w.m.settle(w.batch, w.outcomes[:])
+		return started
+	}
 	receipt, external, err := w.deliver(l, started)
 	finished = time.Now()
+	w.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
 	w.log = queue.Attempt{
 		StartedAt: started, Duration: finished.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
 	}
-	outcome := &w.outcomes[0]
-	*outcome = queue.Outcome{LeaseRef: w.leased.Ref(), Verdict: queue.VerdictDelivered, Attempt: &w.log}
+	outcome.Verdict, outcome.Attempt = queue.VerdictDelivered, &w.log
 	if err != nil {
 		w.m.judge(l, w.leased, err, outcome)
 	} else if external {
 		outcome.Status = string(StatusSentToExternalQueue)
 	}
-	w.m.settle(w.leased, w.outcomes[:])
+	w.m.settle(w.batch, w.outcomes[:])
 	return finished
 }
 
-// deliver hands the worker's message to its transport.
+// deliver hands the worker's message to its transport. What is not ours runs in
+// it: its panic becomes an error, since one message must not take the process
+// down, and its time is bounded by the attempt's.
 func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external bool, err error) {
+	ctx := w.context.begin(started)
+	defer w.context.pause()
+	defer func() {
+		if value := recover(); value != nil {
+			err = &DeliveryError{
+				Op: "attempt", Endpoint: w.message.Endpoint, MaybeSent: true,
+				Err: &panicError{value: fmt.Sprintf("%T", value), stack: debug.Stack()},
+			}
+		}
+	}()
 	m, leased := w.m, w.leased
 	endpoint, err := l.endpoint.parse(leased.URI)
 	if err != nil {
@@ -116,11 +143,11 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external 
 		return Receipt{}, false, err
 	}
 	defer route.release()
-	tenant, err := m.options.Profiles.Lookup(m.base, leased.Lane.Profile)
+	tenant, err := m.options.Profiles.Lookup(ctx, leased.Lane.Profile)
 	if err != nil {
 		return Receipt{}, false, &DeliveryError{Op: "resolve profile", Transport: route.name, Endpoint: endpoint, Err: err}
 	}
-	if route.queued != nil {
+	if route.queued != nil && leased.Attempt == 1 {
 		route.queued.Observe(started.Sub(laterOf(leased.QueuedAt, leased.NotBefore)))
 	}
 	w.message = Message{
@@ -129,39 +156,26 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external 
 		NotBefore: leased.NotBefore, ExpiresAt: leased.ExpiresAt,
 		ID: leased.ID, Attempt: leased.Attempt, QueuedAt: leased.QueuedAt,
 	}
-	if err := m.stamp(&w.message, started); err != nil {
+	if err := m.stamp(ctx, &w.message, started); err != nil {
 		return Receipt{}, false, &DeliveryError{Op: "stamp", Transport: route.name, Endpoint: endpoint, Err: err}
 	}
-	receipt, err = call(w.context.begin(started), route, &w.message)
-	w.context.pause()
+	receipt, err = route.HandleMessage(ctx, &w.message)
 	return receipt, route.external, err
 }
 
-// call runs a transport, and turns its panic into an error: one message must not
-// take the process down.
-func call(ctx context.Context, route *registered, message *Message) (receipt Receipt, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = &DeliveryError{
-				Op: "handle message", Transport: route.name, Endpoint: message.Endpoint, MaybeSent: true,
-				Err: &panicError{value: fmt.Sprintf("%T", value), stack: debug.Stack()},
-			}
-		}
-	}()
-	return route.HandleMessage(ctx, message)
-}
-
-// panicError stands for a transport's panic. Its text leaves out the value, which
+// panicError stands for a panic. Its text leaves out the value, which
 // may hold anything.
 type panicError struct {
 	value string // its type
 	stack []byte
 }
 
-func (e *panicError) Error() string { return "transport panicked with a " + e.value }
+func (e *panicError) Error() string {
+	return "the transport, or what it needs, panicked with a " + e.value
+}
 
 // stamp adds what the wire format binds to the attempt's time.
-func (m *Manager) stamp(message *Message, at time.Time) error {
+func (m *Manager) stamp(ctx context.Context, message *Message, at time.Time) error {
 	format, err := m.options.Formats.ByName(message.WireFormat)
 	if err != nil {
 		return err
@@ -174,7 +188,7 @@ func (m *Manager) stamp(message *Message, at time.Time) error {
 	if frame.Header == nil {
 		frame.Header = map[string]string{}
 	}
-	if err := stamper.Stamp(m.base, message.Profile, &frame, wireformat.Attempt{ID: message.ID, Number: message.Attempt, At: at}); err != nil {
+	if err := stamper.Stamp(ctx, message.Profile, &frame, wireformat.Attempt{ID: message.ID, Number: message.Attempt, At: at}); err != nil {
 		return err
 	}
 	message.ContentType, message.Text, message.Payload, message.Metadata = frame.ContentType, frame.Text, frame.Body, frame.Header

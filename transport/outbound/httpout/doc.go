@@ -50,5 +50,8 @@
 // [egress.Classify]; or timeout, canceled, connection_reset, connection_closed and
 // bad_response where an answer was lost; tls_client_refused; proxy (it refused);
 // bad_message; stopped. CheckMessage returns [*outbound.FieldError].
-// No text repeats what a receiver sent, nor anything secret of the endpoint.
+// No text repeats what a receiver sent, nor anything secret of the endpoint. What
+// is kept of an answer has *** for the endpoint's API key, user and password, and
+// for the values of metadata whose names speak of a secret (authorization, cookie,
+// token, key, secret, password), where the receiver repeats them as they are.
 package httpout

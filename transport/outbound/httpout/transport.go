@@ -227,12 +227,12 @@ func (t *Transport) conclude(ctx context.Context, m *outbound.Message, c *call, 
 	}
 	if !success {
 		fault := statusFault(m, t.profileOf(m), resp, time.Now())
-		fault.Response = a.start
+		fault.Response = mask(a.start, keep, a.whole, m)
 		return outbound.Receipt{}, fault
 	}
 	receipt := outbound.Receipt{
 		Evidence: transport.Acknowledged, Code: codeOf(resp), Note: a.note,
-		Response: a.start[:min(len(a.start), t.options.KeepResponse)],
+		Response: mask(a.start, t.options.KeepResponse, a.whole, m),
 	}
 	if t.options.OnReply != nil && a.whole && len(a.start) > 0 {
 		receipt.Response = bytes.Clone(receipt.Response) // the body goes to somebody else
