@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/outrider-go/outrider/registry"
 	"github.com/outrider-go/outrider/stats"
@@ -21,14 +19,11 @@ type registered struct {
 	abilities
 	queued *stats.Metric // from enqueued to the attempt's start; nil without a collector
 
-	using   atomic.Int64  // attempts under way
-	retired atomic.Bool   // no new attempts
-	unused  chan struct{} // closed when retired and not used any more
-	closing sync.Once     // of unused
+	attempts *transport.Gate // under way
 }
 
 func newRegistered(t Transport) *registered {
-	r := &registered{Transport: t, name: fmt.Sprintf("%T", t), schemes: t.Schemes(), abilities: abilitiesOf(t), unused: make(chan struct{})}
+	r := &registered{Transport: t, name: fmt.Sprintf("%T", t), schemes: t.Schemes(), abilities: abilitiesOf(t), attempts: transport.NewGate()}
 	if r.collector != nil {
 		r.queued = r.collector.Metric("queued")
 	}
@@ -37,29 +32,20 @@ func newRegistered(t Transport) *registered {
 
 // acquire counts an attempt; false when the transport has been retired.
 func (r *registered) acquire() bool {
-	r.using.Add(1)
-	if r.retired.Load() {
-		r.release()
+	if !r.attempts.Enter() {
+		r.attempts.Leave()
 		return false
 	}
 	return true
 }
 
-func (r *registered) release() {
-	if r.using.Add(-1) == 0 && r.retired.Load() {
-		r.closing.Do(func() { close(r.unused) })
-	}
-}
+func (r *registered) release() { r.attempts.Leave() }
 
 // retire refuses new attempts and stops the transport when those under way have
 // ended. ctx bounds the wait.
 func (r *registered) retire(ctx context.Context) error {
-	r.retired.Store(true)
-	if r.using.Load() == 0 {
-		r.closing.Do(func() { close(r.unused) })
-	}
 	select {
-	case <-r.unused:
+	case <-r.attempts.Close():
 		return r.Stop(ctx)
 	case <-ctx.Done():
 		return fmt.Errorf("stop transport %s: attempts are still under way: %w", r.name, ctx.Err())

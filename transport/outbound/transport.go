@@ -24,11 +24,15 @@ type Transport interface {
 	Stop(ctx context.Context) error
 
 	// HandleMessage makes one attempt to deliver m, and returns what is known of
-	// its arrival. It never retries: the queue does. ctx ends with the attempt's
-	// time. Many goroutines call it at once. Neither m nor what it refers to may
-	// be changed; m and ctx are the call's and used again after it, so a transport
-	// that needs m for longer copies it. The copy's Payload and Metadata stay as
-	// they are.
+	// its arrival. It never retries: the queue does. Many goroutines call it at
+	// once. Neither m nor what it refers to may be changed.
+	//
+	// ctx ends when the attempt's time is over, or with the hard stop. m and ctx
+	// serve other attempts after the call: a transport that needs m for longer
+	// copies it (the copy's Payload and Metadata stay as they are), and one that
+	// leaves something running makes a context of its own for it. Whether a
+	// context made from ctx met the deadline or the hard stop is told by
+	// context.Cause, not by its Err.
 	//
 	// An error that is no [*DeliveryError] counts as temporary, and as one after
 	// which the payload may have arrived.

@@ -91,7 +91,7 @@ func (w *worker) lease(l *lane, most int) bool {
 // attempt makes one attempt for the worker's message, records the outcome, and
 // returns when it ended. A message that expired on its way is not attempted.
 func (w *worker) attempt(l *lane) (finished time.Time) {
-	w.leased = &w.batch[0]
+	w.leased, w.hung = &w.batch[0], false
 	defer func() { w.message = Message{} }()
 	started := time.Now()
 	w.m.announceQueued(w.leased.ID)
@@ -163,8 +163,8 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external 
 	return receipt, route.external, err
 }
 
-// panicError stands for a panic. Its text leaves out the value, which
-// may hold anything.
+// panicError stands for a panic. Its text leaves out the value, which may hold
+// anything.
 type panicError struct {
 	value string // its type
 	stack []byte

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
 )
 
@@ -24,7 +25,7 @@ const maxPools = 1024
 type pools struct {
 	options  Options
 	observe  func(phase string, took time.Duration)
-	attempts *gate
+	attempts *transport.Gate
 	lines    *lines
 
 	byProfile sync.Map // *profile.Profile to *pool
@@ -44,7 +45,7 @@ type pool struct {
 }
 
 func newPools(options Options, observe func(string, time.Duration)) *pools {
-	return &pools{options: options, observe: observe, attempts: newGate(), lines: newLines(), all: map[string]*pool{}}
+	return &pools{options: options, observe: observe, attempts: transport.NewGate(), lines: newLines(), all: map[string]*pool{}}
 }
 
 // get returns p's pool. The error says what is wrong in p.
@@ -107,7 +108,7 @@ func (s *pools) abort() <-chan struct{} { return s.lines.close() }
 // by ctx, it can be called again.
 func (s *pools) stop(ctx context.Context) error {
 	select {
-	case <-s.attempts.close():
+	case <-s.attempts.Close():
 	case <-ctx.Done():
 		return fmt.Errorf("stop http transport: attempts are under way: %w", ctx.Err())
 	}

@@ -151,8 +151,8 @@ func (t *Transport) HandleMessage(ctx context.Context, m *outbound.Message) (out
 	started := time.Now()
 	running := t.running.Load()
 	if running != nil {
-		defer running.attempts.leave()
-		if !running.attempts.enter() {
+		defer running.attempts.Leave()
+		if !running.attempts.Enter() {
 			running = nil
 		}
 	}
