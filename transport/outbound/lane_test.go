@@ -208,7 +208,7 @@ func TestManyHangingDestinationsHoldUpNoOther(t *testing.T) {
 				f.send(fmt.Sprintf("test://hole%d/", i), nil)
 			}
 		}
-		pass(time.Minute) // until all of them have shown what they are
+		pass(5 * time.Minute) // until all of them have shown what they are
 		for range 10 {
 			began := time.Now()
 			id := f.send("test://healthy/", nil)

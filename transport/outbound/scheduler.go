@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"container/heap"
 	"sync"
 	"time"
 
@@ -34,14 +33,13 @@ type scheduler struct {
 type lane struct {
 	key         queue.Lane
 	endpoint    endpointCache
-	running     int            // attempts under way
-	ready       []queue.Leased // leased, for workers on their way
-	readySince  time.Time      // when these were leased
-	due         time.Time      // when the store has work; zero: it has none
-	dueMeantime time.Time      // like due, learnt while leasing
-	pausedUntil time.Time      // zero: not paused
-	leasing     bool           // a worker asks the store
-	hangs       bool           // its latest attempt ran into its deadline
+	running     int         // attempts under way
+	ready       readyBuffer // leased, for workers on their way
+	due         time.Time   // when the store has work; zero: it has none
+	dueMeantime time.Time   // like due, learnt while leasing
+	pausedUntil time.Time   // zero: not paused
+	leasing     bool        // a worker asks the store
+	hangs       bool        // its latest attempt ran into its deadline
 	inRing      bool
 	heapIndex   int // in later; -1 when not there
 }
@@ -76,8 +74,7 @@ func (s *scheduler) pause(key queue.Lane, until time.Time) []queue.Leased {
 	defer s.mu.Unlock()
 	l := s.laneOf(key)
 	l.pausedUntil = until
-	held := l.ready
-	l.ready = nil
+	held := l.ready.takeAll(nil)
 	s.place(l, time.Now())
 	return held
 }
@@ -132,18 +129,18 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 			continue
 		}
 		s.searching--
-		if len(l.ready) == 0 {
+		switch {
+		case l.ready.empty():
 			l.leasing = true
-			return l, taskLease, min(s.limitOf(l)-l.running, 1+len(s.idle))
-		}
-		if now.Sub(l.readySince) > heldAtMost {
-			w.batch = append(w.batch[:0], l.ready...)
-			l.ready = nil
+			return l, taskLease, s.leaseAtMost(l)
+		case now.Sub(l.ready.since) > heldAtMost:
+			w.batch = l.ready.takeAll(w.batch[:0])
 			s.place(l, now)
 			return l, taskRelease, 0
 		}
-		w.batch = append(w.batch[:0], l.ready[0])
-		s.run(l, now)
+		w.batch = append(w.batch[:0], l.ready.take())
+		l.running++
+		s.place(l, now)
 		return l, taskAttempt, 0
 	}
 	s.searching--
@@ -159,16 +156,6 @@ func (s *scheduler) sleep(w *worker) {
 	s.mu.Lock()
 }
 
-// run counts the first of the lane's leased messages as under way.
-func (s *scheduler) run(l *lane, now time.Time) {
-	l.ready[0] = queue.Leased{}
-	if l.ready = l.ready[1:]; len(l.ready) == 0 {
-		l.ready = nil
-	}
-	l.running++
-	s.place(l, now)
-}
-
 // leased takes what the store gave a worker for a lane, and when the store has
 // more. The first message is the worker's own; the others are for those on their
 // way. False: there is none, or the lane was paused or the scheduler stopped
@@ -181,8 +168,7 @@ func (s *scheduler) leased(l *lane, messages []queue.Leased, next, now time.Time
 	l.dueMeantime = time.Time{}
 	ok := len(messages) > 0 && !s.stopped && l.pausedUntil.IsZero()
 	if ok {
-		l.ready = append(l.ready, messages[1:]...)
-		l.readySince = now
+		l.ready.put(messages[1:], now)
 		l.running++
 	}
 	s.place(l, now)
@@ -194,10 +180,20 @@ func (s *scheduler) canRun(l *lane, now time.Time) bool {
 	if !l.pausedUntil.IsZero() {
 		return false
 	}
-	return len(l.ready) > 0 || s.hasRoom(l) && !l.due.IsZero() && !l.due.After(now)
+	return s.hasRoom(l) && (!l.ready.empty() || !l.due.IsZero() && !l.due.After(now))
 }
 
-func (s *scheduler) hasRoom(l *lane) bool { return l.running+len(l.ready) < s.limitOf(l) }
+func (s *scheduler) hasRoom(l *lane) bool { return l.running < s.limitOf(l) }
+
+// leaseAtMost is how many messages to ask the store for: what can run at once
+// and, where every worker has work, some for those who finish next.
+func (s *scheduler) leaseAtMost(l *lane) int {
+	room := s.limitOf(l) - l.running
+	if len(s.idle) == 0 && s.limitOf(l) > 1 {
+		return min(room+leaseAhead, 1+leaseAhead)
+	}
+	return min(room, 1+len(s.idle))
+}
 
 // limitOf is how many attempts the lane may have at once. One that hangs is tried
 // with a single one until it answers: otherwise some dozens of dead destinations
@@ -278,8 +274,7 @@ func (s *scheduler) stop() []queue.Leased {
 	s.stopped = true
 	var held []queue.Leased
 	for _, l := range s.lanes {
-		held = append(held, l.ready...)
-		l.ready = nil
+		held = l.ready.takeAll(held)
 	}
 	for len(s.idle) > 0 {
 		s.wakeOne()
@@ -334,81 +329,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// laneRing is a queue of lanes in a circular buffer.
-type laneRing struct {
-	lanes       []*lane // its length is a power of two
-	head, count int
-}
-
-func (r *laneRing) push(l *lane) {
-	if r.count == len(r.lanes) {
-		grown := make([]*lane, max(16, 2*len(r.lanes)))
-		for i := range r.count {
-			grown[i] = r.lanes[(r.head+i)&(len(r.lanes)-1)]
-		}
-		r.lanes, r.head = grown, 0
-	}
-	r.lanes[(r.head+r.count)&(len(r.lanes)-1)] = l
-	r.count++
-}
-
-func (r *laneRing) pop() *lane {
-	if r.count == 0 {
-		return nil
-	}
-	l := r.lanes[r.head]
-	r.lanes[r.head] = nil
-	r.head = (r.head + 1) & (len(r.lanes) - 1)
-	r.count--
-	return l
-}
-
-// laneHeap orders lanes by when they can next run.
-type laneHeap struct{ lanes []laterLane }
-
-type laterLane struct {
-	lane *lane
-	at   time.Time
-}
-
-// set puts a lane in, or moves it, to an instant.
-func (h *laneHeap) set(l *lane, at time.Time) {
-	if l.heapIndex < 0 {
-		heap.Push(h, laterLane{l, at})
-		return
-	}
-	h.lanes[l.heapIndex].at = at
-	heap.Fix(h, l.heapIndex)
-}
-
-func (h *laneHeap) remove(l *lane) {
-	if l.heapIndex >= 0 {
-		heap.Remove(h, l.heapIndex)
-	}
-}
-
-// Len, Less, Swap, Push and Pop implement heap.Interface.
-func (h *laneHeap) Len() int           { return len(h.lanes) }
-func (h *laneHeap) Less(i, j int) bool { return h.lanes[i].at.Before(h.lanes[j].at) }
-func (h *laneHeap) Swap(i, j int) {
-	h.lanes[i], h.lanes[j] = h.lanes[j], h.lanes[i]
-	h.lanes[i].lane.heapIndex = i
-	h.lanes[j].lane.heapIndex = j
-}
-
-func (h *laneHeap) Push(x any) {
-	entry := x.(laterLane)
-	entry.lane.heapIndex = len(h.lanes)
-	h.lanes = append(h.lanes, entry)
-}
-
-func (h *laneHeap) Pop() any {
-	last := len(h.lanes) - 1
-	entry := h.lanes[last]
-	h.lanes[last] = laterLane{}
-	h.lanes = h.lanes[:last]
-	entry.lane.heapIndex = -1
-	return entry
 }

@@ -20,6 +20,9 @@ const (
 	leaseMargin = time.Minute
 	// heldAtMost is how long a leased message may wait for its worker.
 	heldAtMost = leaseMargin / 2
+	// leaseAhead is how many messages are leased beyond those that can run, when
+	// every worker is busy: it saves the way to the store for each of them.
+	leaseAhead = 7
 )
 
 // worker makes attempts, one at a time. What it holds is its scratch paper.

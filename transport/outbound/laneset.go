@@ -1,0 +1,115 @@
+package outbound
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// readyBuffer holds leased messages until workers come for them, oldest first,
+// and keeps its memory.
+type readyBuffer struct {
+	messages []queue.Leased
+	next     int       // of messages; those before it are taken
+	since    time.Time // when the messages were leased
+}
+
+func (b *readyBuffer) empty() bool { return b.next == len(b.messages) }
+
+// put adds messages that were leased at an instant, to an empty buffer.
+func (b *readyBuffer) put(messages []queue.Leased, at time.Time) {
+	b.messages, b.next, b.since = append(b.messages[:0], messages...), 0, at
+}
+
+func (b *readyBuffer) take() queue.Leased {
+	message := b.messages[b.next]
+	b.messages[b.next] = queue.Leased{}
+	b.next++
+	return message
+}
+
+// takeAll empties the buffer into a slice.
+func (b *readyBuffer) takeAll(into []queue.Leased) []queue.Leased {
+	into = append(into, b.messages[b.next:]...)
+	clear(b.messages)
+	b.messages, b.next = b.messages[:0], 0
+	return into
+}
+
+// laneRing is a queue of lanes in a circular buffer.
+type laneRing struct {
+	lanes       []*lane // its length is a power of two
+	head, count int
+}
+
+func (r *laneRing) push(l *lane) {
+	if r.count == len(r.lanes) {
+		grown := make([]*lane, max(16, 2*len(r.lanes)))
+		for i := range r.count {
+			grown[i] = r.lanes[(r.head+i)&(len(r.lanes)-1)]
+		}
+		r.lanes, r.head = grown, 0
+	}
+	r.lanes[(r.head+r.count)&(len(r.lanes)-1)] = l
+	r.count++
+}
+
+func (r *laneRing) pop() *lane {
+	if r.count == 0 {
+		return nil
+	}
+	l := r.lanes[r.head]
+	r.lanes[r.head] = nil
+	r.head = (r.head + 1) & (len(r.lanes) - 1)
+	r.count--
+	return l
+}
+
+// laneHeap orders lanes by when they can next run.
+type laneHeap struct{ lanes []laterLane }
+
+type laterLane struct {
+	lane *lane
+	at   time.Time
+}
+
+// set puts a lane in, or moves it, to an instant.
+func (h *laneHeap) set(l *lane, at time.Time) {
+	if l.heapIndex < 0 {
+		heap.Push(h, laterLane{l, at})
+		return
+	}
+	h.lanes[l.heapIndex].at = at
+	heap.Fix(h, l.heapIndex)
+}
+
+func (h *laneHeap) remove(l *lane) {
+	if l.heapIndex >= 0 {
+		heap.Remove(h, l.heapIndex)
+	}
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (h *laneHeap) Len() int           { return len(h.lanes) }
+func (h *laneHeap) Less(i, j int) bool { return h.lanes[i].at.Before(h.lanes[j].at) }
+func (h *laneHeap) Swap(i, j int) {
+	h.lanes[i], h.lanes[j] = h.lanes[j], h.lanes[i]
+	h.lanes[i].lane.heapIndex = i
+	h.lanes[j].lane.heapIndex = j
+}
+
+func (h *laneHeap) Push(x any) {
+	entry := x.(laterLane)
+	entry.lane.heapIndex = len(h.lanes)
+	h.lanes = append(h.lanes, entry)
+}
+
+func (h *laneHeap) Pop() any {
+	last := len(h.lanes) - 1
+	entry := h.lanes[last]
+	h.lanes[last] = laterLane{}
+	h.lanes = h.lanes[:last]
+	entry.lane.heapIndex = -1
+	return entry
+}
