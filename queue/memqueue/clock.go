@@ -27,7 +27,7 @@ type instant struct {
 
 func (c *clock) now() instant {
 	now := time.Now()
-	return instant{time: now, wall: toWall(now), tick: c.origin + int64(now.Sub(c.base))}
+	return instant{time: now, wall: now.UnixNano(), tick: c.origin + int64(now.Sub(c.base))}
 }
 
 // after returns the tick that is d later.

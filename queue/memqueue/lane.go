@@ -17,7 +17,7 @@ type lane struct {
 	returned list
 	ready    list
 	waiting  heap[byDue]
-	leased   heap[byDue]
+	leased   list        // in the order in which the leases run out
 	recent   [4]*address // of the messages enqueued last, to share them
 	oldest   uint8       // in recent
 	records  int
@@ -30,7 +30,7 @@ func compareLanes(a, b queue.Lane) int {
 }
 
 // before orders the store's heap of lanes with leases.
-func (l *lane) before(other *lane) bool { return l.leased[0].due < other.leased[0].due }
+func (l *lane) before(other *lane) bool { return l.leased.first.due < other.leased.first.due }
 func (l *lane) moveTo(slot int)         { l.slot = int32(slot) } //nolint:gosec // fewer than 2 billion lanes
 
 // addressOf returns the address of a message for this lane: one that is shared
@@ -66,22 +66,20 @@ func (l *lane) pick(now instant) *item {
 // lease counts with the tick at which it runs out.
 func (l *lane) next() (tick int64, ok bool) {
 	tick = math.MaxInt64
-	for _, list := range [...]*list{&l.returned, &l.ready} {
+	for _, list := range [...]*list{&l.returned, &l.ready, &l.leased} {
 		if list.first != nil {
 			tick = min(tick, list.first.due)
 		}
 	}
-	for _, heap := range [...]heap[byDue]{l.waiting, l.leased} {
-		if len(heap) > 0 {
-			tick = min(tick, heap[0].due)
-		}
+	if len(l.waiting) > 0 {
+		tick = min(tick, l.waiting[0].due)
 	}
 	return tick, l.busy()
 }
 
 // busy reports whether the lane has work, now or later.
 func (l *lane) busy() bool {
-	return l.returned.first != nil || l.ready.first != nil || len(l.waiting) > 0 || len(l.leased) > 0
+	return l.returned.first != nil || l.ready.first != nil || len(l.waiting) > 0 || l.leased.first != nil
 }
 
 // lane returns a lane, which it makes where there is none.

@@ -17,6 +17,26 @@ func (l *list) push(it *item) {
 	l.count++
 }
 
+// insert puts an item where it belongs in a list in the order of due. Most belong
+// at its end.
+func (l *list) insert(it *item) {
+	before := l.last
+	for before != nil && before.due > it.due {
+		before = before.prev
+	}
+	switch {
+	case before == l.last:
+		l.push(it)
+		return
+	case before == nil:
+		it.next, l.first = l.first, it
+	default:
+		it.next, before.next = before.next, it
+	}
+	it.prev, it.next.prev = before, it
+	l.count++
+}
+
 func (l *list) remove(it *item) {
 	if it.prev == nil {
 		l.first = it.next

@@ -98,7 +98,7 @@ func (s *Store) put(it *item, p place) {
 	} else if p == placeWaiting {
 		lane.waiting.push(byDue{it})
 	} else if p == placeLeased {
-		lane.leased.push(byDue{it})
+		lane.leased.insert(it)
 		s.watch(lane)
 	}
 	if it.hasDeadline() {
@@ -127,7 +127,7 @@ func (s *Store) take(it *item) {
 	} else if it.place == placeWaiting {
 		lane.waiting.remove(int(it.slot))
 	} else if it.place == placeLeased {
-		lane.leased.remove(int(it.slot))
+		lane.leased.remove(it)
 		s.watch(lane)
 	}
 }
@@ -135,7 +135,7 @@ func (s *Store) take(it *item) {
 // watch keeps the lane where it belongs among those that have leases.
 func (s *Store) watch(l *lane) {
 	switch {
-	case len(l.leased) == 0:
+	case l.leased.first == nil:
 		s.leasing.remove(int(l.slot))
 		l.slot = unwatched
 	case l.slot == unwatched:
@@ -150,7 +150,7 @@ func (s *Store) watch(l *lane) {
 // which tells.
 func (s *Store) sweep(now instant, steps int) bool {
 	for ; len(s.leasing) > 0; steps-- {
-		it := s.leasing[0].leased[0].item
+		it := s.leasing[0].leased.first
 		if it.due > now.tick {
 			break
 		}

@@ -151,6 +151,7 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 func (s *scheduler) sleep(w *worker) {
 	s.searching--
 	s.idle = append(s.idle, w)
+	w.forget()
 	s.mu.Unlock()
 	<-w.wake
 	s.mu.Lock()

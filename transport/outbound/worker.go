@@ -64,8 +64,13 @@ func (w *worker) run() {
 		case taskAttempt:
 			now, finished = w.attempt(l), l
 		}
-		clear(w.batch)
 	}
+}
+
+// forget lets go of the messages it had, when there is nothing to do.
+func (w *worker) forget() {
+	clear(w.batch)
+	w.message = Message{}
 }
 
 // lease asks the store for messages of a lane and keeps the first for itself.
@@ -95,7 +100,6 @@ func (w *worker) lease(l *lane, most int) bool {
 // returns when it ended. A message that expired on its way is not attempted.
 func (w *worker) attempt(l *lane) (finished time.Time) {
 	w.leased, w.hung = &w.batch[0], false
-	defer func() { w.message = Message{} }()
 	started := time.Now()
 	w.m.announceQueued(w.leased.ID)
 	outcome := &w.outcomes[0]
@@ -128,17 +132,17 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external bool, err error) {
 	ctx := w.context.begin(started)
 	defer w.context.pause()
+	var endpoint transport.Endpoint
 	defer func() {
 		if value := recover(); value != nil {
 			err = &DeliveryError{
-				Op: "attempt", Endpoint: w.message.Endpoint, MaybeSent: true,
+				Op: "attempt", Endpoint: endpoint, MaybeSent: true,
 				Err: &panicError{value: fmt.Sprintf("%T", value), stack: debug.Stack()},
 			}
 		}
 	}()
 	m, leased := w.m, w.leased
-	endpoint, err := l.endpoint.parse(leased.URI)
-	if err != nil {
+	if endpoint, err = l.endpoint.parse(leased.URI); err != nil {
 		return Receipt{}, false, &DeliveryError{Op: "read", Class: transport.Permanent, Err: err}
 	}
 	route, err := m.acquireTransport(endpoint.Scheme())
