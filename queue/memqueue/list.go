@@ -24,13 +24,13 @@ func (l *list) insert(it *item) {
 	for before != nil && before.due > it.due {
 		before = before.prev
 	}
-	switch {
-	case before == l.last:
+	if before == l.last {
 		l.push(it)
 		return
-	case before == nil:
+	}
+	if before == nil {
 		it.next, l.first = l.first, it
-	default:
+	} else {
 		it.next, before.next = before.next, it
 	}
 	it.prev, it.next.prev = before, it
