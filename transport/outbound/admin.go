@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,17 +39,22 @@ func (m *Manager) List(ctx context.Context, q queue.Query) (queue.Page, error) {
 
 // Cancel ends the messages of the page that q selects, and returns those it
 // changed. A message that is being attempted is cancelled afterwards, unless the
-// attempt delivers it.
+// attempt delivers it. Before Start it is refused with ErrNotStarted.
 func (m *Manager) Cancel(ctx context.Context, q queue.Query) (queue.Page, error) {
+	if err := m.accepting(); errors.Is(err, ErrNotStarted) {
+		return queue.Page{}, err // Start counts what waits
+	}
 	page, err := withStatus(m.store.Cancel(ctx, q))
 	for i := range page.Records {
 		record := &page.Records[i]
 		if record.State == queue.StateDone {
+			m.announceQueued(record.ID)
 			e := eventOf(record)
 			m.tellEnd(record.Result, &e)
 			m.done(1, record.Bytes)
 		} else {
 			m.expiresAt(m.leaseEnd()) // in case its attempt never ends
+			m.release(m.sched.withdraw(record.Lane, record.ID))
 		}
 	}
 	return page, err
@@ -61,6 +67,8 @@ func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error)
 	if err := m.accepting(); err != nil {
 		return queue.Page{}, err
 	}
+	m.replaying.Lock()
+	defer m.replaying.Unlock()
 	if len(q.Results) == 0 {
 		q.Results = []queue.Result{queue.Dead, queue.Expired, queue.Cancelled}
 	}

@@ -91,6 +91,9 @@ func TestSendBeforeStartIsRefused(t *testing.T) {
 		if _, err := m.Replay(t.Context(), queue.Query{}); !errors.Is(err, outbound.ErrNotStarted) {
 			t.Errorf("Replay = %v", err)
 		}
+		if _, err := m.Cancel(t.Context(), queue.Query{}); !errors.Is(err, outbound.ErrNotStarted) {
+			t.Errorf("Cancel = %v", err)
+		}
 		if _, err := m.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -2,9 +2,11 @@ package outbound
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // readyBuffer holds leased messages until workers come for them, oldest first,
@@ -35,6 +37,17 @@ func (b *readyBuffer) takeAll(into []queue.Leased) []queue.Leased {
 	clear(b.messages)
 	b.messages, b.next = b.messages[:0], 0
 	return into
+}
+
+// withdraw takes out the message with that id, if it is there.
+func (b *readyBuffer) withdraw(id transport.ID) []queue.Leased {
+	for i := b.next; i < len(b.messages); i++ {
+		if message := b.messages[i]; message.ID == id {
+			b.messages = slices.Delete(b.messages, i, i+1)
+			return []queue.Leased{message}
+		}
+	}
+	return nil
 }
 
 // laneRing is a queue of lanes in a circular buffer.

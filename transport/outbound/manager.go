@@ -34,6 +34,7 @@ type Manager struct {
 	announce   announcer
 	singles    sync.Pool // of *single
 
+	replaying   sync.Mutex    // held by Replay: two must not announce one message
 	registering sync.Mutex    // held while the set of transports changes
 	live        bool          // transports are started as they register; guarded by registering
 	retiring    []*registered // replaced, and not stopped yet; guarded by registering
@@ -52,6 +53,7 @@ type Manager struct {
 	clockDone chan struct{}
 	stopClock chan struct{} // nil when the clock does not run
 	stopped   chan struct{} // closed when Stop is done
+	ended     sync.Once     // of stopped
 
 	nextExpiry              atomic.Int64 // Unix nanoseconds; when the clock looks for expired messages
 	unpurged, unpurgedBytes atomic.Int64 // messages done since the last purge
@@ -235,9 +237,8 @@ func (m *Manager) finish(ctx context.Context) error {
 		return fmt.Errorf("stop manager: %w", err)
 	}
 	m.cancel()
-	if m.running.Swap(false) {
-		close(m.stopped)
-	}
+	m.running.Store(false)
+	m.ended.Do(func() { close(m.stopped) })
 	return m.closeEvents(ctx)
 }
 

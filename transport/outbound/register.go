@@ -20,10 +20,13 @@ type registered struct {
 	queued *stats.Metric // from enqueued to the attempt's start; nil without a collector
 
 	attempts *transport.Gate // under way
+
+	ending  chan struct{} // has room for the one that stops it
+	stopped bool          // guarded by ending
 }
 
 func newRegistered(t Transport) *registered {
-	r := &registered{Transport: t, name: fmt.Sprintf("%T", t), schemes: t.Schemes(), abilities: abilitiesOf(t), attempts: transport.NewGate()}
+	r := &registered{Transport: t, name: fmt.Sprintf("%T", t), schemes: t.Schemes(), abilities: abilitiesOf(t), attempts: transport.NewGate(), ending: make(chan struct{}, 1)}
 	if r.collector != nil {
 		r.queued = r.collector.Metric("queued")
 	}
@@ -41,15 +44,26 @@ func (r *registered) acquire() bool {
 
 func (r *registered) release() { r.attempts.Leave() }
 
-// retire refuses new attempts and stops the transport when those under way have
-// ended. ctx bounds the wait.
-func (r *registered) retire(ctx context.Context) error {
+// retire refuses new attempts and stops the transport, unless that was done, when
+// those under way have ended. ctx bounds the wait.
+func (r *registered) retire(ctx context.Context) (now bool, err error) {
 	select {
 	case <-r.attempts.Close():
-		return r.Stop(ctx)
 	case <-ctx.Done():
-		return fmt.Errorf("stop transport %s: attempts are still under way: %w", r.name, ctx.Err())
+		return false, fmt.Errorf("stop transport %s: attempts are still under way: %w", r.name, ctx.Err())
 	}
+	select {
+	case r.ending <- struct{}{}:
+		defer func() { <-r.ending }()
+	case <-ctx.Done():
+		return false, fmt.Errorf("stop transport %s: %w", r.name, ctx.Err())
+	}
+	if r.stopped {
+		return false, nil
+	}
+	err = r.Stop(ctx)
+	r.stopped = err == nil
+	return r.stopped, err
 }
 
 // Register adds a transport for all its schemes, or for none. On a manager that
@@ -66,14 +80,15 @@ func (m *Manager) Register(t Transport) error {
 // wait, and Stop takes it up again.
 func (m *Manager) Replace(ctx context.Context, t Transport) error {
 	var replaced []*registered
-	err := m.register(t, func(r *registered) (err error) {
-		replaced, err = m.transports.Replace(r.name, r, r.schemes...)
+	err := m.register(t, func(r *registered) error {
+		candidates, err := m.transports.Replace(r.name, r, r.schemes...)
+		replaced = m.unused(candidates)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return m.retireUnused(ctx, replaced)
+	return m.retire(ctx, replaced)
 }
 
 // Unregister removes the transport from one scheme, and stops it when that was
@@ -82,11 +97,15 @@ func (m *Manager) Replace(ctx context.Context, t Transport) error {
 func (m *Manager) Unregister(ctx context.Context, scheme string) error {
 	m.registering.Lock()
 	r, ok := m.transports.Unregister(scheme)
+	var unused []*registered
+	if ok {
+		unused = m.unused([]*registered{r})
+	}
 	m.registering.Unlock()
 	if !ok {
 		return &RegistrationError{Op: "unregister", Scheme: scheme, Err: ErrUnknownScheme}
 	}
-	return m.retireUnused(ctx, []*registered{r})
+	return m.retire(ctx, unused)
 }
 
 // Schemes lists the schemes that can be delivered to.
@@ -130,7 +149,7 @@ func (m *Manager) startTransport(r *registered) error {
 
 // stopTransport stops a transport once no attempt uses it any more.
 func (m *Manager) stopTransport(ctx context.Context, r *registered) error {
-	if err := r.retire(ctx); err != nil {
+	if now, err := r.retire(ctx); !now {
 		return err
 	}
 	m.publish(TopicTransportStopped, TransportEvent{Transport: r.name, Schemes: r.schemes})
@@ -151,20 +170,24 @@ func (m *Manager) inUse() []*registered {
 	return all
 }
 
-// retireUnused stops those candidates that have no scheme left. What cannot be
-// stopped before ctx ends is left to Stop.
-func (m *Manager) retireUnused(ctx context.Context, candidates []*registered) error {
-	m.registering.Lock()
-	live := m.live
+// unused lists those candidates that have no scheme left, and leaves them to Stop
+// until retire is done with them. The caller holds registering, without a break
+// since they lost their scheme.
+func (m *Manager) unused(candidates []*registered) []*registered {
 	used := m.inUse()
 	var unused []*registered
 	for _, r := range candidates {
-		if live && !slices.Contains(used, r) && !slices.Contains(m.retiring, r) {
+		if m.live && !slices.Contains(used, r) && !slices.Contains(m.retiring, r) {
 			unused = append(unused, r)
 		}
 	}
 	m.retiring = append(m.retiring, unused...)
-	m.registering.Unlock()
+	return unused
+}
+
+// retire stops transports that are not used any more. What cannot be stopped
+// before ctx ends is left to Stop.
+func (m *Manager) retire(ctx context.Context, unused []*registered) error {
 	var faults []error
 	for _, r := range unused {
 		if err := m.stopTransport(ctx, r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // scheduler decides which lane a free worker serves. Lanes that can run stand in
@@ -79,6 +80,16 @@ func (s *scheduler) pause(key queue.Lane, until time.Time) []queue.Leased {
 	return held
 }
 
+// withdraw takes back a message that was leased ahead, if no worker has it yet.
+func (s *scheduler) withdraw(key queue.Lane, id transport.ID) []queue.Leased {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.lanes[key]; l != nil {
+		return l.ready.withdraw(id)
+	}
+	return nil
+}
+
 // resume lets a lane run again, and says whether it was paused.
 func (s *scheduler) resume(key queue.Lane) bool {
 	s.mu.Lock()
@@ -124,7 +135,7 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 			continue
 		}
 		l.inRing = false
-		if !l.pausedUntil.IsZero() { // while it was in the ring
+		if !l.pausedUntil.IsZero() || !s.hasRoom(l) { // since it came into the ring
 			s.place(l, now)
 			continue
 		}

@@ -107,6 +107,7 @@ func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
 // settled tells of a recorded outcome, and has the message attempted again where
 // it has not ended.
 func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
+	m.announceQueued(leased.ID) // what was leased ahead can end without an attempt
 	m.tellOutcome(leased, outcome)
 	if outcome.Result == "" {
 		m.sched.notify(leased.Lane, outcome.At)

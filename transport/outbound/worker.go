@@ -57,6 +57,8 @@ func (w *worker) run() {
 			return
 		case taskRelease:
 			w.m.release(w.batch)
+			clear(w.batch)
+			now = time.Now()
 		case taskLease:
 			if w.lease(l, most) {
 				now, finished = w.attempt(l), l
@@ -89,6 +91,7 @@ func (w *worker) lease(l *lane, most int) bool {
 	w.batch = leased
 	if !w.m.sched.leased(l, leased, w.budgets[0].NextAt, now) {
 		w.m.release(leased)
+		clear(leased)
 		return false
 	}
 	clear(leased[1:])
