@@ -169,7 +169,7 @@ func (m *Manager) pause(state queue.LaneState) {
 	if m.sched.pausedUntil(state.Lane).After(state.PausedUntil.Add(-time.Second)) {
 		return
 	}
-	if err := m.PauseDestination(m.record, state); err != nil {
+	if err := m.PauseDestination(m.settling, state); err != nil {
 		m.log.Error("cannot record a pause", zap.Error(err))
 		m.release(m.sched.pause(state.Lane, state.PausedUntil))
 	}

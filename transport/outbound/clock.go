@@ -50,13 +50,6 @@ func (m *Manager) runClock() {
 	}
 }
 
-func (m *Manager) kickClock() {
-	select {
-	case m.sched.kick <- struct{}{}:
-	default:
-	}
-}
-
 // expiresAt has the clock look for expired messages at an instant; zero is never.
 func (m *Manager) expiresAt(at time.Time) {
 	if at.IsZero() {
@@ -68,7 +61,7 @@ func (m *Manager) expiresAt(at time.Time) {
 			return
 		}
 		if m.nextExpiry.CompareAndSwap(known, at.UnixNano()) {
-			m.kickClock()
+			m.sched.kickClock()
 			return
 		}
 	}
@@ -81,7 +74,7 @@ func (m *Manager) expire(now time.Time) time.Time {
 		return at
 	}
 	m.nextExpiry.Store(0) // before the store is asked: a Send meanwhile sets it again
-	records, next, err := m.store.Expire(m.record, sweepBatch)
+	records, next, err := m.store.Expire(m.settling, sweepBatch)
 	if err != nil {
 		m.log.Error("cannot expire messages", zap.Error(err))
 		next = now.Add(time.Minute)

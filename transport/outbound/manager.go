@@ -45,7 +45,7 @@ type Manager struct {
 	stopping  atomic.Bool // no attempts are started any more
 	halting   sync.Once
 	base      context.Context //nolint:containedctx // Start's: bounds attempts, and transports that register later
-	record    context.Context //nolint:containedctx // base without its end: outcomes are recorded after the hard stop, too
+	settling  context.Context //nolint:containedctx // base without its end: outcomes are recorded after the hard stop, too
 	cancel    context.CancelFunc
 	unhook    func() bool
 	workers   sync.WaitGroup
@@ -73,10 +73,9 @@ func New(store queue.Store, options Options) (*Manager, error) {
 		transports: registry.New[*registered](),
 		sched:      newScheduler(options.LaneConcurrency),
 		singles:    sync.Pool{New: func() any { return new(single) }},
-		base:       context.Background(), record: context.Background(),
+		base:       context.Background(), settling: context.Background(), cancel: func() {},
+		stopped: make(chan struct{}),
 	}
-	m.stopped = make(chan struct{})
-	m.cancel = func() {}
 	m.load.maxMessages, m.load.maxBytes = options.MaxMessages, options.MaxBytes
 	if m.events == nil {
 		m.events, m.ownEvents = event.New(event.Options{}), true
@@ -99,14 +98,14 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.used = true
 	base, cancel := context.WithCancel(ctx)
-	m.base, m.cancel, m.record = base, cancel, context.WithoutCancel(base)
+	m.base, m.cancel, m.settling = base, cancel, context.WithoutCancel(base)
 	if err := m.startTransports(); err != nil {
 		cancel()
 		return err
 	}
 	if err := m.restore(base); err != nil {
 		cancel()
-		return errors.Join(fmt.Errorf("start manager: %w", err), m.stopTransports(m.record))
+		return errors.Join(fmt.Errorf("start manager: %w", err), m.stopTransports(m.settling))
 	}
 	m.expiresAt(time.Now()) // something may have expired while nobody looked
 	m.run()
@@ -139,7 +138,7 @@ func (m *Manager) startTransports() error {
 		if err := m.startTransport(r); err != nil {
 			faults := []error{err}
 			for _, r := range running {
-				faults = append(faults, m.stopTransport(m.record, r))
+				faults = append(faults, m.stopTransport(m.settling, r))
 			}
 			return errors.Join(faults...)
 		}

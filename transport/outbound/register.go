@@ -33,6 +33,18 @@ func newRegistered(t Transport) *registered {
 	return r
 }
 
+// start is Start, with an error that names the transport.
+func (r *registered) start(ctx context.Context) error {
+	if err := r.Start(ctx); err != nil {
+		return fmt.Errorf("start transport %s: %w", r.name, err)
+	}
+	return nil
+}
+
+func (r *registered) event() TransportEvent {
+	return TransportEvent{Transport: r.name, Schemes: r.schemes}
+}
+
 // acquire counts an attempt; false when the transport has been retired.
 func (r *registered) acquire() bool {
 	if !r.attempts.Enter() {
@@ -123,27 +135,27 @@ func (m *Manager) register(t Transport, add func(*registered) error) error {
 	}
 	r := newRegistered(t)
 	if m.live {
-		if err := r.Start(m.base); err != nil {
-			return &RegistrationError{Err: fmt.Errorf("start transport %s: %w", r.name, err)}
+		if err := r.start(m.base); err != nil {
+			return &RegistrationError{Err: err}
 		}
 	}
 	if err := add(r); err != nil {
 		if m.live {
-			err = errors.Join(err, r.Stop(m.record))
+			err = errors.Join(err, r.Stop(m.settling))
 		}
 		return &RegistrationError{Err: err}
 	}
 	if m.live {
-		m.publish(TopicTransportStarted, TransportEvent{Transport: r.name, Schemes: r.schemes})
+		m.publish(TopicTransportStarted, r.event())
 	}
 	return nil
 }
 
 func (m *Manager) startTransport(r *registered) error {
-	if err := r.Start(m.base); err != nil {
-		return fmt.Errorf("start transport %s: %w", r.name, err)
+	if err := r.start(m.base); err != nil {
+		return err
 	}
-	m.publish(TopicTransportStarted, TransportEvent{Transport: r.name, Schemes: r.schemes})
+	m.publish(TopicTransportStarted, r.event())
 	return nil
 }
 
@@ -152,7 +164,7 @@ func (m *Manager) stopTransport(ctx context.Context, r *registered) error {
 	if now, err := r.retire(ctx); !now {
 		return err
 	}
-	m.publish(TopicTransportStopped, TransportEvent{Transport: r.name, Schemes: r.schemes})
+	m.publish(TopicTransportStopped, r.event())
 	return nil
 }
 

@@ -26,7 +26,7 @@ type scheduler struct {
 	searching int // workers awake that have not looked into the ring yet
 	stopped   bool
 
-	// kick tells the clock that the heap's first lane has changed.
+	// kick tells the clock that its next instant has changed.
 	kick chan struct{}
 }
 
@@ -251,10 +251,15 @@ func (s *scheduler) place(l *lane, now time.Time) {
 func (s *scheduler) setLater(l *lane, at time.Time) {
 	s.later.set(l, at)
 	if s.later.lanes[0].lane == l {
-		select {
-		case s.kick <- struct{}{}:
-		default:
-		}
+		s.kickClock()
+	}
+}
+
+// kickClock has the clock look again when it is to wake.
+func (s *scheduler) kickClock() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
 	}
 }
 

@@ -16,7 +16,7 @@ const maxRetryAfter = day
 // judge turns an attempt's error into what becomes of the message: an attempt
 // that the hard stop cut short does not count; a permanent error, or one too many,
 // makes the message dead; everything else is tried again.
-func (m *Manager) judge(l *lane, leased *queue.Leased, err error, outcome *queue.Outcome) {
+func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome) {
 	facts := classify(err)
 	log := outcome.Attempt
 	log.Class, log.Evidence, log.Code, log.Response = facts.Class, transport.None, facts.Code, facts.Response
@@ -32,7 +32,7 @@ func (m *Manager) judge(l *lane, leased *queue.Leased, err error, outcome *queue
 		return
 	}
 	finished := log.StartedAt.Add(log.Duration)
-	m.holdLane(l.key, &facts, finished)
+	m.holdLane(leased.Lane, &facts, finished)
 	if facts.Class != transport.Permanent {
 		if at, again := m.nextAttempt(leased, facts.RetryAfter, finished); again {
 			outcome.Verdict, outcome.At = queue.VerdictRetry, at
@@ -88,7 +88,7 @@ func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) 
 
 // settle records what becomes of leased messages, and tells of it.
 func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
-	faults, err := m.store.Settle(m.record, outcomes)
+	faults, err := m.store.Settle(m.settling, outcomes)
 	for i := range outcomes {
 		fault := err
 		if fault == nil && faults != nil {
@@ -125,7 +125,7 @@ func (m *Manager) done(messages, bytes int64) {
 	m.load.remove(messages, bytes)
 	n, size := m.unpurged.Add(messages), m.unpurgedBytes.Add(bytes)
 	if n >= purgeAfter && n-messages < purgeAfter || size >= purgeAfterBytes && size-bytes < purgeAfterBytes {
-		m.kickClock()
+		m.sched.kickClock()
 	}
 }
 

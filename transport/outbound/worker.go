@@ -121,7 +121,7 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	}
 	outcome.Verdict, outcome.Attempt = queue.VerdictDelivered, &w.log
 	if err != nil {
-		w.m.judge(l, w.leased, err, outcome)
+		w.m.judge(w.leased, err, outcome)
 	} else if external {
 		outcome.Status = string(StatusSentToExternalQueue)
 	}

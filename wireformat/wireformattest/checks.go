@@ -202,19 +202,31 @@ func cloneFrame(f wireformat.Frame) wireformat.Frame {
 	return f
 }
 
+// eachFrame checks the frame of each sample.
+func eachFrame(ctx context.Context, f wireformat.Format, features Features, check func(wireformat.Frame) error) error {
+	for _, s := range features.Samples {
+		frame, err := f.Encode(ctx, features.Profile, s.clone().Message, s.Target)
+		if err == nil {
+			err = check(frame)
+		}
+		if err != nil {
+			return fmt.Errorf("sample %q: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
 func readsRecipientKeys(ctx context.Context, f wireformat.Format, features Features) error {
 	keys, ok := wireformat.As[wireformat.Recipienter](f)
 	if !ok {
 		return nil
 	}
-	for _, s := range features.Samples {
-		frame, err := f.Encode(ctx, features.Profile, s.clone().Message, s.Target)
-		if err != nil {
-			return fmt.Errorf("sample %q: %w", s.Name, err)
-		}
-		if _, err := keys.RecipientKeys(frame); err != nil {
-			return fmt.Errorf("sample %q: %w", s.Name, err)
-		}
+	err := eachFrame(ctx, f, features, func(frame wireformat.Frame) error {
+		_, err := keys.RecipientKeys(frame)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	for _, body := range hostileBodies() {
 		if _, err := keys.RecipientKeys(wireformat.Frame{Body: body}); err != nil {
@@ -231,15 +243,14 @@ func sniffs(ctx context.Context, f wireformat.Format, features Features) error {
 	if !ok {
 		return nil
 	}
-	for _, s := range features.Samples {
-		frame, err := f.Encode(ctx, features.Profile, s.clone().Message, s.Target)
-		if err != nil {
-			return fmt.Errorf("sample %q: %w", s.Name, err)
+	err := eachFrame(ctx, f, features, func(frame wireformat.Frame) error {
+		if frame.ContentType = ""; !sniffer.Sniff(frame) {
+			return errors.New("Sniff does not recognise the format's own frame")
 		}
-		frame.ContentType = ""
-		if !sniffer.Sniff(frame) {
-			return fmt.Errorf("sample %q: Sniff does not recognise the format's own frame", s.Name)
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, body := range hostileBodies() {
 		sniffer.Sniff(wireformat.Frame{Body: body}) // may say what it likes, but return

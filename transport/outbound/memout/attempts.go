@@ -4,21 +4,22 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/outrider-go/outrider/transport"
 )
 
-// attempts counts the attempts under way, and lets them begin only between open
-// and close.
+// attempts lets attempts begin only between open and close.
 type attempts struct {
-	mu       sync.Mutex
-	join     func(context.Context) (context.Context, func()) // nil when closed
-	underWay int
-	none     chan struct{} // closed when none is under way; nil unless one waits for that
+	mu   sync.Mutex
+	gate *transport.Gate                                            // nil before the first open
+	join func(context.Context) (joined context.Context, end func()) // with the run's context
 }
 
 // open lets attempts begin. Each ends with its own context and with run.
 func (a *attempts) open(run context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.gate = transport.NewGate()
 	a.join = func(attempt context.Context) (context.Context, func()) {
 		joined, cancel := context.WithCancelCause(attempt)
 		unlink := context.AfterFunc(run, func() {
@@ -35,42 +36,35 @@ func (a *attempts) open(run context.Context) {
 // under.
 func (a *attempts) begin(ctx context.Context) (joined context.Context, end func(), err error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.join == nil {
+	gate, join := a.gate, a.join
+	a.mu.Unlock()
+	if gate == nil {
 		return nil, nil, ErrNotRunning
 	}
-	a.underWay++
-	joined, unlink := a.join(ctx)
+	if !gate.Enter() {
+		gate.Leave()
+		return nil, nil, ErrNotRunning
+	}
+	joined, unlink := join(ctx)
 	return joined, func() {
 		unlink()
-		a.ended()
+		gate.Leave()
 	}, nil
 }
 
-func (a *attempts) ended() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.underWay--; a.underWay == 0 && a.none != nil {
-		close(a.none)
-		a.none = nil
-	}
-}
-
 // close refuses new attempts and waits for those under way; ctx bounds the wait.
+// It follows open.
 func (a *attempts) close(ctx context.Context) error {
 	a.mu.Lock()
-	a.join = nil
-	if a.underWay == 0 {
-		a.mu.Unlock()
-		return nil
-	}
-	if a.none == nil {
-		a.none = make(chan struct{})
-	}
-	none := a.none
+	empty := a.gate.Close()
 	a.mu.Unlock()
 	select {
-	case <-none:
+	case <-empty:
+		return nil
+	default:
+	}
+	select {
+	case <-empty:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("stop: attempts are still under way: %w", ctx.Err())
