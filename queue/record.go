@@ -12,9 +12,9 @@ type Lane struct {
 	Destination string // as transport.Endpoint.Destination gives it
 }
 
-// Message is the part of a record that never changes: what is to be delivered,
-// encoded already, and where to. A store takes over its slices and maps; the
-// caller no longer changes them.
+// Message is what is to be delivered, encoded already, and where to. Of it only
+// the target ever changes. A store takes over its slices and maps; the caller no
+// longer changes them.
 type Message struct {
 	// ID comes from the store's NewID.
 	ID transport.ID
@@ -24,6 +24,11 @@ type Message struct {
 	Endpoint string
 	// URI is the whole endpoint, with its secrets.
 	URI transport.Secret
+	// Targets are all the places the message may go to, where it is more than one,
+	// in the order of preference. Lane, Endpoint and URI are those of Targets[Target].
+	Targets []Target
+	// Target is the index of the target in turn. An [Outcome] changes it.
+	Target int
 	// Format is the name of the wire format that made Payload.
 	Format string
 	// ContentType is the payload's media type.
@@ -43,7 +48,42 @@ type Message struct {
 	NotBefore time.Time
 	// ExpiresAt is when the message is no longer worth delivering; zero is never.
 	ExpiresAt time.Time
+	// Priority puts the message before others of its lane that are due.
+	Priority Priority
+	// OrderingKey, when set, has the messages of a lane with the same key attempted
+	// one at a time, in the order of their ids. See [Store.Lease].
+	OrderingKey string
+	// MinEvidence is the least that counts as delivered: an attempt that succeeds
+	// with less is to be made again. Zero is what the transport gives.
+	MinEvidence transport.Evidence
 }
+
+// Target is a place a message may go to.
+type Target struct {
+	Lane     Lane
+	Endpoint string           // the redacted text
+	URI      transport.Secret // the whole endpoint
+}
+
+// Retarget makes the target with that index the message's place. An index that
+// the message does not have changes nothing.
+func (m *Message) Retarget(index int) {
+	if index < 0 || index >= len(m.Targets) {
+		return
+	}
+	t := m.Targets[index]
+	m.Target, m.Lane, m.Endpoint, m.URI = index, t.Lane, t.Endpoint, t.URI
+}
+
+// Priority orders the due messages of a lane. It does not order lanes.
+type Priority int8
+
+// The priorities.
+const (
+	PriorityLow    Priority = -1
+	PriorityNormal Priority = 0
+	PriorityHigh   Priority = 1
+)
 
 // Size is what the message counts against byte limits: the payload and what
 // travels with it.

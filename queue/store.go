@@ -18,6 +18,9 @@ var (
 	ErrLocked = errors.New("store is locked by another process")
 	// ErrStoreFull: there is no room to keep another message.
 	ErrStoreFull = errors.New("store is full")
+	// ErrStoreFailed: the store no longer knows what is on its disk, after a write
+	// that failed. It stays so until it is opened again.
+	ErrStoreFailed = errors.New("store has failed: look after its disk, then start again")
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("store is closed")
 )
@@ -33,7 +36,9 @@ type Store interface {
 	// are as durable as the store is. The results are in the order of the batch.
 	// A message whose profile and idempotency key are known (from before, or from
 	// earlier in the batch) is not kept: its result names the known one. So is one
-	// whose id is known, which makes it safe to repeat a call that failed.
+	// whose id is known, which makes it safe to repeat a call that failed. A store
+	// forgets a key with the record, or before, once its lifetime is over: that is
+	// an option of the store.
 	Enqueue(ctx context.Context, batch []Message) ([]Enqueued, error)
 
 	// Due lists lanes that have work, now or later, in a stable order after the
@@ -44,6 +49,16 @@ type Store interface {
 	// longest first, for the request's TTL, and appends them to into. Those whose
 	// lease ran out come before the others. It never takes one that is leased,
 	// expired, cancelled, parked or not yet due. For each budget it sets NextAt.
+	//
+	// Of those that are due, a higher Priority goes first; but after eight in a row
+	// of one priority, while one of a lower is due, one of the next lower comes.
+	//
+	// Of the messages with one OrderingKey in a lane, one has the turn: only that
+	// one is ever leased or due, and the others are no work of their lane. It keeps
+	// the turn until it ends, is parked, moves to another lane, or is settled with
+	// Outcome.Skip. Then, or when a message joins a key in which none has it, the
+	// turn goes to the one with the smallest id; one that was skipped stands aside
+	// until it is due. Priority does not change the order within a key.
 	Lease(ctx context.Context, req LeaseRequest, into []Leased) ([]Leased, error)
 
 	// Extend renews leases. The slice has an error per lease (ErrLeaseLost) and
@@ -106,6 +121,10 @@ type Store interface {
 	// Wake returns a channel that receives when another process may have added
 	// or changed work. It is a hint, and nil for a store with one process.
 	Wake() <-chan struct{}
+
+	// Health says, without I/O, why the store would keep no message now:
+	// ErrStoreFailed, ErrStoreFull or ErrClosed; nil: it would.
+	Health() error
 
 	// Capabilities says what the store promises.
 	Capabilities() Capabilities
@@ -184,6 +203,12 @@ type Outcome struct {
 	Verdict Verdict
 	// At is when the record is due again; zero is now.
 	At time.Time
+	// Target is the index of the message's target in turn from now on: the record
+	// moves to that one's lane. It says nothing for a message without Targets. Only
+	// Retry and Release move.
+	Target int
+	// Skip, with Retry, gives up the turn in the ordering key until At.
+	Skip bool
 	// Status is the new OutboundSendStatus; empty keeps the old one.
 	Status string
 	// Attempt is logged, if not nil. The store sets its N.

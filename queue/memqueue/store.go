@@ -88,6 +88,16 @@ func (s *Store) NewID() transport.ID { return s.ids.next() }
 // Wake implements queue.Store: no other process sees this store.
 func (s *Store) Wake() <-chan struct{} { return nil }
 
+// Health implements queue.Store.
+func (s *Store) Health() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return queue.ErrClosed
+	}
+	return s.room(0)
+}
+
 // Capabilities implements queue.Store.
 func (s *Store) Capabilities() queue.Capabilities { return queue.Capabilities{} }
 
