@@ -27,7 +27,7 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 			continue
 		}
 		for range budget.Max {
-			it := l.pick(now)
+			it := l.tiers.pick(now)
 			if it == nil {
 				break
 			}

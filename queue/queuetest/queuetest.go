@@ -57,6 +57,7 @@ func Run(t *testing.T, open Open, features Features) {
 		{"LeaseEnd", leaseEndCases()},
 		{"Due", dueCases()},
 		{"Order", orderCases()},
+		{"Priority", priorityCases()},
 		{"Settle", settleCases()},
 		{"Cancel", cancelCases()},
 		{"Replay", replayCases()},
