@@ -14,9 +14,10 @@ const unwatched = -1
 type lane struct {
 	key     queue.Lane
 	tiers   tiers
-	leased  list        // in the order in which the leases run out
-	recent  [4]*address // of the messages enqueued last, to share them
-	oldest  uint8       // in recent
+	ordered table[string, *turns] // by ordering key
+	leased  list                  // in the order in which the leases run out
+	recent  [4]*address           // of the messages enqueued last, to share them
+	oldest  uint8                 // in recent
 	records int
 	slot    int32 // in the store's heap of lanes with leases
 	listed  bool  // among the store's busy lanes

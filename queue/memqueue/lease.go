@@ -43,6 +43,9 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 
 func (s *Store) lease(it *item, until int64, now instant) {
 	s.take(it)
+	if it.extra != nil && it.extra.seldom != nil {
+		it.extra.seldom.skipped = false
+	}
 	it.due = until
 	it.token++
 	it.updated = now.wall

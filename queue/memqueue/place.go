@@ -14,6 +14,7 @@ const (
 	placeReady     place = iota + 1 // in its tier's list, in the order in which items fell due
 	placeReturned                   // in its tier's list: the lease ran out
 	placeWaiting                    // in its tier's heap, by the tick at which it is due
+	placeBlocked                    // among the turns of its ordering key, which another has
 	placeLeased                     // in its lane's list, by the tick at which the lease runs out
 	placeParked                     // nowhere but in the index
 	placeOverdue                    // in the store's list: expired or cancelled, and for Expire to end
@@ -26,7 +27,7 @@ const (
 func (p place) done() bool { return p >= placeDelivered }
 
 // leasable says that a lease is a matter of time.
-func (p place) leasable() bool { return p <= placeWaiting }
+func (p place) leasable() bool { return p <= placeBlocked }
 
 // expirable says that the item, unleased, has to leave when it expires.
 func (p place) expirable() bool { return p.leasable() || p == placeParked }
@@ -187,6 +188,7 @@ func (s *Store) finish(it *item, end place, now instant) {
 	s.waiting--
 	it.updated = now.wall
 	it.parked, it.cancelled = false, false
+	s.leave(it, now)
 	if end == placeDelivered {
 		it.due = it.size()
 		s.bytes -= it.due

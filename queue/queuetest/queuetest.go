@@ -58,6 +58,8 @@ func Run(t *testing.T, open Open, features Features) {
 		{"Due", dueCases()},
 		{"Order", orderCases()},
 		{"Priority", priorityCases()},
+		{"Ordering", orderingCases()},
+		{"Skip", skipCases()},
 		{"Settle", settleCases()},
 		{"Cancel", cancelCases()},
 		{"Replay", replayCases()},
