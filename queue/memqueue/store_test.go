@@ -236,6 +236,35 @@ func TestUndoOfTurns(t *testing.T) {
 	})
 }
 
+// TestMoveLeavesNothing: a lane that its last record has left is forgotten, and so
+// is the lane that it came to.
+func TestMoveLeavesNothing(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options{}, func(f *fixture) {
+		m := f.message(1)
+		m.IdempotencyKey, m.OrderingKey = "k", "k"
+		m.ExpiresAt = time.Now().Add(time.Hour)
+		other := testLane()
+		other.Destination += "/other"
+		m.Targets = []queue.Target{{Lane: testLane()}, {Lane: other}}
+		f.enqueue(m)
+		l := f.lease(1)[0]
+		if _, err := f.Settle(f.Context(), []queue.Outcome{{
+			LeaseRef: l.Ref(), Verdict: queue.VerdictRetry, Target: 1, At: time.Now().Add(time.Minute),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if due, err := f.Due(f.Context(), queue.Lane{}, 10); err != nil || len(due) != 1 || f.lanes.len() != 1 {
+			t.Errorf("%d lanes are known and %v due, %v, want one", f.lanes.len(), due, err)
+		}
+		if _, err := f.Cancel(f.Context(), queue.Query{}); err != nil {
+			t.Fatal(err)
+		}
+		f.purge(queue.Cancelled, 1)
+		f.empty()
+	})
+}
+
 func TestPayloadIsLetGo(t *testing.T) {
 	t.Parallel()
 	for verdict, kept := range map[queue.Verdict]bool{

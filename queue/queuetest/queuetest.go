@@ -60,6 +60,7 @@ func Run(t *testing.T, open Open, features Features) {
 		{"Priority", priorityCases()},
 		{"Ordering", orderingCases()},
 		{"Skip", skipCases()},
+		{"Targets", targetCases()},
 		{"Settle", settleCases()},
 		{"Cancel", cancelCases()},
 		{"Replay", replayCases()},
