@@ -14,9 +14,11 @@ import (
 
 func TestNewRefusesOptions(t *testing.T) {
 	t.Parallel()
-	_, err := New(Options{MaxMessages: -1, MaxBytes: -1})
-	if err == nil || !strings.Contains(err.Error(), "MaxMessages") || !strings.Contains(err.Error(), "MaxBytes") {
-		t.Errorf("negative limits: %v, want both named", err)
+	_, err := New(Options{MaxMessages: -1, MaxBytes: -1, KeyLifetime: -1})
+	for _, name := range []string{"MaxMessages", "MaxBytes", "KeyLifetime"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("negative limits: %v, want %s named", err, name)
+		}
 	}
 }
 
@@ -261,6 +263,28 @@ func TestMoveLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.purge(queue.Cancelled, 1)
+		f.empty()
+	})
+}
+
+// TestKeysGoWithTheirRecords: one that has outlived its key among them.
+func TestKeysGoWithTheirRecords(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options{KeyLifetime: time.Minute}, func(f *fixture) {
+		const messages = 5
+		for range messages {
+			m := f.message(1)
+			m.IdempotencyKey = "k"
+			f.enqueue(m)
+			<-time.After(time.Minute)
+		}
+		f.settle(queue.VerdictDead, nil, f.lease(2)...)
+		f.purge(queue.Dead, 10)
+		if n := f.keys.get(testLane().Profile).len(); n != 1 {
+			t.Errorf("%d keys are kept, want the last alone", n)
+		}
+		f.settle(queue.VerdictDead, nil, f.lease(messages)...)
+		f.purge(queue.Dead, 10)
 		f.empty()
 	})
 }
