@@ -81,7 +81,8 @@ type Store interface {
 	Expire(ctx context.Context, limit int) (ended []Record, next time.Time, err error)
 
 	// Get returns the records with those ids, in their order, leaving out ids
-	// that are not known. Payload and Metadata are nil unless withPayload.
+	// that are not known. Payload, Metadata and all URIs are left out unless
+	// withPayload; of a delivered record a store has mostly let go of them.
 	Get(ctx context.Context, ids []transport.ID, withPayload bool) ([]Record, error)
 
 	// Attempts returns the message's log, oldest first. A store may cap it and
@@ -89,7 +90,8 @@ type Store interface {
 	// ErrNotFound when the id is not known.
 	Attempts(ctx context.Context, id transport.ID) ([]Attempt, error)
 
-	// List returns a page of records without payload, in the order of their ids.
+	// List returns a page of records, without what Get leaves out, in the order of
+	// their ids.
 	List(ctx context.Context, q Query) (Page, error)
 
 	// Cancel ends, as cancelled, a page of the records that q selects and that

@@ -367,7 +367,6 @@ func reopenOrdering(x *trial) {
 	for range 2 {
 		x.reopen()
 		x.leaseNone(laneA())
-		x.leaseNone(otherLane())
 	}
 	x.end(queue.VerdictDead, time.Time{}, x.lease(laneB(), 1)...)
 	x.advance(time.Until(at) + precision)
