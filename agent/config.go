@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +30,23 @@ const (
 	DefaultLogFormat       = "json"
 )
 
+// DefaultDir is where an agent keeps its queue where it is not told: what systemd
+// gives a service as its state directory, or outrider in the user's directory for
+// state (https://specifications.freedesktop.org/basedir-spec/).
+func DefaultDir() (string, error) {
+	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
+		return dir, nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "outrider"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", &KeyError{"dir", fmt.Errorf("is missing, and there is no default: %w", err)}
+	}
+	return filepath.Join(home, ".local", "state", "outrider"), nil
+}
+
 // ListenOff is the api.listen of an agent that has no HTTP API.
 const ListenOff = "off"
 
@@ -35,8 +54,11 @@ const ListenOff = "off"
 // defaults; [LoadConfig] fills one from a file, the environment and flags. The
 // comments name the key of each field.
 type Config struct {
-	// Dir is where the agent keeps files (dir). Default: none.
+	// Dir is where the agent keeps the queue (dir). Default: DefaultDir.
 	Dir string
+	// Memory keeps the queue in memory, to be lost with the process (memory).
+	// Default: in Dir.
+	Memory bool
 	// API is how the HTTP API is served (api.*).
 	API APIConfig
 	// AllowPrivate lets the default profile reach addresses that are not public

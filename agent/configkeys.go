@@ -40,6 +40,7 @@ var results = []queue.Result{queue.Delivered, queue.Dead, queue.Expired, queue.C
 func configKeys(s secretReader) []key[Config] {
 	keys := []key[Config]{
 		keyOf("dir", readText, func(c *Config) *string { return &c.Dir }),
+		keyOf("memory", readBool, func(c *Config) *bool { return &c.Memory }),
 		keyOf("api.listen", readText, func(c *Config) *string { return &c.API.Listen }),
 		keyOf("api.token", s.read, func(c *Config) *transport.Secret { return &c.API.Token }),
 		keyOf("api.token_file", s.readFile, func(c *Config) *transport.Secret { return &c.API.Token }),

@@ -168,6 +168,7 @@ func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.Send
 	if config.Retry == "standard" { // it takes days, and nobody asked for it
 		config.Retry = "exponential,age=" + f.wait.String()
 	}
+	config.Memory = true
 	own, err := startOwn(ctx, config)
 	if err != nil {
 		return err

@@ -41,50 +41,69 @@ var schema string
 // schema. They are never changed once they are released.
 func migrations() []string { return []string{schema} }
 
-// Open opens the store in a directory, which it makes where there is none. It
-// takes up what it finds: every message that was accepted, and is not done.
+// Open opens the store in a directory: [New] and [Store.Open] in one.
+func Open(ctx context.Context, dir string, options Options) (*Store, error) {
+	s, err := New(dir, options)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Open(ctx)
+}
+
+// Open opens the store, whose directory it makes where there is none. It takes up
+// what it finds: every message that was accepted, and is not done. A store is
+// opened once, or again after Open has failed.
 //
 // Errors: [queue.ErrLocked] when another process has the store; [ErrVersion] when
 // a later version of the program has written it; what SQLite says when the file is
 // damaged.
-func Open(ctx context.Context, dir string, options Options) (_ *Store, err error) {
-	if err := options.setDefaults(); err != nil {
-		return nil, err
+func (s *Store) Open(ctx context.Context) (err error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if s.used {
+		return errors.New("open store: it has been opened before")
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{options: options, dir: dir, clock: newClock()}
-	if s.lock, err = lockDir(dir); err != nil {
-		return nil, err
+	if s.lock, err = lockDir(s.dir); err != nil {
+		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("open store in %s: %w", dir, err), s.abandon())
-		}
-	}()
-	if s.writer, err = openDatabase(filepath.Join(dir, databaseName)); err != nil {
-		return nil, err
-	}
-	s.readers = make(chan *conn, readerCount)
-	for range readerCount {
-		reader, err := connect(filepath.Join(dir, databaseName), "PRAGMA query_only = 1", "PRAGMA cache_size = -4096", "PRAGMA busy_timeout = 10000")
-		if err != nil {
-			return nil, err
-		}
-		s.readers <- reader
-	}
-	if err := s.restore(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.makeReserve(); err != nil {
-		s.becomeFull()
+	if err := s.openFiles(ctx); err != nil {
+		return errors.Join(fmt.Errorf("open store in %s: %w", s.dir, err), s.abandon())
 	}
 	s.ops = make(chan *op, maxOps)
 	s.quit, s.ended = make(chan struct{}), make(chan struct{})
 	s.pool = sync.Pool{New: func() any { return &op{done: make(chan struct{}, 1)} }}
+	s.used = true
+	s.mu.Lock()
+	s.closed = false
+	s.mu.Unlock()
 	go s.commit()
-	return s, nil
+	return nil
+}
+
+// openFiles opens the database and reads what memory has to know.
+func (s *Store) openFiles(ctx context.Context) (err error) {
+	path := filepath.Join(s.dir, databaseName)
+	if s.writer, err = openDatabase(path); err != nil {
+		return err
+	}
+	s.readers = make(chan *conn, readerCount)
+	for range readerCount {
+		reader, err := connect(path, "PRAGMA query_only = 1", "PRAGMA cache_size = -4096", "PRAGMA busy_timeout = 10000")
+		if err != nil {
+			return err
+		}
+		s.readers <- reader
+	}
+	if err := s.restore(ctx); err != nil {
+		return err
+	}
+	if err := s.makeReserve(); err != nil {
+		s.becomeFull()
+	}
+	return nil
 }
 
 // abandon closes what Open has opened.
@@ -96,6 +115,7 @@ func (s *Store) abandon() error {
 	for range len(s.readers) {
 		faults = append(faults, (<-s.readers).close())
 	}
+	s.writer = nil
 	return errors.Join(faults...)
 }
 

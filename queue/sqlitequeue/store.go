@@ -83,6 +83,9 @@ type Store struct {
 	keep    keeper // the committer's own
 	full    atomic.Bool
 
+	opening sync.Mutex // held by Open
+	used    bool       // it has been open; guarded by opening
+
 	mu     sync.Mutex
 	closed bool
 	failed error // why the store takes nothing any more
@@ -90,6 +93,18 @@ type Store struct {
 }
 
 var _ queue.Store = (*Store)(nil)
+
+// New returns the store in a directory. It opens nothing: until Open, its methods
+// return queue.ErrClosed.
+func New(dir string, options Options) (*Store, error) {
+	if dir == "" {
+		return nil, errors.New("sqlitequeue.New: the directory is missing")
+	}
+	if err := options.setDefaults(); err != nil {
+		return nil, fmt.Errorf("sqlitequeue.New: %w", err)
+	}
+	return &Store{options: options, dir: dir, clock: newClock(), closed: true}, nil
+}
 
 // memory is what the store knows without its database.
 type memory struct {

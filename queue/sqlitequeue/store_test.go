@@ -41,7 +41,7 @@ func reopen(tb testing.TB, store queue.Store) queue.Store {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, open, queuetest.Features{Reopen: reopen})
+	queuetest.Run(t, open, queuetest.Features{Reopen: reopen, KeyLifetime: sqlitequeue.DefaultKeyLifetime})
 }
 
 func BenchmarkStore(b *testing.B) { queuetest.Bench(b, open) }
