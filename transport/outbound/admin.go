@@ -52,6 +52,7 @@ func (m *Manager) Cancel(ctx context.Context, q queue.Query) (queue.Page, error)
 			e := eventOf(record)
 			m.tellEnd(record.Result, &e)
 			m.done(1, record.Bytes)
+			m.passTurn(&record.Message, record.Lane)
 		} else {
 			m.expiresAt(m.leaseEnd()) // in case its attempt never ends
 			m.release(m.sched.withdraw(record.Lane, record.ID))

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/wireformat"
 )
@@ -39,6 +40,16 @@ type Message struct {
 	NotBefore time.Time
 	// ExpiresAt is when the message is no longer worth delivering. Default: never.
 	ExpiresAt time.Time
+	// Priority puts the message before others that wait for the same destination.
+	// It does not hurry a destination. Default: queue.PriorityNormal.
+	Priority queue.Priority
+	// OrderingKey, when set, has the messages of the profile to one destination that
+	// have the same key attempted one at a time, in the order in which they were
+	// accepted. At most 256 bytes.
+	OrderingKey string
+	// OnBlocked is what those behind the message do while it waits for a retry.
+	// Default: BlockedWait.
+	OnBlocked OnBlocked
 
 	// ID names the message, the same on every attempt. Set by the manager.
 	ID transport.ID

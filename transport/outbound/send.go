@@ -139,6 +139,9 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 		IdempotencyKey: message.IdempotencyKey,
 		NotBefore:      message.NotBefore,
 		ExpiresAt:      message.ExpiresAt,
+		Priority:       message.Priority,
+		OrderingKey:    message.OrderingKey,
+		SkipBlocked:    message.OnBlocked == BlockedSkip,
 	}
 	if message.Retry != nil {
 		record.Retry = message.Retry.String()
@@ -180,6 +183,9 @@ func (m *Manager) check(message *Message) error {
 		if !message.NotBefore.Before(message.ExpiresAt) {
 			return &FieldError{"not_before", errors.New("is not before the message expires")}
 		}
+	}
+	if err := checkOrder(message); err != nil {
+		return err
 	}
 	return m.checkSize(message.Profile, len(message.Payload))
 }

@@ -35,7 +35,7 @@ func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome)
 	m.holdLane(leased.Lane, &facts, finished)
 	if facts.Class != transport.Permanent {
 		if at, again := m.nextAttempt(leased, facts.RetryAfter, finished); again {
-			outcome.Verdict, outcome.At = queue.VerdictRetry, at
+			outcome.Verdict, outcome.At, outcome.Skip = queue.VerdictRetry, at, leased.SkipBlocked
 			return
 		}
 	}
@@ -113,6 +113,9 @@ func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 		m.sched.notify(leased.Lane, outcome.At)
 	} else {
 		m.done(1, leased.Size())
+	}
+	if outcome.Result != "" || outcome.Skip {
+		m.passTurn(&leased.Message, leased.Lane)
 	}
 }
 
