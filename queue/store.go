@@ -171,8 +171,8 @@ type LeaseRef struct {
 	Token uint64
 }
 
-// Leased is a message that its receiver alone may attempt. Its payload and
-// metadata may be the store's own: they are to be read only.
+// Leased is a message that its receiver alone may attempt. Its payload, metadata
+// and targets may be the store's own: they are to be read only.
 type Leased struct {
 	Message
 	Token    uint64

@@ -78,7 +78,7 @@ func (s *Store) room(size int64) error {
 		return fmt.Errorf("%w: it keeps %d messages, as many as it may", queue.ErrStoreFull, s.waiting)
 	}
 	if limit := s.options.MaxBytes; limit > 0 && size > limit-s.bytes {
-		return fmt.Errorf("%w: it keeps %d of %d bytes, and the message has %d", queue.ErrStoreFull, s.bytes, limit, size)
+		return fmt.Errorf("%w: it keeps %d of %d bytes, too many for %d more", queue.ErrStoreFull, s.bytes, limit, size)
 	}
 	return nil
 }

@@ -41,10 +41,7 @@ func (l *lane) addressOf(m *queue.Message) *address {
 			return a
 		}
 	}
-	a := &address{
-		lane: l, endpoint: m.Endpoint, uri: m.URI, format: m.Format,
-		contentType: m.ContentType, retry: m.Retry, text: m.Text,
-	}
+	a := newAddress(l, m)
 	l.recent[l.oldest] = a
 	l.oldest = (l.oldest + 1) % uint8(len(l.recent))
 	return a

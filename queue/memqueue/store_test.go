@@ -107,6 +107,14 @@ func (f *fixture) empty() {
 	}
 }
 
+// health checks what Health says.
+func (f *fixture) health(want error) {
+	f.Helper()
+	if err := f.Health(); !errors.Is(err, want) {
+		f.Errorf("health: %v, want %v", err, want)
+	}
+}
+
 func TestMaxMessages(t *testing.T) {
 	t.Parallel()
 	inBubble(t, Options{MaxMessages: 3}, func(f *fixture) {
@@ -117,15 +125,18 @@ func TestMaxMessages(t *testing.T) {
 		if _, err := f.Enqueue(f.Context(), full); !errors.Is(err, queue.ErrStoreFull) {
 			t.Fatalf("a fourth message: %v, want ErrStoreFull", err)
 		}
+		f.health(nil)
 		again := f.message(1)
 		again.IdempotencyKey = "k"
 		f.enqueue(full[0], again) // a duplicate takes no room
 		f.settle(queue.VerdictDead, nil, f.lease(1)...)
 		f.enqueue(f.message(1)) // nor does what is done
+		f.health(queue.ErrStoreFull)
 		if _, err := f.Enqueue(f.Context(), full[1:]); !errors.Is(err, queue.ErrStoreFull) {
 			t.Fatalf("one too many: %v, want ErrStoreFull", err)
 		}
 		f.settle(queue.VerdictDelivered, nil, f.lease(3)...)
+		f.health(nil)
 		f.purge(queue.Delivered, 10)
 		f.purge(queue.Dead, 10)
 		f.empty()
@@ -141,7 +152,9 @@ func TestMaxBytes(t *testing.T) {
 				t.Fatalf("too many bytes: %v, want ErrStoreFull", err)
 			}
 		}
+		f.health(nil)
 		f.enqueue(f.message(20))
+		f.health(queue.ErrStoreFull)
 		f.settle(queue.VerdictDead, nil, f.lease(1)...)
 		if _, err := f.Enqueue(f.Context(), []queue.Message{f.message(1)}); !errors.Is(err, queue.ErrStoreFull) {
 			t.Fatalf("a dead message keeps its payload, and yet there is room: %v", err)

@@ -262,12 +262,21 @@ func diffMessages(got, want *queue.Message) string {
 	case got.IdempotencyKey != want.IdempotencyKey || got.Retry != want.Retry:
 		return fmt.Sprintf("IdempotencyKey and Retry are %q, %q, want %q, %q",
 			got.IdempotencyKey, got.Retry, want.IdempotencyKey, want.Retry)
+	case got.Priority != want.Priority || got.OrderingKey != want.OrderingKey || got.MinEvidence != want.MinEvidence:
+		return fmt.Sprintf("Priority, OrderingKey and MinEvidence are %d, %q, %v, want %d, %q, %v",
+			got.Priority, got.OrderingKey, got.MinEvidence, want.Priority, want.OrderingKey, want.MinEvidence)
+	case got.Target != want.Target || !slices.EqualFunc(got.Targets, want.Targets, sameTarget):
+		return fmt.Sprintf("Target %d of %v, want %d of %v", got.Target, got.Targets, want.Target, want.Targets)
 	case !near(got.NotBefore, want.NotBefore, precision) || !near(got.ExpiresAt, want.ExpiresAt, precision):
 		return fmt.Sprintf("NotBefore and ExpiresAt are %v, %v, want %v, %v",
 			got.NotBefore, got.ExpiresAt, want.NotBefore, want.ExpiresAt)
 	default:
 		return diffPayloads(got, want)
 	}
+}
+
+func sameTarget(a, b queue.Target) bool {
+	return a.Lane == b.Lane && a.Endpoint == b.Endpoint && a.URI.Equal(b.URI)
 }
 
 func diffPayloads(got, want *queue.Message) string {
