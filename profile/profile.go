@@ -38,6 +38,9 @@ type Options struct {
 	Retry string
 	// WireFormat is the name of the profile's wire format. Default: "raw".
 	WireFormat string
+	// MinEvidence is the least that counts as delivered, for messages that do not
+	// say so themselves. Default: whatever the transport gives.
+	MinEvidence transport.Evidence
 }
 
 // Egress is what a profile's connections may reach.
@@ -91,6 +94,9 @@ func New(id string, options Options) (*Profile, error) {
 	if options.Limits.MaxMessageBytes < 0 {
 		return nil, fmt.Errorf("profile %s: limits.max_message_bytes is negative", id)
 	}
+	if options.MinEvidence > transport.Accepted {
+		return nil, fmt.Errorf("profile %s: min_evidence %s: want written, acknowledged or accepted", id, options.MinEvidence)
+	}
 	if options.Name == "" {
 		options.Name = id
 	}
@@ -135,6 +141,10 @@ func (p *Profile) Retry() string { return p.options.Retry }
 
 // WireFormat returns the name of the profile's wire format, empty for none.
 func (p *Profile) WireFormat() string { return p.options.WireFormat }
+
+// MinEvidence returns the least that counts as delivered, None for whatever the
+// transport gives.
+func (p *Profile) MinEvidence() transport.Evidence { return p.options.MinEvidence }
 
 // String returns the id and, where it differs, the name.
 func (p *Profile) String() string {

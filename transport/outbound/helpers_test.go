@@ -102,6 +102,16 @@ func start(t *testing.T, d *driver, options outbound.Options) *fixture {
 	return startOver(t, store, d, options)
 }
 
+// startWith is start with any transport.
+func startWith(t *testing.T, d outbound.Transport, options outbound.Options) *fixture {
+	t.Helper()
+	f := start(t, nil, options)
+	if err := f.Register(d); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 // startOver is start with a store that may hold messages already.
 func startOver(t *testing.T, store queue.Store, d *driver, options outbound.Options) *fixture {
 	t.Helper()

@@ -50,6 +50,10 @@ type Message struct {
 	// OnBlocked is what those behind the message do while it waits for a retry.
 	// Default: BlockedWait.
 	OnBlocked OnBlocked
+	// MinEvidence is the least that counts as delivered. An attempt that succeeds
+	// with less has failed, as one whose answer was lost, and is retried. Default:
+	// the profile's, then whatever the transport gives.
+	MinEvidence transport.Evidence
 
 	// ID names the message, the same on every attempt. Set by the manager.
 	ID transport.ID

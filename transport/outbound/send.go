@@ -111,6 +111,9 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	if err != nil {
 		return &FieldError{"endpoint", fmt.Errorf("%w: %w", ErrUnknownScheme, err)}
 	}
+	if err := route.checkEvidence(minEvidence(message)); err != nil {
+		return err
+	}
 	message.ID = m.store.NewID()
 	frame, format, err := m.encode(ctx, route, message)
 	if err != nil {
@@ -142,6 +145,7 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 		Priority:       message.Priority,
 		OrderingKey:    message.OrderingKey,
 		SkipBlocked:    message.OnBlocked == BlockedSkip,
+		MinEvidence:    minEvidence(message),
 	}
 	if message.Retry != nil {
 		record.Retry = message.Retry.String()
@@ -186,6 +190,9 @@ func (m *Manager) check(message *Message) error {
 	}
 	if err := checkOrder(message); err != nil {
 		return err
+	}
+	if message.MinEvidence > transport.Accepted {
+		return &FieldError{"min_evidence", fmt.Errorf("%s is unknown: want written, acknowledged or accepted", message.MinEvidence)}
 	}
 	return m.checkSize(message.Profile, len(message.Payload))
 }

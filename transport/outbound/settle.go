@@ -19,10 +19,10 @@ const maxRetryAfter = day
 func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome) {
 	facts := classify(err)
 	log := outcome.Attempt
-	log.Class, log.Evidence, log.Code, log.Response = facts.Class, transport.None, facts.Code, facts.Response
+	log.Class, log.Code, log.Response = facts.Class, facts.Code, facts.Response
 	log.Error = err.Error()
 	if facts.MaybeSent {
-		log.Evidence = transport.Written
+		log.Evidence = max(log.Evidence, transport.Written)
 	}
 	if panicked := (*panicError)(nil); errors.As(err, &panicked) {
 		m.log.Error("an attempt panicked", zap.Stringer("message_id", leased.ID), zap.ByteString("stack", panicked.stack))

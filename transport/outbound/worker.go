@@ -164,13 +164,16 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external 
 		Endpoint: endpoint, Payload: leased.Payload, Text: leased.Text, ContentType: leased.ContentType,
 		Metadata: leased.Metadata, Profile: tenant, WireFormat: leased.Format, IdempotencyKey: leased.IdempotencyKey,
 		NotBefore: leased.NotBefore, ExpiresAt: leased.ExpiresAt,
+		Priority: leased.Priority, OrderingKey: leased.OrderingKey, MinEvidence: leased.MinEvidence,
 		ID: leased.ID, Attempt: leased.Attempt, QueuedAt: leased.QueuedAt,
 	}
 	if err := m.stamp(ctx, &w.message, started); err != nil {
 		return Receipt{}, false, &DeliveryError{Op: "stamp", Transport: route.name, Endpoint: endpoint, Err: err}
 	}
-	receipt, err = route.HandleMessage(ctx, &w.message)
-	return receipt, route.external, err
+	if receipt, err = route.HandleMessage(ctx, &w.message); err != nil {
+		return Receipt{}, false, err
+	}
+	return receipt, route.external, weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
 }
 
 // panicError stands for a panic. Its text leaves out the value, which may hold
