@@ -54,6 +54,10 @@ type Message struct {
 	// with less has failed, as one whose answer was lost, and is retried. Default:
 	// the profile's, then whatever the transport gives.
 	MinEvidence transport.Evidence
+	// Alternates are where the message goes instead, in this order, when Endpoint
+	// fails for good, or as often as RetryPolicy.FailoverAfter says. They may have
+	// other schemes; the payload is encoded once, as it is for Endpoint. At most 8.
+	Alternates []transport.Endpoint
 
 	// ID names the message, the same on every attempt. Set by the manager.
 	ID transport.ID

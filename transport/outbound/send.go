@@ -107,13 +107,11 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	if err := m.check(message); err != nil {
 		return err
 	}
-	route, err := m.transports.Lookup(message.Endpoint.Scheme())
+	route, err := m.route(message.Endpoint)
 	if err != nil {
-		return &FieldError{"endpoint", fmt.Errorf("%w: %w", ErrUnknownScheme, err)}
+		return &FieldError{"endpoint", err}
 	}
-	if err := route.checkEvidence(minEvidence(message)); err != nil {
-		return err
-	}
+	message.MinEvidence = minEvidence(message)
 	message.ID = m.store.NewID()
 	frame, format, err := m.encode(ctx, route, message)
 	if err != nil {
@@ -124,16 +122,15 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	}
 	message.ContentType, message.Text, message.Payload = frame.ContentType, frame.Text, frame.Body
 	message.Metadata = merged(message.Metadata, frame.Header)
-	if route.checker != nil {
-		if err := route.checker.CheckMessage(ctx, message); err != nil {
-			return err
-		}
+	if err := route.check(ctx, message); err != nil {
+		return err
 	}
+	place := targetOf(message, message.Endpoint)
 	*record = queue.Message{
 		ID:             message.ID,
-		Lane:           queue.Lane{Profile: message.Profile.ID(), Destination: message.Endpoint.Destination()},
-		Endpoint:       message.Endpoint.String(),
-		URI:            message.Endpoint.Whole(),
+		Lane:           place.Lane,
+		Endpoint:       place.Endpoint,
+		URI:            place.URI,
 		Format:         format,
 		ContentType:    message.ContentType,
 		Text:           message.Text,
@@ -145,12 +142,35 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 		Priority:       message.Priority,
 		OrderingKey:    message.OrderingKey,
 		SkipBlocked:    message.OnBlocked == BlockedSkip,
-		MinEvidence:    minEvidence(message),
+		MinEvidence:    message.MinEvidence,
 	}
 	if message.Retry != nil {
 		record.Retry = message.Retry.String()
 	}
-	return nil
+	if len(message.Alternates) > 0 {
+		record.Targets, err = m.targets(ctx, message)
+	}
+	return err
+}
+
+// route returns the transport for an endpoint.
+func (m *Manager) route(endpoint transport.Endpoint) (*registered, error) {
+	r, err := m.transports.Lookup(endpoint.Scheme())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnknownScheme, err)
+	}
+	return r, nil
+}
+
+// check asks the transport whether it could ever deliver an encoded message.
+func (r *registered) check(ctx context.Context, message *Message) error {
+	if err := r.checkEvidence(message.MinEvidence); err != nil {
+		return err
+	}
+	if r.checker == nil {
+		return nil
+	}
+	return r.checker.CheckMessage(ctx, message)
 }
 
 // merged returns the metadata with what a wire format adds to it.

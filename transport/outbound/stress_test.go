@@ -105,7 +105,7 @@ func (s *stress) lane() queue.Lane {
 func (s *stress) start(ctx context.Context) *outbound.Manager {
 	m, err := outbound.New(s.store, outbound.Options{
 		Events: s.bus, Workers: 1 + s.intn(6), LaneConcurrency: 1 + s.intn(4), AttemptTimeout: 8 * time.Millisecond,
-		Retry: outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
+		Retry:  outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
 		Retain: map[queue.Result]outbound.Retain{}, // a fast machine ends more than are kept by default
 	})
 	if err != nil {

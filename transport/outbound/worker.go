@@ -116,7 +116,7 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	finished = time.Now()
 	w.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
 	w.log = queue.Attempt{
-		StartedAt: started, Duration: finished.Sub(started),
+		Target: w.leased.Target, StartedAt: started, Duration: finished.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
 	}
 	outcome.Verdict, outcome.Attempt = queue.VerdictDelivered, &w.log
