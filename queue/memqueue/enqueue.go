@@ -22,7 +22,7 @@ func (s *Store) Enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enq
 	defer s.mu.Unlock()
 	for i := range batch {
 		if results[i], err = s.add(&batch[i], now); err != nil {
-			s.undo(results[:i])
+			s.undo(results[:i], now)
 			return nil, err
 		}
 	}
@@ -30,10 +30,11 @@ func (s *Store) Enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enq
 }
 
 // undo takes back what was added for a batch that cannot be kept whole.
-func (s *Store) undo(added []queue.Enqueued) {
+func (s *Store) undo(added []queue.Enqueued, now instant) {
 	for i := range added {
 		if it, ok := s.index.get(added[i].ID); ok && !added[i].Duplicate {
 			s.waiting--
+			s.leave(it, now)
 			s.remove(it)
 		}
 	}
@@ -83,14 +84,25 @@ func (s *Store) room(size int64) error {
 	return nil
 }
 
-// schedule puts an item where it waits for an attempt that is due at a tick.
+// schedule puts an item that is nowhere where it waits for an attempt that is due
+// at a tick, or before that for its turn.
 func (s *Store) schedule(it *item, due int64, now instant) {
 	it.due = due
-	if due > now.tick {
-		s.put(it, placeWaiting)
-	} else {
-		s.put(it, placeReady)
+	if it.rarest().ordering != "" && it.extra.seldom.turns == nil && !s.join(it, now) {
+		s.put(it, placeBlocked)
+		return
 	}
+	s.wait(it, now)
+}
+
+// wait puts an item that is nowhere where it waits for an attempt.
+func (s *Store) wait(it *item, now instant) {
+	if it.due > now.tick {
+		s.put(it, placeWaiting)
+		return
+	}
+	it.due = now.tick // the list is in that order
+	s.put(it, placeReady)
 }
 
 func (s *Store) addKey(it *item) {

@@ -47,7 +47,9 @@ type extra struct {
 type seldom struct {
 	queued   int64 // wall clock, of the last replay; 0: it is as old as the record
 	ordering string
+	turns    *turns // nil: the item is done or parked, or has no ordering key
 	replays  uint32
+	skipped  bool // gave up the turn until it is due
 }
 
 // newItem returns the record of a message that is new to the store.

@@ -58,8 +58,12 @@ func (s *Store) settle(it *item, outcome *queue.Outcome, now instant) {
 	it.updated = now.wall
 	if outcome.Verdict == queue.VerdictPark {
 		it.parked = true
+		s.leave(it, now)
 		s.put(it, placeParked)
 		return
+	}
+	if outcome.Skip && outcome.Verdict == queue.VerdictRetry {
+		s.skip(it, now)
 	}
 	s.schedule(it, now.tickOf(outcome.At), now)
 }

@@ -204,6 +204,38 @@ func TestUndo(t *testing.T) {
 	})
 }
 
+// TestUndoOfTurns: a batch that cannot be kept whole leaves the turn where it was.
+func TestUndoOfTurns(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options{MaxMessages: 3}, func(f *fixture) {
+		batch := make([]queue.Message, 4)
+		for i := range batch {
+			batch[i] = f.message(5)
+			batch[i].OrderingKey = "k"
+		}
+		refuse := func(batch ...queue.Message) {
+			t.Helper()
+			if _, err := f.Enqueue(f.Context(), batch); !errors.Is(err, queue.ErrStoreFull) {
+				t.Fatalf("too many: %v, want ErrStoreFull", err)
+			}
+		}
+		refuse(batch...)
+		f.empty()
+		f.enqueue(batch[0])
+		l := f.lease(3)[0]
+		if _, err := f.Settle(f.Context(), []queue.Outcome{{
+			LeaseRef: l.Ref(), Verdict: queue.VerdictRetry, At: time.Now().Add(time.Minute), Skip: true,
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		refuse(batch[1], batch[2], batch[3]) // the first of these had the turn for a moment
+		<-time.After(time.Minute)
+		if leased := f.lease(3); len(leased) != 1 || leased[0].ID != batch[0].ID {
+			t.Errorf("leased %d messages, want the one that was skipped", len(leased))
+		}
+	})
+}
+
 func TestPayloadIsLetGo(t *testing.T) {
 	t.Parallel()
 	for verdict, kept := range map[queue.Verdict]bool{
