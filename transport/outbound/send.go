@@ -23,8 +23,8 @@ const (
 // store, encoded, and will be delivered, or end as dead, expired or cancelled.
 //
 // Errors: [*FieldError] names what is wrong with the message; ErrQueueFull,
-// queue.ErrStoreFull, ErrNotStarted and ErrStopped say that it could be sent
-// another time. In each case nothing was kept.
+// [*QuotaError], queue.ErrStoreFull, ErrNotStarted and ErrStopped say that it could
+// be sent another time. In each case nothing was kept.
 func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)
@@ -32,7 +32,8 @@ func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	if err := m.prepare(ctx, &single.message, &single.batch[0]); err != nil {
 		return Accepted{}, err
 	}
-	accepted, err := m.enqueue(ctx, single.batch[:])
+	single.tenant[0] = single.message.Profile
+	accepted, err := m.enqueue(ctx, single.batch[:], single.tenant[:])
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -43,6 +44,7 @@ func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 type single struct {
 	message Message
 	batch   [1]queue.Message
+	tenant  [1]*profile.Profile
 }
 
 func (s *single) free(pool *sync.Pool) {
@@ -54,13 +56,15 @@ func (s *single) free(pool *sync.Pool) {
 // about one of them, is a [*BatchError].
 func (m *Manager) SendBatch(ctx context.Context, messages []Message) ([]Accepted, error) {
 	batch := make([]queue.Message, len(messages))
+	tenants := make([]*profile.Profile, len(messages))
 	for i := range messages {
 		message := messages[i]
 		if err := m.prepare(ctx, &message, &batch[i]); err != nil {
 			return nil, &BatchError{Index: i, Err: err}
 		}
+		tenants[i] = message.Profile
 	}
-	enqueued, err := m.enqueue(ctx, batch)
+	enqueued, err := m.enqueue(ctx, batch, tenants)
 	if err != nil {
 		return nil, err
 	}
@@ -252,27 +256,24 @@ func (m *Manager) encode(ctx context.Context, route *registered, message *Messag
 	return frame, name, nil
 }
 
-// enqueue keeps a batch, tells of it, and has it delivered.
-func (m *Manager) enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enqueued, error) {
-	var bytes int64
-	for i := range batch {
-		bytes += batch[i].Size()
-	}
-	if err := m.load.add(int64(len(batch)), bytes); err != nil {
+// enqueue keeps a batch, each message of which has its tenant, tells of it, and
+// has it delivered.
+func (m *Manager) enqueue(ctx context.Context, batch []queue.Message, tenants []*profile.Profile) ([]queue.Enqueued, error) {
+	if err := m.load.add(batch, tenants); err != nil {
 		return nil, err
 	}
 	m.prepareAnnouncements(batch)
 	enqueued, err := m.store.Enqueue(ctx, batch)
 	if err != nil {
-		m.load.remove(int64(len(batch)), bytes)
 		for i := range batch {
+			m.load.remove(batch[i].Lane, 1, batch[i].Size())
 			m.announce.forget(batch[i].ID)
 		}
 		return nil, fmt.Errorf("enqueue: %w", err)
 	}
 	for i := range batch {
 		if enqueued[i].Duplicate {
-			m.load.remove(1, batch[i].Size())
+			m.load.remove(batch[i].Lane, 1, batch[i].Size())
 			m.announce.forget(batch[i].ID)
 			continue
 		}

@@ -98,11 +98,12 @@ func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 	lane, target := leased.Lane, moved(leased, outcome)
 	switch {
 	case target != nil:
+		m.load.move(lane, target.Lane)
 		m.sched.notify(target.Lane, outcome.At)
 	case outcome.Result == "":
 		m.sched.notify(lane, outcome.At)
 	default:
-		m.done(1, leased.Size())
+		m.done(lane, leased.Size())
 	}
 	if outcome.Result != "" || outcome.Skip || target != nil {
 		m.passTurn(&leased.Message, lane)
@@ -112,12 +113,12 @@ func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 // leaseEnd is when a lease that is taken now has run out.
 func (m *Manager) leaseEnd() time.Time { return time.Now().Add(m.options.AttemptTimeout + leaseMargin) }
 
-// done counts messages that have ended, and has the clock purge when they are many
+// done counts a message that has ended, and has the clock purge when they are many
 // or large.
-func (m *Manager) done(messages, bytes int64) {
-	m.load.remove(messages, bytes)
-	n, size := m.unpurged.Add(messages), m.unpurgedBytes.Add(bytes)
-	if n >= purgeAfter && n-messages < purgeAfter || size >= purgeAfterBytes && size-bytes < purgeAfterBytes {
+func (m *Manager) done(lane queue.Lane, bytes int64) {
+	m.load.remove(lane, 1, bytes)
+	n, size := m.unpurged.Add(1), m.unpurgedBytes.Add(bytes)
+	if n == purgeAfter || size >= purgeAfterBytes && size-bytes < purgeAfterBytes {
 		m.sched.kickClock()
 	}
 }
