@@ -42,7 +42,7 @@ func (s *Store) undo(added []queue.Enqueued, now instant) {
 
 // add keeps a message, unless it is known.
 func (s *Store) add(m *queue.Message, now instant) (queue.Enqueued, error) {
-	if it := s.known(m); it != nil {
+	if it := s.known(m, now); it != nil {
 		return queue.Enqueued{ID: it.id, Duplicate: true, Status: it.status}, nil
 	}
 	size := m.Size()
@@ -61,16 +61,24 @@ func (s *Store) add(m *queue.Message, now instant) (queue.Enqueued, error) {
 }
 
 // known returns the record that the message is a duplicate of.
-func (s *Store) known(m *queue.Message) *item {
+func (s *Store) known(m *queue.Message, now instant) *item {
 	if m.IdempotencyKey != "" {
-		if keys := s.keys.get(m.Lane.Profile); keys != nil {
-			if it := keys.get(m.IdempotencyKey); it != nil {
-				return it
-			}
+		it := s.holder(m.Lane.Profile, m.IdempotencyKey)
+		if it != nil && (s.options.KeyLifetime == 0 || now.wall-it.created < int64(s.options.KeyLifetime)) {
+			return it
 		}
 	}
 	it, _ := s.index.get(m.ID)
 	return it
+}
+
+// holder returns the item that had the idempotency key last, nil where none is
+// left.
+func (s *Store) holder(profile, key string) *item {
+	if keys := s.keys.get(profile); keys != nil {
+		return keys.get(key)
+	}
+	return nil
 }
 
 // room says whether another message may be kept.
@@ -121,13 +129,12 @@ func (s *Store) addKey(it *item) {
 
 func (s *Store) removeKey(it *item) {
 	key, profile := it.rare().key, it.address.lane.key.Profile
-	if key == "" {
-		return
+	if key == "" || s.holder(profile, key) != it {
+		return // another has the key since its lifetime was over
 	}
-	if keys := s.keys.get(profile); keys != nil {
-		if keys.remove(key); keys.len() == 0 {
-			s.keys.remove(profile)
-		}
+	keys := s.keys.get(profile)
+	if keys.remove(key); keys.len() == 0 {
+		s.keys.remove(profile)
 	}
 }
 

@@ -14,9 +14,11 @@ import (
 
 func TestNewRefusesOptions(t *testing.T) {
 	t.Parallel()
-	_, err := New(Options{MaxMessages: -1, MaxBytes: -1})
-	if err == nil || !strings.Contains(err.Error(), "MaxMessages") || !strings.Contains(err.Error(), "MaxBytes") {
-		t.Errorf("negative limits: %v, want both named", err)
+	_, err := New(Options{MaxMessages: -1, MaxBytes: -1, KeyLifetime: -1})
+	for _, name := range []string{"MaxMessages", "MaxBytes", "KeyLifetime"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("negative limits: %v, want %s named", err, name)
+		}
 	}
 }
 
@@ -233,6 +235,57 @@ func TestUndoOfTurns(t *testing.T) {
 		if leased := f.lease(3); len(leased) != 1 || leased[0].ID != batch[0].ID {
 			t.Errorf("leased %d messages, want the one that was skipped", len(leased))
 		}
+	})
+}
+
+// TestMoveLeavesNothing: a lane that its last record has left is forgotten, and so
+// is the lane that it came to.
+func TestMoveLeavesNothing(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options{}, func(f *fixture) {
+		m := f.message(1)
+		m.IdempotencyKey, m.OrderingKey = "k", "k"
+		m.ExpiresAt = time.Now().Add(time.Hour)
+		other := testLane()
+		other.Destination += "/other"
+		m.Targets = []queue.Target{{Lane: testLane()}, {Lane: other}}
+		f.enqueue(m)
+		l := f.lease(1)[0]
+		if _, err := f.Settle(f.Context(), []queue.Outcome{{
+			LeaseRef: l.Ref(), Verdict: queue.VerdictRetry, Target: 1, At: time.Now().Add(time.Minute),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if due, err := f.Due(f.Context(), queue.Lane{}, 10); err != nil || len(due) != 1 || f.lanes.len() != 1 {
+			t.Errorf("%d lanes are known and %v due, %v, want one", f.lanes.len(), due, err)
+		}
+		if _, err := f.Cancel(f.Context(), queue.Query{}); err != nil {
+			t.Fatal(err)
+		}
+		f.purge(queue.Cancelled, 1)
+		f.empty()
+	})
+}
+
+// TestKeysGoWithTheirRecords: one that has outlived its key among them.
+func TestKeysGoWithTheirRecords(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options{KeyLifetime: time.Minute}, func(f *fixture) {
+		const messages = 5
+		for range messages {
+			m := f.message(1)
+			m.IdempotencyKey = "k"
+			f.enqueue(m)
+			<-time.After(time.Minute)
+		}
+		f.settle(queue.VerdictDead, nil, f.lease(2)...)
+		f.purge(queue.Dead, 10)
+		if n := f.keys.get(testLane().Profile).len(); n != 1 {
+			t.Errorf("%d keys are kept, want the last alone", n)
+		}
+		f.settle(queue.VerdictDead, nil, f.lease(messages)...)
+		f.purge(queue.Dead, 10)
+		f.empty()
 	})
 }
 
