@@ -109,7 +109,7 @@ func (a *Agent) openStore() error {
 	if a.store != nil {
 		return nil
 	}
-	store, err := memqueue.New(memqueue.Options{})
+	store, err := memqueue.New(memqueue.Options{KeyLifetime: a.config.IdempotencyLifetime})
 	a.store, a.ownStore = store, true
 	return err
 }

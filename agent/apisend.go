@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
-	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -164,6 +163,16 @@ func decodeSendRequest(body []byte) (request SendRequest, err error) {
 			return &request.ExpiresIn
 		case "retry":
 			return &request.Retry
+		case "alternates":
+			return &request.Alternates
+		case "priority":
+			return &request.Priority
+		case "ordering_key":
+			return &request.OrderingKey
+		case "on_blocked":
+			return &request.OnBlocked
+		case "min_evidence":
+			return &request.MinEvidence
 		}
 		return nil
 	})
@@ -179,8 +188,9 @@ func (s *api) message(ctx context.Context, body []byte, now time.Time) (outbound
 	message := outbound.Message{
 		ContentType: request.ContentType, Metadata: request.Metadata,
 		WireFormat: request.WireFormat, IdempotencyKey: request.IdempotencyKey, NotBefore: request.NotBefore,
+		OrderingKey: request.OrderingKey, OnBlocked: outbound.OnBlocked(request.OnBlocked),
 	}
-	for _, fill := range []func(*SendRequest, *outbound.Message) error{setPayload, setEndpoint, setRetry} {
+	for _, fill := range []func(*SendRequest, *outbound.Message) error{setPayload, setEndpoints, setRetry, setWords} {
 		if err := fill(&request, &message); err != nil {
 			return outbound.Message{}, err
 		}
@@ -194,46 +204,6 @@ func (s *api) message(ctx context.Context, body []byte, now time.Time) (outbound
 	}
 	message.Profile, err = s.profile(ctx, request.Profile)
 	return message, err
-}
-
-func setPayload(request *SendRequest, message *outbound.Message) error {
-	switch {
-	case request.Payload != nil && request.PayloadBase64 != nil:
-		return fieldError("payload_base64", "payload is given too: send one of them")
-	case request.Payload != nil:
-		message.Payload, message.Text = []byte(*request.Payload), true
-	case request.PayloadBase64 != nil:
-		message.Payload = request.PayloadBase64
-	default:
-		return fieldError("payload", `is missing: give payload or payload_base64; "" is an empty one`)
-	}
-	return nil
-}
-
-func setEndpoint(request *SendRequest, message *outbound.Message) (err error) {
-	message.Endpoint, err = readEndpoint("endpoint", request.Endpoint)
-	return err
-}
-
-// readEndpoint parses an endpoint that stands in a field.
-func readEndpoint(field, text string) (transport.Endpoint, error) {
-	endpoint, err := transport.ParseEndpoint(text)
-	if fault, ok := errors.AsType[*transport.EndpointError](err); ok {
-		return endpoint, fieldError(field, "%s", fault.Reason)
-	}
-	return endpoint, err
-}
-
-func setRetry(request *SendRequest, message *outbound.Message) error {
-	if request.Retry == "" {
-		return nil
-	}
-	policy, err := outbound.ParseRetryPolicy(request.Retry)
-	if err != nil {
-		return fieldError("retry", "%w", err)
-	}
-	message.Retry = &policy
-	return nil
 }
 
 // profile returns the profile of that id; empty is the default one.
