@@ -60,16 +60,18 @@ type Store interface {
 	// the turn until it ends, is parked, moves to another lane, or is settled with
 	// Outcome.Skip. Then, or when a message joins a key in which none has it, the
 	// turn goes to the one with the smallest id; one that was skipped stands aside
-	// until it is due. Priority does not change the order within a key.
+	// until it is due. What has expired has not ended before Expire ends it. Priority
+	// does not change the order within a key.
 	Lease(ctx context.Context, req LeaseRequest, into []Leased) ([]Leased, error)
 
 	// Extend renews leases. The slice has an error per lease (ErrLeaseLost) and
 	// is nil when there is none.
 	Extend(ctx context.Context, leases []LeaseRef, ttl time.Duration) ([]error, error)
 
-	// Settle ends leases with outcomes. The slice has an error per outcome
-	// (ErrLeaseLost) and is nil when there is none. A record that was cancelled
-	// while leased ends as cancelled where the verdict is Retry, Release or Park.
+	// Settle ends leases with outcomes, one after the other. The slice has an error
+	// per outcome (ErrLeaseLost) and is nil when there is none. A record that was
+	// cancelled while leased ends as cancelled where the verdict is Retry, Release or
+	// Park.
 	Settle(ctx context.Context, outcomes []Outcome) ([]error, error)
 
 	// Expire ends up to limit unleased records: as cancelled, those that were

@@ -75,9 +75,10 @@ func (s *Store) join(it *item, now instant) bool {
 	if holder := t.holder; holder == nil {
 		t.elect(now)
 	} else if holder.isAside(now) {
+		s.block(holder)
 		t.add(holder, now)
-		if t.elect(now); t.holder != holder {
-			s.block(holder)
+		if t.elect(now); t.holder == holder {
+			s.admit(holder, now)
 		}
 	}
 	return t.holder == it

@@ -44,6 +44,9 @@ func (m *machine) record(t *rapid.T, got *queue.Record, r *modelRecord, withPayl
 	case r.done(), r.parked, r.marked, !r.until.IsZero():
 	case m.model.expired(r), r.lapsed && !got.NextAt.After(m.model.now) && !got.NextAt.IsZero():
 		want.NextAt = got.NextAt
+	case m.model.waits(r) && got.NextAt.IsZero():
+	case near(got.NextAt, r.turnAt, m.model.slack):
+		_, want.NextAt = r.window()
 	default:
 		want.NextAt = r.due
 	}
