@@ -140,43 +140,58 @@ func (s *api) tooLarge() error {
 // decodeSendRequest reads a request to send.
 func decodeSendRequest(body []byte) (request SendRequest, err error) {
 	err = decodeObject(body, func(name string) any {
-		switch name {
-		case "endpoint":
-			return &request.Endpoint
-		case "payload":
-			return &request.Payload
-		case "payload_base64":
-			return &request.PayloadBase64
-		case "content_type":
-			return &request.ContentType
-		case "metadata":
-			return (*textMap)(&request.Metadata)
-		case "profile":
-			return &request.Profile
-		case "wire_format":
-			return &request.WireFormat
-		case "idempotency_key":
-			return &request.IdempotencyKey
-		case "not_before":
-			return &request.NotBefore
-		case "expires_in":
-			return &request.ExpiresIn
-		case "retry":
-			return &request.Retry
-		case "alternates":
-			return &request.Alternates
-		case "priority":
-			return &request.Priority
-		case "ordering_key":
-			return &request.OrderingKey
-		case "on_blocked":
-			return &request.OnBlocked
-		case "min_evidence":
-			return &request.MinEvidence
+		if target := request.content(name); target != nil {
+			return target
 		}
-		return nil
+		return request.delivery(name)
 	})
 	return request, err
+}
+
+// content returns the field with that name, of those about what is sent.
+func (r *SendRequest) content(name string) any {
+	switch name {
+	case "endpoint":
+		return &r.Endpoint
+	case "alternates":
+		return &r.Alternates
+	case "payload":
+		return &r.Payload
+	case "payload_base64":
+		return &r.PayloadBase64
+	case "content_type":
+		return &r.ContentType
+	case "metadata":
+		return (*textMap)(&r.Metadata)
+	case "profile":
+		return &r.Profile
+	case "wire_format":
+		return &r.WireFormat
+	}
+	return nil
+}
+
+// delivery returns the field with that name, of those about how it is delivered.
+func (r *SendRequest) delivery(name string) any {
+	switch name {
+	case "idempotency_key":
+		return &r.IdempotencyKey
+	case "not_before":
+		return &r.NotBefore
+	case "expires_in":
+		return &r.ExpiresIn
+	case "retry":
+		return &r.Retry
+	case "priority":
+		return &r.Priority
+	case "ordering_key":
+		return &r.OrderingKey
+	case "on_blocked":
+		return &r.OnBlocked
+	case "min_evidence":
+		return &r.MinEvidence
+	}
+	return nil
 }
 
 // message reads a message from a request's body, or from a line of a batch.

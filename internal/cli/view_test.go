@@ -64,14 +64,14 @@ func TestWriteMessageWithAlternates(t *testing.T) {
 	t.Parallel()
 	m := agent.MessageView{
 		ID: testID(t), Status: "queued_for_delivery", State: "retry", Endpoint: "https://b.example/", Alternates: []string{"https://a.example/", "https://c.example/?k=***"},
-		Profile: "default", WireFormat: "raw", Bytes: 5, Priority: queue.PriorityHigh, OrderingKey: "order\x1b-1", OnBlocked: outbound.BlockedSkip,
+		Profile: "default", WireFormat: "raw", Bytes: 5, Priority: queue.PriorityHigh, OrderingKey: "cart\x1b-1", OnBlocked: outbound.BlockedSkip,
 		MinEvidence: transport.Acknowledged, CreatedAt: testTime, UpdatedAt: testTime,
 		Attempts: []agent.AttemptView{{N: 1, Class: transport.Permanent, Code: "410", Endpoint: "https://a.example/"}},
 	}
 	plain, _ := printed(t, func(c *console) error { return writeMessage(c, &m, testTime) })
 	for _, want := range []string{
 		"endpoint  https://b.example/\nor to     https://a.example/, https://c.example/?k=***\n", "priority  high\n",
-		"order     order -1, those behind it do not wait for its retries\n", "demands   acknowledged\n",
+		"order     cart -1, those behind it do not wait for its retries\n", "demands   acknowledged\n",
 		"ERROR OR NOTE  ENDPOINT\n", "https://a.example/\n",
 	} {
 		if !strings.Contains(plain, want) {

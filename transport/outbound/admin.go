@@ -100,7 +100,7 @@ func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error)
 	}
 	for id, record := range counted { // somebody else was faster
 		m.announce.forget(id)
-		m.load.remove(record.Lane, 1, record.Bytes)
+		m.load.remove(record.Lane, record.Bytes)
 	}
 	replayed.Next = found.Next
 	return replayed, err

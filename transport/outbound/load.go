@@ -83,13 +83,13 @@ func (l *load) addKept(tenant *profile.Profile, lane queue.Lane, messages, bytes
 	}
 }
 
-// remove counts messages that are done.
-func (l *load) remove(lane queue.Lane, messages, bytes int64) {
+// remove counts a message that is done.
+func (l *load) remove(lane queue.Lane, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.messages -= messages
+	l.messages--
 	l.bytes -= bytes
-	l.quotas.forget(lane, messages, bytes)
+	l.quotas.forget(lane, bytes)
 	if l.messages <= 0 && l.empty != nil {
 		close(l.empty)
 		l.empty = nil

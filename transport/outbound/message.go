@@ -32,7 +32,7 @@ type Message struct {
 	// Target is whom the payload is for, where the wire format needs to know.
 	Target wireformat.Target
 	// IdempotencyKey, when set, makes later messages of the profile with the same
-	// key duplicates of this one. At most 256 bytes.
+	// key duplicates of this one, whatever else is in them. At most 256 bytes.
 	IdempotencyKey string
 	// Retry is the message's own policy. Default: the profile's, then the manager's.
 	Retry *RetryPolicy

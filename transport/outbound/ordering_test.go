@@ -196,17 +196,20 @@ func TestPriorityWithinALane(t *testing.T) {
 func TestOrderIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{}, outbound.Options{})
-		for field, change := range map[string]func(m *outbound.Message){
-			"priority":     func(m *outbound.Message) { m.Priority = 2 },
-			"ordering_key": func(m *outbound.Message) { m.OrderingKey = strings.Repeat("x", 257) },
-			"on_blocked":   func(m *outbound.Message) { m.OnBlocked, m.OrderingKey = "jump", "k" },
-			"on_blocked ":  func(m *outbound.Message) { m.OnBlocked = outbound.BlockedSkip },
+		for _, c := range []struct {
+			field  string
+			change func(m *outbound.Message)
+		}{
+			{"priority", func(m *outbound.Message) { m.Priority = 2 }},
+			{"ordering_key", func(m *outbound.Message) { m.OrderingKey = strings.Repeat("x", 257) }},
+			{"on_blocked", func(m *outbound.Message) { m.OnBlocked, m.OrderingKey = "jump", "k" }},
+			{"on_blocked", func(m *outbound.Message) { m.OnBlocked = outbound.BlockedSkip }},
 		} {
 			m := outbound.Message{Endpoint: endpoint(t, "test://host/")}
-			change(&m)
+			c.change(&m)
 			_, err := f.Send(t.Context(), m)
-			if fault, ok := errors.AsType[*outbound.FieldError](err); !ok || fault.Field != strings.TrimSpace(field) {
-				t.Errorf("%s: err = %v", field, err)
+			if fault, ok := errors.AsType[*outbound.FieldError](err); !ok || fault.Field != c.field {
+				t.Errorf("%s: err = %v", c.field, err)
 			}
 		}
 	})

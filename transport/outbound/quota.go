@@ -10,8 +10,8 @@ import (
 	"github.com/outrider-go/outrider/queue"
 )
 
-// ErrQuotaExceeded: the profile has queued as much as its limits allow. Nothing
-// was kept. The error is a [*QuotaError].
+// ErrQuotaExceeded says that a profile has queued as much as its limits allow.
+// Nothing was kept. The error is a [*QuotaError].
 var ErrQuotaExceeded = errors.New("quota exceeded")
 
 // QuotaError says which limit of its profile a message, or a batch, exceeds.
@@ -62,7 +62,7 @@ func quotaLimits(tenant *profile.Profile) (limits profile.Limits, limited bool) 
 	return limits, limits != profile.Limits{}
 }
 
-// track counts a message of a profile that has limits.
+// track counts messages of a profile that has limits.
 func (q *quotas) track(lane queue.Lane, messages, bytes int64) {
 	u := q.profiles[lane.Profile]
 	if u == nil {
@@ -77,15 +77,15 @@ func (q *quotas) track(lane queue.Lane, messages, bytes int64) {
 	u.lanes[lane.Destination] += messages
 }
 
-// forget is track undone, for any profile.
-func (q *quotas) forget(lane queue.Lane, messages, bytes int64) {
+// forget is track undone for one message, of any profile.
+func (q *quotas) forget(lane queue.Lane, bytes int64) {
 	u := q.profiles[lane.Profile]
 	if u == nil {
 		return
 	}
-	u.messages -= messages
+	u.messages--
 	u.bytes -= bytes
-	if u.lanes[lane.Destination] -= messages; u.lanes[lane.Destination] <= 0 {
+	if u.lanes[lane.Destination]--; u.lanes[lane.Destination] <= 0 {
 		delete(u.lanes, lane.Destination)
 	}
 	if u.messages <= 0 {
@@ -97,7 +97,7 @@ func (q *quotas) forget(lane queue.Lane, messages, bytes int64) {
 func (q *quotas) move(from, to queue.Lane) {
 	if u := q.profiles[from.Profile]; u != nil && from != to {
 		q.track(to, 1, 0)
-		q.forget(from, 1, 0)
+		q.forget(from, 0)
 	}
 }
 
@@ -115,7 +115,7 @@ func (q *quotas) admit(batch []queue.Message, tenants []*profile.Profile, elapse
 	if err != nil {
 		for i := range batch {
 			if _, limited := quotaLimits(tenants[i]); limited {
-				q.forget(batch[i].Lane, 1, batch[i].Size())
+				q.forget(batch[i].Lane, batch[i].Size())
 			}
 		}
 	}

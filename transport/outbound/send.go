@@ -266,14 +266,14 @@ func (m *Manager) enqueue(ctx context.Context, batch []queue.Message, tenants []
 	enqueued, err := m.store.Enqueue(ctx, batch)
 	if err != nil {
 		for i := range batch {
-			m.load.remove(batch[i].Lane, 1, batch[i].Size())
+			m.load.remove(batch[i].Lane, batch[i].Size())
 			m.announce.forget(batch[i].ID)
 		}
 		return nil, fmt.Errorf("enqueue: %w", err)
 	}
 	for i := range batch {
 		if enqueued[i].Duplicate {
-			m.load.remove(batch[i].Lane, 1, batch[i].Size())
+			m.load.remove(batch[i].Lane, batch[i].Size())
 			m.announce.forget(batch[i].ID)
 			continue
 		}

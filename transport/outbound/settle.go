@@ -116,7 +116,7 @@ func (m *Manager) leaseEnd() time.Time { return time.Now().Add(m.options.Attempt
 // done counts a message that has ended, and has the clock purge when they are many
 // or large.
 func (m *Manager) done(lane queue.Lane, bytes int64) {
-	m.load.remove(lane, 1, bytes)
+	m.load.remove(lane, bytes)
 	n, size := m.unpurged.Add(1), m.unpurgedBytes.Add(bytes)
 	if n == purgeAfter || size >= purgeAfterBytes && size-bytes < purgeAfterBytes {
 		m.sched.kickClock()

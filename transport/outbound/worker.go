@@ -173,7 +173,8 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external 
 	if receipt, err = route.HandleMessage(ctx, &w.message); err != nil {
 		return Receipt{}, false, err
 	}
-	return receipt, route.external, weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
+	err = weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
+	return receipt, route.external, err
 }
 
 // panicError stands for a panic. Its text leaves out the value, which may hold
