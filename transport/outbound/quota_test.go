@@ -135,6 +135,26 @@ func TestQuotasKnowEveryEnd(t *testing.T) {
 	}
 }
 
+// TestQuotasFollowAFailOver: a message counts for the destination it waits for.
+func TestQuotasFollowAFailOver(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		directory, small := tenants(t, profile.Limits{MaxDestinations: 1})
+		f := start(t, &driver{}, outbound.Options{Profiles: directory, Retry: outbound.RetryPolicy{Base: time.Hour, MaxAttempts: 9}})
+		f.driver.handle = func(_ context.Context, m *outbound.Message) error {
+			if m.Endpoint.Host() == "a" {
+				return fail(transport.Permanent)
+			}
+			return fail(transport.Temporary)
+		}
+		m := f.to(small, "test://a/", 1)
+		alternates(t, "test://b/")(&m)
+		f.wantQuota("", 0, m)
+		synctest.Wait()
+		f.wantQuota("max_destinations", 0, f.to(small, "test://a/", 1))
+		f.wantQuota("", 0, f.to(small, "test://b/", 1))
+	})
+}
+
 // TestQuotasAreCountedAtTheStart: what waits from before counts.
 func TestQuotasAreCountedAtTheStart(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
