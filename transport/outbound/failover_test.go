@@ -59,6 +59,7 @@ func TestFailsOver(t *testing.T) {
 			[]string{"attempt_failed", "retrying", "attempt_failed", "retrying", "attempt_failed", "failed_over", "delivered"},
 		},
 		"first is busy": {"attempts=9,base=1s,failover=2", map[string]error{"a": later}, "a 0s, a 1h0m0s, b 1h0m0s", queue.Delivered, nil},
+		"last is busy":  {"attempts=4,base=1s,failover=1", map[string]error{"a": temporary, "b": permanent, "c": later}, "a 0s, b 0s, c 0s, a 1s", queue.Dead, nil},
 		"all are wrong": {"standard", map[string]error{"a": permanent, "b": permanent, "c": permanent}, "a 0s, b 0s, c 0s", queue.Dead, nil},
 		"round and round": {
 			"standard,jitter=0,attempts=8,failover=1", map[string]error{"a": temporary, "b": permanent, "c": temporary},
@@ -179,6 +180,31 @@ func TestFailOverOutlivesARestart(t *testing.T) {
 		}
 		f.wantResult(id, queue.Delivered)
 		if got, want := strings.Join(f.visits(began), ", "), "a 0s, b 0s, b 1m0s, b 2m0s, b 3m0s"; got != want {
+			t.Errorf("attempts: %s\nwant:     %s", got, want)
+		}
+	})
+}
+
+// TestReplayTriesAllTargetsAgain: what failed for good before a replay may have
+// been mended.
+func TestReplayTriesAllTargetsAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{}, outbound.Options{Retry: outbound.RetryPolicy{Base: time.Second, MaxAttempts: 9, FailoverAfter: 1}})
+		says := map[string]error{"a": fail(transport.Permanent), "b": fail(transport.Permanent), "c": fail(transport.Permanent)}
+		f.driver.handle = func(_ context.Context, m *outbound.Message) error { return says[m.Endpoint.Host()] }
+		began := time.Now()
+		id := f.send("test://a/", alternates(t, "test://b/", "test://c/"))
+		synctest.Wait()
+		f.wantResult(id, queue.Dead)
+		says = map[string]error{"a": fail(transport.Temporary), "c": fail(transport.Temporary)}
+		if _, err := f.Replay(t.Context(), queue.Query{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.wantResult(id, queue.Delivered)
+		if got, want := strings.Join(f.visits(began), ", "), "a 0s, b 0s, c 0s, c 0s, a 1s, b 1s"; got != want {
 			t.Errorf("attempts: %s\nwant:     %s", got, want)
 		}
 	})

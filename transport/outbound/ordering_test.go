@@ -108,6 +108,7 @@ func TestOrderIsKeptPerKey(t *testing.T) {
 func TestTheTurnPasses(t *testing.T) {
 	t.Parallel()
 	const wait = time.Hour // before the retry of the first
+	elsewhere := endpoint(t, "test://elsewhere/")
 	for name, c := range map[string]struct {
 		first    func(m *outbound.Message)
 		class    transport.Class // of the first's attempt
@@ -120,6 +121,7 @@ func TestTheTurnPasses(t *testing.T) {
 		"given up": {class: transport.Temporary, want: 0, attempts: 1, first: func(m *outbound.Message) { m.Retry = new(outbound.NoRetry()) }},
 		"put off":  {want: 2 * wait, attempts: 1, first: func(m *outbound.Message) { m.NotBefore = time.Now().Add(2 * wait) }},
 		"skipped":  {class: transport.Temporary, want: 0, attempts: 2, first: func(m *outbound.Message) { m.OnBlocked = outbound.BlockedSkip }},
+		"moved":    {class: transport.Permanent, want: 0, attempts: 2, first: func(m *outbound.Message) { m.Alternates = append(m.Alternates, elsewhere) }},
 		"expired":  {class: transport.Temporary, want: time.Minute, attempts: 1, first: func(m *outbound.Message) { m.ExpiresAt = time.Now().Add(time.Minute) }},
 		"cancelled": {class: transport.Temporary, want: time.Second, attempts: 1, then: func(f *fixture, first transport.ID) {
 			pass(time.Second)
