@@ -41,8 +41,7 @@ func TestFeatures(t *testing.T) {
 }
 
 // TestForgets runs those for a durable store that forgets keys, in no time.
-func TestForgets(t *testing.T) {
-	t.Parallel()
+func TestForgets(t *testing.T) { // not parallel: TestFeatures waits in real time, and needs the machine
 	const lifetime = 3 * time.Hour
 	queuetest.Run(t, opened(memqueue.Options{KeyLifetime: lifetime}), queuetest.Features{Reopen: reopen, KeyLifetime: lifetime})
 }
