@@ -58,8 +58,7 @@ type usage struct {
 // quotaLimits returns the limits that quotas keep, and whether there are any.
 func quotaLimits(tenant *profile.Profile) (limits profile.Limits, limited bool) {
 	limits = tenant.Limits()
-	limits.MaxMessageBytes = 0 // checked with the message
-	return limits, limits != profile.Limits{}
+	return limits, limits.MaxMessages > 0 || limits.MaxBytes > 0 || limits.MaxDestinations > 0 || limits.MaxRate > 0
 }
 
 // track counts messages of a profile that has limits.
