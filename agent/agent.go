@@ -114,7 +114,7 @@ func (a *Agent) openStore() (err error) {
 	}
 	a.ownStore = true
 	if a.config.Memory {
-		a.store, err = memqueue.New(memqueue.Options{})
+		a.store, err = memqueue.New(memqueue.Options{KeyLifetime: a.config.IdempotencyLifetime})
 		return err
 	}
 	if a.config.Dir == "" {
@@ -122,9 +122,10 @@ func (a *Agent) openStore() (err error) {
 			return err
 		}
 	}
-	a.disk, err = sqlitequeue.New(a.config.Dir, sqlitequeue.Options{OnFault: func(err error) {
-		a.log.Error("the queue's disk", zap.Error(err))
-	}})
+	a.disk, err = sqlitequeue.New(a.config.Dir, sqlitequeue.Options{
+		KeyLifetime: a.config.IdempotencyLifetime,
+		OnFault:     func(err error) { a.log.Error("the queue's disk", zap.Error(err)) },
+	})
 	a.store = a.disk
 	return err
 }

@@ -471,7 +471,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	request := func(endpoint string) SendRequest {
 		return SendRequest{
 			Endpoint: endpoint, Payload: new(canary), Metadata: map[string]string{"X-Secret": canary},
-			IdempotencyKey: "", Retry: "none",
+			IdempotencyKey: "", Retry: "none", Alternates: []string{endpoint + "-also"},
 		}
 	}
 	var said []string
@@ -499,6 +499,10 @@ func TestSecretsStaySecret(t *testing.T) {
 		func(r *SendRequest) { r.Endpoint = "http://user:" + canary + "@host:" + canary },
 		func(r *SendRequest) { r.Endpoint = "gopher://user:" + canary + "@host/" },
 		func(r *SendRequest) { r.Endpoint = endpoint("http://127.0.0.1:0", "/") },
+		func(r *SendRequest) { r.Alternates = []string{"http://user:" + canary + "@host:" + canary} },
+		func(r *SendRequest) { r.Alternates = []string{"gopher://user:" + canary + "@host/"} },
+		func(r *SendRequest) { r.Alternates = []string{endpoint("http://127.0.0.1:0", "/")} },
+		func(r *SendRequest) { r.Alternates = []string{r.Endpoint} },
 		func(r *SendRequest) { r.Metadata["Host"] = canary },
 		func(r *SendRequest) { r.Metadata["X-Bad"] = canary + "\n" },
 		func(r *SendRequest) { r.WireFormat = "json"; r.Payload = new("{" + canary) },

@@ -26,6 +26,7 @@ import (
 const (
 	DefaultListen          = "127.0.0.1:8480"
 	DefaultShutdownTimeout = 30 * time.Second
+	DefaultIdempotency     = 24 * time.Hour
 	DefaultLogLevel        = "info"
 	DefaultLogFormat       = "json"
 )
@@ -87,6 +88,10 @@ type Config struct {
 	// retain.<result>.count and, but for delivered ones, which have no payload any
 	// more, retain.<result>.bytes). Default: outbound.DefaultRetain.
 	Retain map[queue.Result]outbound.Retain
+	// IdempotencyLifetime is how long an idempotency key is known after its message
+	// was accepted, unless the message is no longer kept before that
+	// (idempotency_lifetime). It is the agent's own store's. Default: 24 h.
+	IdempotencyLifetime time.Duration
 	// TopicPrefix begins every event topic (topic_prefix). Default: empty.
 	TopicPrefix string
 	// ShutdownTimeout is how long Stop lets attempts go on before it cuts them
@@ -147,6 +152,9 @@ func (c Config) withDefaults() Config {
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = DefaultShutdownTimeout
 	}
+	if c.IdempotencyLifetime == 0 {
+		c.IdempotencyLifetime = DefaultIdempotency
+	}
 	if c.MaxMessages == 0 {
 		c.MaxMessages = outbound.DefaultMaxMessages
 	}
@@ -200,6 +208,7 @@ func (c Config) validateNumbers() (faults []error) {
 		{"max_messages", c.MaxMessages},
 		{"max_bytes", c.MaxBytes},
 		{"max_message_bytes", c.MaxMessageBytes},
+		{"idempotency_lifetime", int64(c.IdempotencyLifetime)},
 		{"shutdown_timeout", int64(c.ShutdownTimeout)},
 	} {
 		if field.value < 0 {

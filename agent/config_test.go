@@ -43,7 +43,8 @@ func TestPrecedence(t *testing.T) {
 		API: APIConfig{Listen: DefaultListen}, AllowPrivate: true,
 		Workers: 10, LaneConcurrency: 21, AttemptTimeout: 32 * time.Second, Retry: "standard",
 		MaxMessages: outbound.DefaultMaxMessages, MaxBytes: outbound.DefaultMaxBytes, MaxMessageBytes: outbound.DefaultMaxMessageBytes,
-		ShutdownTimeout: DefaultShutdownTimeout, Log: LogConfig{Level: "warn", Format: "json"},
+		IdempotencyLifetime: DefaultIdempotency,
+		ShutdownTimeout:     DefaultShutdownTimeout, Log: LogConfig{Level: "warn", Format: "json"},
 	}
 	if !reflect.DeepEqual(config, want) {
 		t.Errorf("got  %+v\nwant %+v", config, want)
@@ -66,6 +67,7 @@ retry: exponential,attempts=3
 max_messages: 100
 max_bytes: 1GiB
 max_message_bytes: 64 KiB
+idempotency_lifetime: 2h
 shutdown_timeout: 1m
 topic_prefix: "acme::"
 log: {level: debug, format: console}
@@ -87,9 +89,10 @@ profiles:
       allow_ports: 443
       proxy: http://user:pass@proxy.example:3128
     tls: {server_name: inner.example}
-    limits: {max_message_bytes: 1MiB}
+    limits: {max_message_bytes: 1MiB, max_messages: 5, max_bytes: 6MiB, max_destinations: 7, max_rate: 0.5, burst: 8}
     retry: none
     wire_format: json
+    min_evidence: acknowledged
   empty:
 `)
 	config, err := LoadConfig(Sources{File: file, Env: []string{"API_TOKEN=from-env"}})
@@ -105,7 +108,8 @@ profiles:
 		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
 		Workers: 3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
 		MaxMessages: 100, MaxBytes: 1 << 30, MaxMessageBytes: 64 << 10, Retain: retain, TopicPrefix: "acme::",
-		ShutdownTimeout: time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
+		IdempotencyLifetime: 2 * time.Hour,
+		ShutdownTimeout:     time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
 		Profiles: map[string]profile.Options{
 			"tenant.one:2": {
@@ -116,8 +120,10 @@ profiles:
 					AllowNetworks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
 					AllowPorts:    []uint16{443}, Proxy: transport.NewSecret("http://user:pass@proxy.example:3128"),
 				},
-				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{MaxMessageBytes: 1 << 20},
-				Retry: "none", WireFormat: "json",
+				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{
+					MaxMessageBytes: 1 << 20, MaxMessages: 5, MaxBytes: 6 << 20, MaxDestinations: 7, MaxRate: 0.5, Burst: 8,
+				},
+				Retry: "none", WireFormat: "json", MinEvidence: transport.Acknowledged,
 			},
 			"empty": {},
 		},

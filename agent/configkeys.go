@@ -52,6 +52,7 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("max_messages", readCount[int64], func(c *Config) *int64 { return &c.MaxMessages }),
 		keyOf("max_bytes", readBytes, func(c *Config) *int64 { return &c.MaxBytes }),
 		keyOf("max_message_bytes", readBytes, func(c *Config) *int64 { return &c.MaxMessageBytes }),
+		keyOf("idempotency_lifetime", readWait, func(c *Config) *time.Duration { return &c.IdempotencyLifetime }),
 		keyOf("shutdown_timeout", readWait, func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
 		keyOf("topic_prefix", readText, func(c *Config) *string { return &c.TopicPrefix }),
 		keyOf("log.level", readText, func(c *Config) *string { return &c.Log.Level }),
@@ -105,8 +106,14 @@ func profileKeys(s secretReader) []key[profile.Options] {
 		keyOf("tls.server_name", readText, func(o *profile.Options) *string { return &o.TLS.ServerName }),
 		keyOf("tls.insecure_skip_verify", readBool, func(o *profile.Options) *bool { return &o.TLS.InsecureSkipVerify }),
 		keyOf("limits.max_message_bytes", readBytes, func(o *profile.Options) *int64 { return &o.Limits.MaxMessageBytes }),
+		keyOf("limits.max_messages", readCount[int64], func(o *profile.Options) *int64 { return &o.Limits.MaxMessages }),
+		keyOf("limits.max_bytes", readBytes, func(o *profile.Options) *int64 { return &o.Limits.MaxBytes }),
+		keyOf("limits.max_destinations", readCount[int64], func(o *profile.Options) *int64 { return &o.Limits.MaxDestinations }),
+		keyOf("limits.max_rate", readRate, func(o *profile.Options) *float64 { return &o.Limits.MaxRate }),
+		keyOf("limits.burst", readCount[int64], func(o *profile.Options) *int64 { return &o.Limits.Burst }),
 		keyOf("retry", readText, func(o *profile.Options) *string { return &o.Retry }),
 		keyOf("wire_format", readText, func(o *profile.Options) *string { return &o.WireFormat }),
+		keyOf("min_evidence", readEvidence, func(o *profile.Options) *transport.Evidence { return &o.MinEvidence }),
 	}
 }
 
@@ -142,6 +149,23 @@ func readCount[V int | int64](value any) (V, error) {
 		return 0, errors.New("want a whole number, at least 1")
 	}
 	return V(n), nil
+}
+
+// readRate takes a number per second, above zero.
+func readRate(value any) (float64, error) {
+	rate, err := strconv.ParseFloat(fmt.Sprint(value), 64)
+	if err != nil || !(rate > 0) || math.IsInf(rate, 1) {
+		return 0, errors.New("want a number per second above zero, such as 50 or 0.5")
+	}
+	return rate, nil
+}
+
+func readEvidence(value any) (e transport.Evidence, err error) {
+	text, err := readText(value)
+	if err == nil {
+		err = e.UnmarshalText([]byte(text))
+	}
+	return e, err
 }
 
 // readLimit takes a whole number from 0, which does not limit.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -38,6 +39,9 @@ type Options struct {
 	Retry string
 	// WireFormat is the name of the profile's wire format. Default: "raw".
 	WireFormat string
+	// MinEvidence is the least that counts as delivered, for messages that do not
+	// say so themselves. Default: whatever the transport gives.
+	MinEvidence transport.Evidence
 }
 
 // Egress is what a profile's connections may reach.
@@ -62,9 +66,42 @@ type TLS struct {
 	InsecureSkipVerify bool
 }
 
-// Limits bound one profile.
+// Limits bound one profile. Zero does not limit.
 type Limits struct {
 	MaxMessageBytes int64 // of one payload; 0: the manager's limit
+	// MaxMessages and MaxBytes bound what waits in the queue.
+	MaxMessages, MaxBytes int64
+	// MaxDestinations bounds the destinations that messages wait for.
+	MaxDestinations int64
+	// MaxRate is how many messages are accepted per second, on average. One that
+	// is refused does not count.
+	MaxRate float64
+	// Burst is how many messages are accepted at once before MaxRate tells, and so
+	// the largest batch. Default: MaxRate, at least 1.
+	Burst int64
+}
+
+// validate names the first limit that is wrong.
+func (l Limits) validate() error {
+	for _, limit := range []struct {
+		name  string
+		value float64
+	}{
+		{"max_message_bytes", float64(l.MaxMessageBytes)},
+		{"max_messages", float64(l.MaxMessages)},
+		{"max_bytes", float64(l.MaxBytes)},
+		{"max_destinations", float64(l.MaxDestinations)},
+		{"max_rate", l.MaxRate},
+		{"burst", float64(l.Burst)},
+	} {
+		if !(limit.value >= 0) || math.IsInf(limit.value, 1) {
+			return fmt.Errorf("limits.%s is negative, or no number", limit.name)
+		}
+	}
+	if l.Burst > 0 && l.MaxRate == 0 {
+		return errors.New("limits.burst says nothing without limits.max_rate: give one, or leave it out")
+	}
+	return nil
 }
 
 // Profile is a tenant.
@@ -88,8 +125,11 @@ func New(id string, options Options) (*Profile, error) {
 	if (options.TLS.CertFile == "") != (options.TLS.KeyFile == "") {
 		return nil, fmt.Errorf("profile %s: tls needs both a certificate file and a key file", id)
 	}
-	if options.Limits.MaxMessageBytes < 0 {
-		return nil, fmt.Errorf("profile %s: limits.max_message_bytes is negative", id)
+	if err := options.Limits.validate(); err != nil {
+		return nil, fmt.Errorf("profile %s: %w", id, err)
+	}
+	if options.MinEvidence > transport.Accepted {
+		return nil, fmt.Errorf("profile %s: min_evidence %s: want written, acknowledged or accepted", id, options.MinEvidence)
 	}
 	if options.Name == "" {
 		options.Name = id
@@ -135,6 +175,10 @@ func (p *Profile) Retry() string { return p.options.Retry }
 
 // WireFormat returns the name of the profile's wire format, empty for none.
 func (p *Profile) WireFormat() string { return p.options.WireFormat }
+
+// MinEvidence returns the least that counts as delivered, None for whatever the
+// transport gives.
+func (p *Profile) MinEvidence() transport.Evidence { return p.options.MinEvidence }
 
 // String returns the id and, where it differs, the name.
 func (p *Profile) String() string {

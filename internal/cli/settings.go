@@ -48,6 +48,7 @@ func settingsOf(config agent.Config) settings {
 	s.add(config.MaxMessages, "max_messages")
 	s.add(config.MaxBytes, "max_bytes")
 	s.add(config.MaxMessageBytes, "max_message_bytes")
+	s.add(config.IdempotencyLifetime, "idempotency_lifetime")
 	s.add(config.ShutdownTimeout, "shutdown_timeout")
 	s.add(config.TopicPrefix, "topic_prefix")
 	s.add(config.Log.Level, "log", "level")
@@ -98,8 +99,14 @@ func (s *settings) addProfile(id string, o profile.Options) {
 	add(o.TLS.ServerName, "tls", "server_name")
 	add(o.TLS.InsecureSkipVerify, "tls", "insecure_skip_verify")
 	add(o.Limits.MaxMessageBytes, "limits", "max_message_bytes")
+	add(o.Limits.MaxMessages, "limits", "max_messages")
+	add(o.Limits.MaxBytes, "limits", "max_bytes")
+	add(o.Limits.MaxDestinations, "limits", "max_destinations")
+	add(o.Limits.MaxRate, "limits", "max_rate")
+	add(o.Limits.Burst, "limits", "burst")
 	add(o.Retry, "retry")
 	add(o.WireFormat, "wire_format")
+	add(o.MinEvidence, "min_evidence")
 }
 
 func texts[T any](values []T) []string {

@@ -105,7 +105,8 @@ func (s *stress) lane() queue.Lane {
 func (s *stress) start(ctx context.Context) *outbound.Manager {
 	m, err := outbound.New(s.store, outbound.Options{
 		Events: s.bus, Workers: 1 + s.intn(6), LaneConcurrency: 1 + s.intn(4), AttemptTimeout: 8 * time.Millisecond,
-		Retry: outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
+		Retry:  outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
+		Retain: map[queue.Result]outbound.Retain{}, // a fast machine ends more than are kept by default
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -175,11 +176,26 @@ func (s *stress) act(m *outbound.Manager) {
 		if luck%8 == 0 {
 			message.ExpiresAt = time.Now().Add(time.Duration(6+s.intn(20)) * time.Millisecond)
 		}
+		s.mark(&message, luck)
 		if accepted, err := m.Send(ctx, message); err == nil {
 			s.mu.Lock()
 			s.accepted = append(s.accepted, accepted.ID)
 			s.mu.Unlock()
 		}
+	}
+}
+
+// mark gives some messages a priority, an ordering key, or another place to go to.
+func (s *stress) mark(message *outbound.Message, luck int) {
+	message.Priority = queue.Priority(luck%3 - 1)
+	if luck%4 == 0 {
+		message.OrderingKey = fmt.Sprint("key", s.intn(3))
+		if luck%3 == 0 {
+			message.OnBlocked = outbound.BlockedSkip
+		}
+	}
+	if other := endpoint(s.t, s.lane().Destination+"/y"); luck%5 == 0 {
+		message.Alternates = append(message.Alternates, other)
 	}
 }
 
