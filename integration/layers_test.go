@@ -15,6 +15,7 @@ type rule struct {
 const anything = "..."
 
 const (
+	chacha    = "golang.org/x/crypto/chacha20poly1305"
 	cobra     = "github.com/spf13/cobra"
 	goAMQP    = "github.com/Azure/go-amqp"
 	goleak    = "go.uber.org/goleak"
@@ -49,6 +50,8 @@ var layers = []rule{
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
+	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}},
+	{pkg: "queue/sealqueue/keyring", internal: []string{"transport"}, external: []string{chacha}},
 	{pkg: "queue/*queue", internal: []string{"queue", "transport"}},
 
 	// L2: the two directions, which never import each other.
