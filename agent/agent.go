@@ -106,12 +106,17 @@ func (c Config) profiles() map[string]profile.Options {
 // manager bounds what waits, and Retain what is kept, so that messages that are
 // kept never keep others out.
 func (a *Agent) openStore() error {
-	if a.store != nil {
-		return nil
+	keys, err := a.config.OpenKeyring() // first: what is sealed is not opened without
+	if err != nil {
+		return err
 	}
-	store, err := memqueue.New(memqueue.Options{})
-	a.store, a.ownStore = store, true
-	return err
+	if a.store == nil {
+		if a.store, err = memqueue.New(memqueue.Options{}); err != nil {
+			return err
+		}
+		a.ownStore = true
+	}
+	return a.seal(keys)
 }
 
 func (a *Agent) openManager() error {

@@ -26,7 +26,7 @@ type ownAgent struct {
 // startOwn starts an agent. The end of ctx does not stop it; stop does.
 func startOwn(ctx context.Context, config agent.Config) (*ownAgent, error) {
 	token := transport.NewSecret(rand.Text())
-	config.Dir = ""
+	config.Dir, config.Encryption = "", agent.EncryptionConfig{} // it writes nothing
 	config.API = agent.APIConfig{Listen: "127.0.0.1:0", Token: token}
 	a, err := agent.New(config, agent.Options{})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/outrider-go/outrider/transport"
@@ -117,7 +118,7 @@ func Open(dir string, master *Master) (*Keyring, error) {
 func CheckUnused(dir string) error {
 	path := filepath.Join(dir, FileName)
 	_, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	if err != nil {

@@ -83,8 +83,10 @@ func TestKeysAreKept(t *testing.T) {
 	t.Parallel()
 	dir, master := t.TempDir(), newMaster(t)
 	keys := openRing(t, dir, master)
-	if err := CheckUnused(dir); err != nil {
-		t.Errorf("no key was made yet: %v", err)
+	for _, unused := range []string{dir, filepath.Join(dir, "none"), os.DevNull} {
+		if err := CheckUnused(unused); err != nil {
+			t.Errorf("%s has no keyring: %v", unused, err)
+		}
 	}
 	acme, other := seal(t, keys, "acme"), seal(t, keys, "other")
 	if again := activeKey(t, keys, "acme").ID(); acme.id == other.id || again != acme.id {
