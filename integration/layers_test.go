@@ -79,7 +79,7 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/client", "internal/receiver", "internal/suggest", "event", "profile", "queue", "stats", "transport", "transport/outbound"},
+		internal: []string{"agent", "internal/client", "internal/receiver", "internal/suggest", "event", "profile", "queue", "queue/sealqueue/keyring", "stats", "transport", "transport/outbound"},
 		external: []string{cobra, pflag, term, zap},
 	},
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},
