@@ -27,7 +27,8 @@ const hardStopWait = 5 * time.Second
 type Options struct {
 	// Logger. Default: none.
 	Logger *zap.Logger
-	// Store keeps the messages. It stays the caller's, to be closed after Stop.
+	// Store keeps the messages, sealed where the config has a master key. It stays
+	// the caller's, to be closed after Stop.
 	// Default: one in memory, which the agent closes.
 	Store queue.Store
 }

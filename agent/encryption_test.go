@@ -171,6 +171,9 @@ func TestShreddedProfile(t *testing.T) {
 		if err != nil || record.Result != queue.Dead || !strings.Contains(record.LastError, "shredded") {
 			t.Errorf("the record is %+v, %v", record, err)
 		}
+		if _, err = m.Get(t.Context(), id, true); err == nil || problemOf(err).status != http.StatusConflict {
+			t.Errorf("with payload: %v", err)
+		}
 	})
 	if logged := b.logs.FilterMessage("cannot open a message").All(); len(logged) != 1 || logged[0].ContextMap()["message_id"] != id.String() {
 		t.Errorf("logged %v", logged)

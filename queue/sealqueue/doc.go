@@ -19,8 +19,9 @@
 // Payload is replaced by a text of the same length: payload and metadata,
 // encrypted. All that this takes more (nonces, tags, the id of the key) is in the
 // place of the URI, which counts against no byte limit. So queue.Message.Size is
-// what it was, and every limit means what it meant. A message takes about 200
-// bytes more in the store, and its URI becomes 4/3 as long; a response takes 56.
+// what it was, and every limit means what it meant. A message takes some 130 bytes
+// more in the store and 3 for each entry of its metadata, and its URI becomes 4/3
+// as long; a response takes 56 bytes more.
 //
 // The text in the place of a URI begins with "!!sealed:". No URI begins so, and no
 // caller can have a message kept that does: all that goes through a Store is
