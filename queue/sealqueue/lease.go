@@ -106,13 +106,17 @@ func (u *unreadable) outcome(now time.Time) queue.Outcome {
 	}
 }
 
-// record is the message's record as it is now, but for what was sealed. It was
-// enqueued when its id was made, or little later.
+// record is the message's record as it is now, but for what was sealed and for the
+// evidence of earlier attempts. It was enqueued when its id was made, or little
+// later.
 func (u *unreadable) record(outcome *queue.Outcome, now time.Time) queue.Record {
 	r := queue.Record{
 		Message: u.Message, State: queue.StateDone, Result: outcome.Result, Status: outcome.Status,
-		Attempts: u.Attempt, Replays: u.Replays, CreatedAt: u.ID.Time(), QueuedAt: u.QueuedAt, UpdatedAt: now,
-		LastError: outcome.Attempt.Error, Bytes: u.Size(),
+		Attempts: u.Attempt - 1, Replays: u.Replays, CreatedAt: u.ID.Time(), QueuedAt: u.QueuedAt, UpdatedAt: now, Bytes: u.Size(),
+	}
+	if outcome.Attempt != nil { // else it was cancelled meanwhile
+		r.Attempts++
+		r.LastError = outcome.Attempt.Error
 	}
 	hide(&r.Message)
 	r.Payload, r.Metadata = nil, nil

@@ -223,3 +223,27 @@ func TestOutcomeNotRecorded(t *testing.T) {
 		}
 	})
 }
+
+// TestCancelledMeanwhile: what is cancelled while it is put off ends, and is told.
+func TestCancelledMeanwhile(t *testing.T) {
+	t.Parallel()
+	dir, master, inner := t.TempDir(), newMaster(t), &spy{Store: newInner(t)}
+	store := newSeal(t, inner, newRing(t, dir, master), Options{})
+	empty := newSeal(t, inner, newRing(t, dir, master), Options{}) // knows no key yet
+	m := enqueue(t, store, newMessage(store, lane("a")))
+	if err := os.Chmod(filepath.Join(dir, keyring.FileName), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inner.leased = func() {
+		if _, err := inner.Cancel(t.Context(), queue.Query{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if leased, budget := leaseUpTo(t, empty, lane("a"), 1); len(leased) != 0 || budget.Ended != 1 {
+		t.Fatalf("leased %d messages, ended %d", len(leased), budget.Ended)
+	}
+	ended, _, err := empty.Expire(t.Context(), 1)
+	if err != nil || len(ended) != 1 || ended[0].ID != m.ID || ended[0].Result != queue.Cancelled || ended[0].Attempts != 0 {
+		t.Errorf("ended: %+v, %v", ended, err)
+	}
+}

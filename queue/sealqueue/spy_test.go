@@ -22,6 +22,8 @@ type spy struct {
 	queue.Store
 	// change, if not nil, changes what Lease and Get give out.
 	change func(*queue.Message)
+	// leased, if not nil, is called when Lease has leased.
+	leased func()
 	// refuse, if not nil, is what Settle answers.
 	refuse error
 
@@ -64,6 +66,9 @@ func (s *spy) Settle(ctx context.Context, outcomes []queue.Outcome) ([]error, er
 
 func (s *spy) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.Leased) ([]queue.Leased, error) {
 	leased, err := s.Store.Lease(ctx, req, into)
+	if s.leased != nil {
+		s.leased()
+	}
 	for i := range leased {
 		s.changed(&leased[i].Message)
 	}

@@ -53,7 +53,10 @@ type box struct {
 
 func seal(tb testing.TB, keys *Keyring, profile string) box {
 	tb.Helper()
-	key := activeKey(tb, keys, profile)
+	return sealWith(activeKey(tb, keys, profile), profile)
+}
+
+func sealWith(key *Key, profile string) box {
 	b := box{profile: profile, id: key.ID(), nonce: make([]byte, key.AEAD().NonceSize())}
 	_, _ = rand.Read(b.nonce)
 	b.content = key.AEAD().Seal(nil, b.nonce, plain, nil)
@@ -184,9 +187,20 @@ func TestTwoProcesses(t *testing.T) {
 		if i%2 == 1 {
 			keys = second
 		}
-		workers.Go(func() { boxes[i] = seal(t, keys, fmt.Sprint("profile", i/4)) })
+		workers.Go(func() {
+			profile := fmt.Sprint("profile", i/4)
+			key, err := keys.Active(t.Context(), profile)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			boxes[i] = sealWith(key, profile)
+		})
 	}
 	workers.Wait()
+	if t.Failed() {
+		return
+	}
 	for i := range boxes {
 		boxes[i].opens(t, first)
 		boxes[i].opens(t, second)
