@@ -89,6 +89,9 @@ func (w *worker) lease(l *lane, most int) bool {
 		leased, w.budgets[0].NextAt = w.batch[:0], now.Add(time.Second)
 	}
 	w.batch = leased
+	if w.budgets[0].Ended > 0 {
+		w.m.expiresAt(now) // has their end told
+	}
 	if !w.m.sched.leased(l, leased, w.budgets[0].NextAt, now) {
 		w.m.release(leased)
 		clear(leased)
