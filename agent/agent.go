@@ -242,11 +242,13 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if !a.store.Capabilities().Durable {
 		a.log.Warn("queue is in memory: messages are lost when the process ends")
 	}
+	if a.disk != nil || !a.config.Encryption.Key.IsZero() {
+		if err := checkDir(a.config.Dir); err != nil {
+			return err
+		}
+	}
 	if a.disk == nil {
 		return nil
-	}
-	if err := checkDir(a.config.Dir); err != nil {
-		return err
 	}
 	return a.disk.Open(ctx)
 }

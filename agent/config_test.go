@@ -221,8 +221,8 @@ shutdown_timeout: 0s
 			want: []string{"encryption.key: variable MASTER is not set", "encryption.key_file: read master key: open /nowhere/key", "encryption.key_file: encryption.key is given too"},
 		},
 		{
-			name: "no place for the keyring", flags: map[string]any{"encryption.key": "env:MASTER"}, env: []string{"MASTER=" + strings.Repeat("0123456789abcdef", 4)},
-			want: []string{"dir: is missing: with encryption.key"},
+			name: "nothing to encrypt", flags: map[string]any{"memory": true, "encryption.key": "env:MASTER"}, env: []string{"MASTER=" + strings.Repeat("0123456789abcdef", 4)},
+			want: []string{"encryption.key: means nothing for a queue in memory"},
 		},
 		{name: "sealed only, without a key", flags: map[string]any{"encryption.sealed_only": true}, want: []string{"encryption.sealed_only: means nothing"}},
 		{

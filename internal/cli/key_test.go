@@ -156,7 +156,6 @@ func TestKeyErrors(t *testing.T) {
 		"key open":              {ExitUsage, []string{"list", "--dir", dir, "--key-file", open}, "chmod 600"},
 		"no key":                {ExitFailure, []string{"list", "--dir", dir}, "encryption.key_file"},
 		"no key and no keyring": {ExitUsage, []string{"list", "--dir", empty}, "--key-file"},
-		"no directory":          {ExitUsage, []string{"list", "--key-file", keyFile}, "dir: is missing"},
 		"unknown command":       {ExitUsage, []string{"rotat"}, "did you mean rotate?"},
 	} {
 		t.Run(name, func(t *testing.T) {
