@@ -335,7 +335,11 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 		var n int
 		part := min(limit-removed, purgeStep)
 		err = s.exclusively(ctx, func(t *tx) error {
-			n, more, err = t.purge(end, r, part)
+			if end == delivered {
+				n, more, err = t.purgeDelivered(r, part)
+			} else {
+				n, more, err = t.purge(end, r, part)
+			}
 			return err
 		})
 		removed += n
@@ -354,7 +358,7 @@ func (t *tx) purge(end status, r queue.Retention, limit int) (removed int, more 
 	count, held := s.total.done[end-delivered], s.total.held[end-delivered]
 	s.mu.Unlock()
 	var rows []row
-	err = t.c.rows("INDEXED BY ended WHERE status = ? AND status > 3 ORDER BY updated, seq LIMIT ?", func(row row) error {
+	err = t.c.rows("INDEXED BY ended WHERE status = ? AND status > 4 ORDER BY updated, seq LIMIT ?", func(row row) error {
 		unwanted := row.updated < toWall(r.Before) || r.Keep > 0 && count > int64(r.Keep) || r.Bytes > 0 && held > r.Bytes
 		if !unwanted {
 			return nil
@@ -390,10 +394,15 @@ func (t *tx) remove(r *row) error {
 			return err
 		}
 	}
-	if l.work.records() == 0 && l.state.IsZero() {
-		return t.removeLane(l)
+	return t.removeEmpty(l)
+}
+
+// removeEmpty forgets a lane if it has nothing.
+func (t *tx) removeEmpty(l *lane) error {
+	if l.work.records() > 0 || !l.state.IsZero() {
+		return nil
 	}
-	return nil
+	return t.removeLane(l)
 }
 
 // removeLane forgets a lane that has nothing.

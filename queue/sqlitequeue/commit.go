@@ -198,6 +198,8 @@ type tx struct {
 	after []func() // run with the store's lock
 	rows  rowBuffer
 	keys  []byte
+	// delivered are the rows that the transaction has delivered.
+	delivered runBuffer
 }
 
 // count counts a row in its lane, n times.
@@ -208,6 +210,9 @@ func (t *tx) count(l *lane, r *row, n int64) {
 	}
 	l.work.add(r, n)
 }
+
+// countDelivered counts a delivered row in its lane, n times.
+func (t *tx) countDelivered(l *lane, n int64) { t.count(l, &row{status: delivered}, n) }
 
 // writeTallies writes what the lanes count now.
 func (t *tx) writeTallies() error {
@@ -282,6 +287,9 @@ func (t *tx) share(ops []*op) error {
 		return err
 	}
 	if err := t.writeKeys(); err != nil {
+		return err
+	}
+	if err := t.writeDelivered(); err != nil {
 		return err
 	}
 	return t.dropContents(contentsInRound)

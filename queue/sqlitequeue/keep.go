@@ -2,6 +2,7 @@ package sqlitequeue
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -180,13 +181,8 @@ func (t *tx) dropContents(most int) error {
 		return nil
 	}
 	part := k.spare[:min(most, len(k.spare))]
-	for i := 0; i < len(part); {
-		first := i
-		for i++; i < len(part) && part[i] == part[i-1]+1; i++ {
-		}
-		if _, err := t.c.exec("DELETE FROM content WHERE seq BETWEEN ? AND ?", part[first], part[i-1]); err != nil {
-			return err
-		}
+	if err := t.inRanges(slices.Clone(part), "DELETE FROM content WHERE seq BETWEEN ? AND ?"); err != nil {
+		return err
 	}
 	n := len(part)
 	t.after = append(t.after, func() { k.spare = append(k.spare[:0], k.spare[n:]...) })

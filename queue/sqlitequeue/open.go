@@ -224,7 +224,7 @@ func (s *Store) restore(ctx context.Context) error {
 	}
 	s.keep = keeper{unfolded: map[*lane]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{
-		s.restoreLanes, s.restoreTallies, s.restoreFresh, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys, s.restoreMarked,
+		s.restoreLanes, s.restoreTallies, s.restoreFresh, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys, s.restoreMarked, s.restoreRuns,
 	} {
 		if err := errors.Join(ctx.Err(), step()); err != nil {
 			return err

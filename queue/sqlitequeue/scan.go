@@ -72,30 +72,36 @@ type source func(c *conn, after int64) ([]row, error)
 // sources are the places in which the query has to look.
 func (s *Store) sources(q *queue.Query) []source {
 	live, done := wants(q)
+	var all []source
 	if lanes, some := s.lanesOf(q); some {
-		var all []source
 		for _, l := range lanes {
 			if live {
-				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 0 AND status > 0", l.id))
+				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 0 AND status > 0 AND status <> 4", l.id))
 			}
 			if len(done) > 0 {
-				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 1 AND status > 0", l.id))
+				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 1 AND status > 0 AND status <> 4", l.id))
 			}
 		}
 		if live {
 			all = append(all, s.freshOnes(q))
+		}
+		if slices.Contains(done, delivered) {
+			all = append(all, s.deliveredOnes(q, lanes))
 		}
 		return all
 	}
 	if live && len(done) == 4 {
 		return []source{indexed(q, "WHERE true")}
 	}
-	var all []source
 	if live {
 		all = append(all, indexed(q, "INDEXED BY live WHERE status IN (1, 2, 3)"), s.freshOnes(q))
 	}
 	for _, end := range done {
-		all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 3", int64(end)))
+		if end == delivered {
+			all = append(all, s.deliveredOnes(q, nil))
+		} else {
+			all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 4", int64(end)))
+		}
 	}
 	return all
 }

@@ -28,9 +28,9 @@ CREATE TABLE message (
 );
 CREATE INDEX wait   ON message (lane, level, due)         WHERE status = 1;
 CREATE INDEX live   ON message (seq)                      WHERE status IN (1, 2, 3);
-CREATE INDEX listed ON message (lane, (status > 3), seq)  WHERE status > 0;
-CREATE INDEX result ON message (status, seq)              WHERE status > 3;
-CREATE INDEX ended  ON message (status, updated)          WHERE status > 3;
+CREATE INDEX listed ON message (lane, (status > 3), seq)  WHERE status > 0 AND status <> 4;
+CREATE INDEX result ON message (status, seq)              WHERE status > 4;
+CREATE INDEX ended  ON message (status, updated)          WHERE status > 4;
 CREATE INDEX expiry ON message (expires)                  WHERE expires > 0 AND status < 4;
 CREATE INDEX turn   ON message (lane, turn, seq)          WHERE turn IS NOT NULL AND status < 3;
 CREATE INDEX marked ON message (flags)                    WHERE flags > 0 AND status < 4;
@@ -41,6 +41,10 @@ CREATE TABLE content (
   secret BLOB NOT NULL,     -- URI, targets and metadata; see codec.go
   body   BLOB
 );
+
+-- What each commit has delivered: most messages by far, and the index of those
+-- that are kept. See delivered.go.
+CREATE TABLE delivered (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, rows BLOB NOT NULL);
 
 CREATE TABLE attempt (
   seq   INTEGER NOT NULL,

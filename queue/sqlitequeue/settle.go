@@ -211,6 +211,9 @@ func (t *tx) update(it *item, after row, last []byte) error {
 	if err := t.updateRow(&after, last); err != nil {
 		return err
 	}
+	if after.status == delivered {
+		t.delivered.add(after.seq, l.id, after.logged > 1)
+	}
 	before := it.row.status
 	t.after = append(t.after, func() { t.s.follow(it, before, after, l, t.now) })
 	return nil
