@@ -8,9 +8,9 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// scheduler decides which lane a free worker serves. Lanes that can run stand in
-// a ring and take turns, so that a long lane does not hold up a short one; lanes
-// whose work is due later stand in a heap. It keeps no messages but those leased
+// scheduler decides which lane a free worker serves. Profiles take turns, and so
+// do the lanes of one, so that neither a long lane nor a profile with many lanes
+// holds up others; lanes whose work is due later stand in a heap. It keeps no messages but those leased
 // for a worker that is on its way, and knows of the rest only when they are due.
 //
 // Workers pull: whoever adds work wakes the worker that went idle last, whose
@@ -20,7 +20,7 @@ type scheduler struct {
 
 	mu        sync.Mutex
 	lanes     map[queue.Lane]*lane
-	ring      laneRing
+	ring      profileRing
 	later     laneHeap
 	idle      []*worker
 	searching int // workers awake that have not looked into the ring yet
@@ -33,6 +33,7 @@ type scheduler struct {
 // lane is what the manager knows of one destination's queue.
 type lane struct {
 	key         queue.Lane
+	tenant      *tenant
 	endpoint    endpointCache
 	running     int         // attempts under way
 	ready       readyBuffer // leased, for workers on their way
@@ -244,6 +245,7 @@ func (s *scheduler) place(l *lane, now time.Time) {
 		s.later.remove(l)
 		if l.running == 0 && l.due.IsZero() {
 			delete(s.lanes, l.key)
+			s.ring.leave(l.tenant)
 		}
 	}
 }
@@ -323,7 +325,7 @@ func (s *scheduler) pausedUntil(key queue.Lane) time.Time {
 func (s *scheduler) laneOf(key queue.Lane) *lane {
 	l := s.lanes[key]
 	if l == nil {
-		l = &lane{key: key, heapIndex: -1}
+		l = &lane{key: key, tenant: s.ring.join(key.Profile), heapIndex: -1}
 		s.lanes[key] = l
 	}
 	return l
