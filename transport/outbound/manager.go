@@ -71,7 +71,7 @@ func New(store queue.Store, options Options) (*Manager, error) {
 	m := &Manager{
 		options: options, store: store, events: options.Events, log: options.Logger,
 		transports: registry.New[*registered](),
-		sched:      newScheduler(options.LaneConcurrency),
+		sched:      newScheduler(laneRules{limit: options.LaneConcurrency, breaker: options.Breaker}),
 		singles:    sync.Pool{New: func() any { return new(single) }},
 		base:       context.Background(), settling: context.Background(), cancel: func() {},
 		stopped: make(chan struct{}),

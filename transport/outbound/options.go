@@ -49,6 +49,9 @@ type Options struct {
 	LaneConcurrency int
 	// AttemptTimeout bounds one attempt. Default: 30 s.
 	AttemptTimeout time.Duration
+	// Breaker says when a destination that fails is left alone. Default: after ten
+	// failures in a row, for 5 s to 5 min.
+	Breaker Breaker
 	// Retry is the policy of profiles that have none. Default: StandardRetry.
 	Retry RetryPolicy
 
@@ -96,7 +99,8 @@ func (o *Options) setDefaults() error {
 	faults = append(faults,
 		orDefault("Workers", &o.Workers, DefaultWorkers),
 		orDefault("LaneConcurrency", &o.LaneConcurrency, DefaultLaneConcurrency),
-		orDefault("AttemptTimeout", &o.AttemptTimeout, DefaultAttemptTimeout))
+		orDefault("AttemptTimeout", &o.AttemptTimeout, DefaultAttemptTimeout),
+		o.Breaker.setDefaults())
 	if o.Retry.isZero() {
 		o.Retry = StandardRetry()
 	}

@@ -16,7 +16,7 @@ import (
 // Workers pull: whoever adds work wakes the worker that went idle last, whose
 // stack and caches are warm, and no goroutine stands between them.
 type scheduler struct {
-	limit int // attempts at once in one lane
+	rules laneRules
 
 	mu        sync.Mutex
 	lanes     map[queue.Lane]*lane
@@ -24,10 +24,17 @@ type scheduler struct {
 	later     laneHeap
 	idle      []*worker
 	searching int // workers awake that have not looked into the ring yet
+	quiet     int // lanes without work that are remembered
 	stopped   bool
 
 	// kick tells the clock that its next instant has changed.
 	kick chan struct{}
+}
+
+// laneRules hold for every lane.
+type laneRules struct {
+	limit   int // attempts at once
+	breaker Breaker
 }
 
 // lane is what the manager knows of one destination's queue.
@@ -41,13 +48,14 @@ type lane struct {
 	dueMeantime time.Time   // like due, learnt while leasing
 	pausedUntil time.Time   // zero: not paused
 	leasing     bool        // a worker asks the store
-	hangs       bool        // its latest attempt ran into its deadline
+	health      *health     // nil: it is well
 	inRing      bool
-	heapIndex   int // in later; -1 when not there
+	quiet       bool // has no work and is remembered nevertheless
+	heapIndex   int  // in later; -1 when not there
 }
 
-func newScheduler(limit int) *scheduler {
-	return &scheduler{limit: limit, lanes: map[queue.Lane]*lane{}, kick: make(chan struct{}, 1)}
+func newScheduler(rules laneRules) *scheduler {
+	return &scheduler{rules: rules, lanes: map[queue.Lane]*lane{}, kick: make(chan struct{}, 1)}
 }
 
 // notify says that the store has work for a lane at an instant; zero is now.
@@ -91,17 +99,19 @@ func (s *scheduler) withdraw(key queue.Lane, id transport.ID) []queue.Leased {
 	return nil
 }
 
-// resume lets a lane run again, and says whether it was paused.
+// resume lets a lane run again, as if its destination had never failed, and says
+// whether it was paused.
 func (s *scheduler) resume(key queue.Lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lanes[key]
-	if l == nil || l.pausedUntil.IsZero() {
+	if l == nil {
 		return false
 	}
-	l.pausedUntil = time.Time{}
+	paused := !l.pausedUntil.IsZero()
+	l.pausedUntil, l.health = time.Time{}, nil
 	s.place(l, time.Now())
-	return true
+	return paused
 }
 
 // task is what take has a worker do for a lane.
@@ -111,7 +121,7 @@ const (
 	taskStop    task = iota // there is no lane: the scheduler has stopped
 	taskLease               // ask the store for messages, and come back through leased
 	taskAttempt             // attempt the one in the worker's batch
-	taskRelease             // release those in the worker's batch, which waited too long
+	taskRelease             // release those in the worker's batch, which waited too long or may not be attempted now
 )
 
 // take is a free worker's turn: it gives back the lane of the attempt it has
@@ -125,8 +135,13 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 	s.searching++
 	if finished != nil {
 		finished.running--
-		finished.hangs = w.hung
+		s.learn(finished, &w.finding, now)
 		s.place(finished, now)
+		if !finished.heldUntil().IsZero() && !finished.ready.empty() {
+			s.searching--
+			w.batch = finished.ready.takeAll(w.batch[:0])
+			return nil, taskRelease, 0
+		}
 	}
 	for !s.stopped {
 		l := s.ring.pop()
@@ -136,7 +151,7 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 			continue
 		}
 		l.inRing = false
-		if !l.pausedUntil.IsZero() || !s.hasRoom(l) { // since it came into the ring
+		if !l.heldUntil().IsZero() || !s.hasRoom(l) { // since it came into the ring
 			s.place(l, now)
 			continue
 		}
@@ -171,7 +186,7 @@ func (s *scheduler) sleep(w *worker) {
 
 // leased takes what the store gave a worker for a lane, and when the store has
 // more. The first message is the worker's own; the others are for those on their
-// way. False: there is none, or the lane was paused or the scheduler stopped
+// way. False: there is none, or the lane is held or the scheduler has stopped
 // meanwhile; the worker releases what it has and goes back to take.
 func (s *scheduler) leased(l *lane, messages []queue.Leased, next, now time.Time) bool {
 	s.mu.Lock()
@@ -179,7 +194,7 @@ func (s *scheduler) leased(l *lane, messages []queue.Leased, next, now time.Time
 	l.leasing = false
 	l.due = earlier(next, l.dueMeantime)
 	l.dueMeantime = time.Time{}
-	ok := len(messages) > 0 && !s.stopped && l.pausedUntil.IsZero()
+	ok := len(messages) > 0 && !s.stopped && l.heldUntil().IsZero()
 	if ok {
 		l.ready.put(messages[1:], now)
 		l.running++
@@ -190,10 +205,7 @@ func (s *scheduler) leased(l *lane, messages []queue.Leased, next, now time.Time
 
 // canRun reports whether a worker could serve the lane now.
 func (s *scheduler) canRun(l *lane, now time.Time) bool {
-	if !l.pausedUntil.IsZero() {
-		return false
-	}
-	return s.hasRoom(l) && (!l.ready.empty() || !l.due.IsZero() && !l.due.After(now))
+	return l.heldUntil().IsZero() && s.hasRoom(l) && (!l.ready.empty() || !l.due.IsZero() && !l.due.After(now))
 }
 
 func (s *scheduler) hasRoom(l *lane) bool { return l.running < s.limitOf(l) }
@@ -208,16 +220,6 @@ func (s *scheduler) leaseAtMost(l *lane) int {
 	return min(room, 1+len(s.idle))
 }
 
-// limitOf is how many attempts the lane may have at once. One that hangs is tried
-// with a single one until it answers: otherwise some dozens of dead destinations
-// would hold every worker for the time of an attempt.
-func (s *scheduler) limitOf(l *lane) int {
-	if l.hangs {
-		return 1
-	}
-	return s.limit
-}
-
 // immediately is an instant that is over. It stands for now in what is due, and
 // spares asking the clock.
 var immediately = time.Unix(0, 0)
@@ -229,7 +231,11 @@ func (s *scheduler) place(l *lane, now time.Time) {
 	if l.inRing || l.leasing {
 		return
 	}
-	switch {
+	if l.quiet {
+		l.quiet = false
+		s.quiet--
+	}
+	switch held := l.heldUntil(); {
 	case s.canRun(l, now):
 		s.later.remove(l)
 		l.inRing = true
@@ -237,17 +243,31 @@ func (s *scheduler) place(l *lane, now time.Time) {
 		if s.ring.count > s.searching {
 			s.wakeOne()
 		}
-	case !l.pausedUntil.IsZero():
-		s.setLater(l, l.pausedUntil)
+	case !held.IsZero():
+		s.setLater(l, held)
 	case s.hasRoom(l) && !l.due.IsZero():
 		s.setLater(l, l.due)
-	default:
+	case l.running > 0 || !l.due.IsZero():
 		s.later.remove(l)
-		if l.running == 0 && l.due.IsZero() {
-			delete(s.lanes, l.key)
-			s.ring.leave(l.tenant)
-		}
+	default:
+		s.forget(l, now)
 	}
+}
+
+// maxQuiet is how many lanes without work are remembered.
+const maxQuiet = 10_000
+
+// forget drops a lane without work, once nothing about it is worth remembering.
+func (s *scheduler) forget(l *lane, now time.Time) {
+	if until := l.worthUntil(); until.After(now) && s.quiet < maxQuiet {
+		l.quiet = true
+		s.quiet++
+		s.setLater(l, until)
+		return
+	}
+	s.later.remove(l)
+	delete(s.lanes, l.key)
+	s.ring.leave(l.tenant)
 }
 
 func (s *scheduler) setLater(l *lane, at time.Time) {
@@ -280,6 +300,8 @@ func (s *scheduler) wakeDue(now time.Time) (resumed []queue.Lane, next time.Time
 		if !l.pausedUntil.IsZero() {
 			l.pausedUntil = time.Time{}
 			resumed = append(resumed, l.key)
+		} else if l.health != nil {
+			l.health.openUntil = time.Time{}
 		}
 		s.place(l, now)
 	}

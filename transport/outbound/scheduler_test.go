@@ -36,7 +36,7 @@ func TestProfilesTakeTurns(t *testing.T) {
 	for name, first := range map[string]bool{"the small one comes first": true, "the small one comes last": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newScheduler(8)
+			s := newScheduler(laneRules{limit: 8})
 			if first {
 				s.notify(laneNo("small", 0), time.Time{})
 			}
@@ -66,7 +66,7 @@ func TestProfilesTakeTurns(t *testing.T) {
 func TestLanesOfAProfileTakeTurns(t *testing.T) {
 	t.Parallel()
 	const lanes = 7
-	s := newScheduler(8)
+	s := newScheduler(laneRules{limit: 8})
 	for i := range lanes {
 		s.notify(laneNo("one", i), time.Time{})
 		s.notify(laneNo("two", i), time.Time{})
@@ -83,7 +83,7 @@ func TestLanesOfAProfileTakeTurns(t *testing.T) {
 // Each of many profiles gets the same share, however many lanes it has.
 func TestProfilesShareAlike(t *testing.T) {
 	t.Parallel()
-	s := newScheduler(8)
+	s := newScheduler(laneRules{limit: 8})
 	for p := range 10 {
 		for i := range 1 + 10*p {
 			s.notify(laneNo(fmt.Sprint("profile", p), i), time.Time{})
@@ -125,7 +125,7 @@ func TestRing(t *testing.T) {
 // A profile costs nothing once its lanes are gone, where profiles are many.
 func TestProfilesAreForgotten(t *testing.T) {
 	t.Parallel()
-	s := newScheduler(8)
+	s := newScheduler(laneRules{limit: 8})
 	w := &worker{wake: make(chan struct{}, 1)}
 	for i := range 10 * keepProfiles {
 		s.notify(laneNo(fmt.Sprint("profile", i), 0), time.Time{})
@@ -141,7 +141,7 @@ func TestProfilesAreForgotten(t *testing.T) {
 func BenchmarkTurn(b *testing.B) {
 	for _, profiles := range []int{1, 100} {
 		b.Run(fmt.Sprint(profiles, " profiles"), func(b *testing.B) {
-			s := newScheduler(8)
+			s := newScheduler(laneRules{limit: 8})
 			for i := range 1000 {
 				s.notify(laneNo(fmt.Sprint("profile", i%profiles), i), time.Time{})
 			}

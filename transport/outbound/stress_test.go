@@ -105,7 +105,9 @@ func (s *stress) lane() queue.Lane {
 func (s *stress) start(ctx context.Context) *outbound.Manager {
 	m, err := outbound.New(s.store, outbound.Options{
 		Events: s.bus, Workers: 1 + s.intn(6), LaneConcurrency: 1 + s.intn(4), AttemptTimeout: 8 * time.Millisecond,
-		Retry: outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
+		Retry:   outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
+		Breaker: outbound.Breaker{Failures: 1 + s.intn(4), CoolOff: time.Millisecond, MaxCoolOff: 4 * time.Millisecond},
+		Retain:  map[queue.Result]outbound.Retain{}, // all: they are counted at the end
 	})
 	if err != nil {
 		s.t.Fatal(err)

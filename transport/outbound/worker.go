@@ -37,7 +37,7 @@ type worker struct {
 	budgets  [1]queue.Budget
 	outcomes [1]queue.Outcome
 	log      queue.Attempt
-	hung     bool // its latest attempt ran into its deadline
+	finding  finding // of its latest attempt
 }
 
 func newWorker(m *Manager) *worker {
@@ -102,7 +102,7 @@ func (w *worker) lease(l *lane, most int) bool {
 // attempt makes one attempt for the worker's message, records the outcome, and
 // returns when it ended. A message that expired on its way is not attempted.
 func (w *worker) attempt(l *lane) (finished time.Time) {
-	w.leased, w.hung = &w.batch[0], false
+	w.leased, w.finding = &w.batch[0], finding{}
 	started := time.Now()
 	w.m.announceQueued(w.leased.ID)
 	outcome := &w.outcomes[0]
@@ -114,7 +114,6 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	}
 	receipt, external, err := w.deliver(l, started)
 	finished = time.Now()
-	w.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
 	w.log = queue.Attempt{
 		StartedAt: started, Duration: finished.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
@@ -125,6 +124,8 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	} else if external {
 		outcome.Status = string(StatusSentToExternalQueue)
 	}
+	w.finding = findingOf(outcome)
+	w.finding.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
 	w.m.settle(w.batch, w.outcomes[:])
 	return finished
 }
