@@ -107,11 +107,12 @@ type Store interface {
 	Stats(ctx context.Context, by Grouping) ([]Backlog, error)
 
 	// SetLane keeps the state of a lane; the zero state forgets it, as does one
-	// whose PausedUntil has passed.
+	// whose PausedUntil has passed and that has no FailingSince.
 	SetLane(ctx context.Context, state LaneState) error
 
 	// Lanes lists the states that hold now: a pause whose time is over is
-	// forgotten, and so is its reason. A store drops such states by itself.
+	// forgotten, and so is its reason. A store drops such states by itself. One with
+	// a FailingSince holds as it was set, also when its pause is over.
 	Lanes(ctx context.Context) ([]LaneState, error)
 
 	// Purge removes up to limit records that r no longer wants kept, those that
@@ -289,13 +290,17 @@ type LaneState struct {
 	// PausedUntil holds the lane until then. Forever means until it is resumed.
 	PausedUntil time.Time
 	Reason      string
+	// FailingSince is when the destination began to fail, where it does.
+	FailingSince time.Time
 }
 
 // Forever is a PausedUntil that does not pass.
 var Forever = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // IsZero reports whether the state says nothing.
-func (s *LaneState) IsZero() bool { return s.PausedUntil.IsZero() && s.Reason == "" }
+func (s *LaneState) IsZero() bool {
+	return s.PausedUntil.IsZero() && s.Reason == "" && s.FailingSince.IsZero()
+}
 
 // Retention says which done records with one result are no longer wanted: those
 // that ended before Before, all but the Keep that ended last, and all but those
