@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -52,6 +53,14 @@ type Config struct {
 	// AttemptTimeout bounds one attempt (attempt_timeout). Default:
 	// outbound.DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
+	// Breaker says when a destination that fails is left alone (breaker.failures,
+	// breaker.cool_off, breaker.max_cool_off, breaker.disabled). Default: that of
+	// package outbound.
+	Breaker outbound.Breaker
+	// FailureBudget is how long all attempts to a destination may fail before it is
+	// paused (failure_budget, where "never" is no limit). Negative is no limit.
+	// Default: outbound.DefaultFailureBudget.
+	FailureBudget time.Duration
 	// Retry is the text of the retry policy of profiles that have none (retry).
 	// Default: "standard".
 	Retry string
@@ -179,10 +188,16 @@ func (c Config) validateNumbers() (faults []error) {
 		{"max_bytes", c.MaxBytes},
 		{"max_message_bytes", c.MaxMessageBytes},
 		{"shutdown_timeout", int64(c.ShutdownTimeout)},
+		{"breaker.failures", int64(c.Breaker.Failures)},
+		{"breaker.cool_off", int64(c.Breaker.CoolOff)},
+		{"breaker.max_cool_off", int64(c.Breaker.MaxCoolOff)},
 	} {
 		if field.value < 0 {
 			faults = append(faults, &KeyError{field.key, errors.New("is negative")})
 		}
+	}
+	if longest := c.Breaker.MaxCoolOff; longest > 0 && longest < cmp.Or(c.Breaker.CoolOff, outbound.DefaultCoolOff) {
+		faults = append(faults, &KeyError{"breaker.max_cool_off", errors.New("is shorter than breaker.cool_off")})
 	}
 	for result, retain := range c.Retain {
 		key := "retain." + string(result)

@@ -62,6 +62,8 @@ allow_private: true
 workers: 3
 lane_concurrency: 2
 attempt_timeout: 5s
+breaker: {failures: 4, cool_off: 6s, max_cool_off: 7m, disabled: true}
+failure_budget: 36h
 retry: exponential,attempts=3
 max_messages: 100
 max_bytes: 1GiB
@@ -104,7 +106,9 @@ profiles:
 	want := Config{
 		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
 		Workers: 3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
-		MaxMessages: 100, MaxBytes: 1 << 30, MaxMessageBytes: 64 << 10, Retain: retain, TopicPrefix: "acme::",
+		Breaker:       outbound.Breaker{Failures: 4, CoolOff: 6 * time.Second, MaxCoolOff: 7 * time.Minute, Disabled: true},
+		FailureBudget: 36 * time.Hour,
+		MaxMessages:   100, MaxBytes: 1 << 30, MaxMessageBytes: 64 << 10, Retain: retain, TopicPrefix: "acme::",
 		ShutdownTimeout: time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
 		Profiles: map[string]profile.Options{
@@ -173,6 +177,8 @@ topic_prefix: 7
 log: {level: loud, format: xml}
 http: {message_id_header: Host, user_agent: "a\nb", max_idle_conns: 1.5}
 retain: {dead: {age: -1h, count: x, bytes: -1}, delivered: {bytes: 1}}
+breaker: {failures: 0, cool_off: 0s, max_cool_off: soon, disabled: perhaps}
+failure_budget: 0s
 shutdown_timeout: 0s
 `,
 			want: []string{
@@ -181,6 +187,8 @@ shutdown_timeout: 0s
 				"retry: ", "topic_prefix: want text: write it in quotes", "log.level: ", "log.format: ",
 				"http.message_id_header: ", "http.user_agent: ", "http.max_idle_conns: want a whole number",
 				"retain.dead.age: want a duration", "retain.dead.count: want a whole number",
+				"breaker.failures: want a whole number", "breaker.cool_off: want a duration", "breaker.max_cool_off: want a duration",
+				"breaker.disabled: want true", "failure_budget: want a duration such as 120h, or never",
 				"retain.dead.bytes: want a number of bytes", "retain.delivered.bytes: is unknown", "shutdown_timeout: want a duration",
 			},
 		},
@@ -192,6 +200,7 @@ shutdown_timeout: 0s
 				"retain.dead.age: has a dot", "workers: want a whole number",
 			},
 		},
+		{name: "cool-offs", flags: map[string]any{"breaker.max_cool_off": "1s"}, want: []string{"breaker.max_cool_off: is shorter"}},
 		{name: "open to the world", flags: map[string]any{"api.listen": ":8480"}, want: []string{"api.token: is missing"}},
 		{name: "open to the network", flags: map[string]any{"api.listen": "192.0.2.1:8480"}, want: []string{"api.token: is missing"}},
 		{name: "token that no header carries", flags: map[string]any{"api.token": "a b"}, want: []string{"api.token: has a character"}},

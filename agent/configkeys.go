@@ -47,6 +47,11 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("workers", readCount[int], func(c *Config) *int { return &c.Workers }),
 		keyOf("lane_concurrency", readCount[int], func(c *Config) *int { return &c.LaneConcurrency }),
 		keyOf("attempt_timeout", readWait, func(c *Config) *time.Duration { return &c.AttemptTimeout }),
+		keyOf("breaker.failures", readCount[int], func(c *Config) *int { return &c.Breaker.Failures }),
+		keyOf("breaker.cool_off", readWait, func(c *Config) *time.Duration { return &c.Breaker.CoolOff }),
+		keyOf("breaker.max_cool_off", readWait, func(c *Config) *time.Duration { return &c.Breaker.MaxCoolOff }),
+		keyOf("breaker.disabled", readBool, func(c *Config) *bool { return &c.Breaker.Disabled }),
+		keyOf("failure_budget", readBudget, func(c *Config) *time.Duration { return &c.FailureBudget }),
 		keyOf("retry", readText, func(c *Config) *string { return &c.Retry }),
 		keyOf("max_messages", readCount[int64], func(c *Config) *int64 { return &c.MaxMessages }),
 		keyOf("max_bytes", readBytes, func(c *Config) *int64 { return &c.MaxBytes }),
@@ -190,6 +195,21 @@ func readWait(value any) (time.Duration, error) {
 	d, err := time.ParseDuration(fmt.Sprint(value))
 	if err != nil || d <= 0 {
 		return 0, errors.New("want a duration such as 30s or 5m")
+	}
+	return d, nil
+}
+
+// Never is the failure_budget that has no limit.
+const Never = "never"
+
+// readBudget takes a duration above zero, or Never.
+func readBudget(value any) (time.Duration, error) {
+	if fmt.Sprint(value) == Never {
+		return -1, nil
+	}
+	d, err := readWait(value)
+	if err != nil {
+		return 0, errors.New("want a duration such as 120h, or " + Never)
 	}
 	return d, nil
 }

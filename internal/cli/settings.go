@@ -42,6 +42,7 @@ func settingsOf(config agent.Config) settings {
 	s.add(cmp.Or(config.Workers, outbound.DefaultWorkers), "workers")
 	s.add(cmp.Or(config.LaneConcurrency, outbound.DefaultLaneConcurrency), "lane_concurrency")
 	s.add(cmp.Or(config.AttemptTimeout, outbound.DefaultAttemptTimeout), "attempt_timeout")
+	s.addBreaker(config)
 	s.add(config.Retry, "retry")
 	s.add(config.MaxMessages, "max_messages")
 	s.add(config.MaxBytes, "max_bytes")
@@ -59,6 +60,20 @@ func settingsOf(config agent.Config) settings {
 		s.addProfile(id, config.Profiles[id])
 	}
 	return s
+}
+
+// addBreaker lists what is done about destinations that fail.
+func (s *settings) addBreaker(config agent.Config) {
+	s.add(cmp.Or(config.Breaker.Failures, outbound.DefaultBreakerFailures), "breaker", "failures")
+	coolOff := cmp.Or(config.Breaker.CoolOff, outbound.DefaultCoolOff)
+	s.add(coolOff, "breaker", "cool_off")
+	s.add(cmp.Or(config.Breaker.MaxCoolOff, max(outbound.DefaultMaxCoolOff, coolOff)), "breaker", "max_cool_off")
+	*s = append(*s, setting{[]string{"breaker", "disabled"}, config.Breaker.Disabled})
+	if config.FailureBudget < 0 {
+		s.add(agent.Never, "failure_budget")
+	} else {
+		s.add(cmp.Or(config.FailureBudget, outbound.DefaultFailureBudget), "failure_budget")
+	}
 }
 
 // addRetention lists how long done messages are kept. Zero does not limit, and

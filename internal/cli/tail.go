@@ -49,7 +49,7 @@ type happened struct {
 	Transport   string    `json:"transport"`
 	Schemes     []string  `json:"schemes"`
 	Destination string    `json:"destination"`
-	Until       time.Time `json:"until"`
+	PausedUntil time.Time `json:"paused_until"`
 	Reason      string    `json:"reason"`
 	Lost        uint64    `json:"count"`
 }
@@ -83,8 +83,8 @@ func (h *happened) details(now time.Time) string {
 	if !h.NextAt.IsZero() {
 		parts = append(parts, "next "+ago(h.NextAt, now))
 	}
-	if !h.Until.IsZero() && !h.Until.Equal(queue.Forever) {
-		parts = append(parts, "until "+h.Until.Local().Format(time.RFC3339))
+	if !h.PausedUntil.IsZero() && !h.PausedUntil.Equal(queue.Forever) {
+		parts = append(parts, "until "+h.PausedUntil.Local().Format(time.RFC3339))
 	}
 	if h.Lost > 0 {
 		parts = append(parts, fmt.Sprintf("%s lost: this listener is too slow", count(int64(h.Lost), "event"))) //nolint:gosec // a count

@@ -89,9 +89,13 @@ func findingOf(o *queue.Outcome) finding {
 // The breaker is closed while coolOff is zero, open while openUntil is set, and
 // half-open after that.
 type health struct {
-	failures  int           // attempts that failed, in a row
-	since     time.Time     // when the first of them ended
-	last      time.Time     // when the latest of them ended
+	failures  int       // attempts that failed, in a row
+	since     time.Time // when the first of them ended; zero: the latest did not fail
+	last      time.Time // when the latest of them ended
+	class     transport.Class
+	err       string        // of the latest; without secrets
+	told      int           // how many of the failingMarks
+	kept      bool          // the store knows since
 	coolOff   time.Duration // of the latest opening
 	openUntil time.Time
 
@@ -114,9 +118,10 @@ func (s *scheduler) learn(l *lane, f *finding, now time.Time) {
 			h = &health{}
 			l.health = h
 		}
-		s.failed(h, f, now)
+		s.failed(l, f, now)
 	case h == nil || f.sign == signNone:
 	case f.sign == signWorks:
+		s.recovered(l)
 		*h = health{width: h.width}
 		s.widen(l)
 	case h.coolOff == 0 && !f.hung:
@@ -124,9 +129,10 @@ func (s *scheduler) learn(l *lane, f *finding, now time.Time) {
 	}
 }
 
-func (s *scheduler) failed(h *health, f *finding, now time.Time) {
+func (s *scheduler) failed(l *lane, f *finding, now time.Time) {
+	h := l.health
 	h.failures++
-	h.last = now
+	h.last, h.class, h.err = now, f.class, f.err
 	if h.since.IsZero() {
 		h.since = now
 	}
@@ -140,6 +146,7 @@ func (s *scheduler) failed(h *health, f *finding, now time.Time) {
 	case h.coolOff > 0 && h.openUntil.IsZero(): // while it is open, the stragglers change nothing
 		h.open(min(2*h.coolOff, s.rules.breaker.MaxCoolOff), now)
 	}
+	s.spend(l, now)
 }
 
 func (h *health) open(coolOff time.Duration, now time.Time) {
@@ -154,7 +161,7 @@ func (s *scheduler) widen(l *lane) {
 	if h.width *= 2; h.width >= s.rules.limit {
 		h.width = 0
 	}
-	if h.width == 0 && h.failures == 0 {
+	if h.width == 0 && h.since.IsZero() {
 		l.health = nil
 	}
 }
@@ -177,7 +184,7 @@ func (s *scheduler) limitOf(l *lane) int {
 
 // worthUntil is until when a lane without work is worth remembering.
 func (l *lane) worthUntil() time.Time {
-	if l.health != nil && l.health.failures > 0 {
+	if l.health != nil && !l.health.since.IsZero() {
 		return l.health.last.Add(healthKept)
 	}
 	return time.Time{}

@@ -25,6 +25,8 @@ type scheduler struct {
 	idle      []*worker
 	searching int // workers awake that have not looked into the ring yet
 	quiet     int // lanes without work that are remembered
+	news      []laneNews
+	telling   bool // somebody is on the way to tell the news
 	stopped   bool
 
 	// kick tells the clock that its next instant has changed.
@@ -35,6 +37,7 @@ type scheduler struct {
 type laneRules struct {
 	limit   int // attempts at once
 	breaker Breaker
+	budget  time.Duration // of failing; negative: no limit
 }
 
 // lane is what the manager knows of one destination's queue.
@@ -47,6 +50,7 @@ type lane struct {
 	due         time.Time   // when the store has work; zero: it has none
 	dueMeantime time.Time   // like due, learnt while leasing
 	pausedUntil time.Time   // zero: not paused
+	reason      string      // of the pause
 	leasing     bool        // a worker asks the store
 	health      *health     // nil: it is well
 	inRing      bool
@@ -77,13 +81,13 @@ func (s *scheduler) notify(key queue.Lane, at time.Time) {
 	s.place(l, now)
 }
 
-// pause holds a lane until an instant, and returns the messages that had been
-// leased for it, which are to be released.
-func (s *scheduler) pause(key queue.Lane, until time.Time) []queue.Leased {
+// pause holds a lane, and returns the messages that had been leased for it, which
+// are to be released.
+func (s *scheduler) pause(state queue.LaneState) []queue.Leased {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.laneOf(key)
-	l.pausedUntil = until
+	l := s.laneOf(state.Lane)
+	l.pausedUntil, l.reason = state.PausedUntil, state.Reason
 	held := l.ready.takeAll(nil)
 	s.place(l, time.Now())
 	return held
@@ -100,7 +104,7 @@ func (s *scheduler) withdraw(key queue.Lane, id transport.ID) []queue.Leased {
 }
 
 // resume lets a lane run again, as if its destination had never failed, and says
-// whether it was paused.
+// whether that changes what was told of it.
 func (s *scheduler) resume(key queue.Lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,10 +112,10 @@ func (s *scheduler) resume(key queue.Lane) bool {
 	if l == nil {
 		return false
 	}
-	paused := !l.pausedUntil.IsZero()
-	l.pausedUntil, l.health = time.Time{}, nil
+	changed := !l.pausedUntil.IsZero() || l.health != nil && l.health.told > 0
+	l.pausedUntil, l.reason, l.health = time.Time{}, "", nil
 	s.place(l, time.Now())
-	return paused
+	return changed
 }
 
 // task is what take has a worker do for a lane.
@@ -121,6 +125,7 @@ const (
 	taskStop    task = iota // there is no lane: the scheduler has stopped
 	taskLease               // ask the store for messages, and come back through leased
 	taskAttempt             // attempt the one in the worker's batch
+	taskTell                // tell the news
 	taskRelease             // release those in the worker's batch, which waited too long or may not be attempted now
 )
 
@@ -142,6 +147,11 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 			w.batch = finished.ready.takeAll(w.batch[:0])
 			return nil, taskRelease, 0
 		}
+	}
+	if len(s.news) > 0 && !s.telling {
+		s.searching--
+		s.telling = true
+		return nil, taskTell, 0
 	}
 	for !s.stopped {
 		l := s.ring.pop()
@@ -259,13 +269,16 @@ const maxQuiet = 10_000
 
 // forget drops a lane without work, once nothing about it is worth remembering.
 func (s *scheduler) forget(l *lane, now time.Time) {
-	if until := l.worthUntil(); until.After(now) && s.quiet < maxQuiet {
+	if until := l.worthUntil(); until.After(now) && (s.quiet < maxQuiet || l.health != nil && l.health.kept) {
 		l.quiet = true
 		s.quiet++
 		s.setLater(l, until)
 		return
 	}
 	s.later.remove(l)
+	if l.health != nil && l.health.kept {
+		s.keep(l)
+	}
 	delete(s.lanes, l.key)
 	s.ring.leave(l.tenant)
 }
@@ -285,27 +298,27 @@ func (s *scheduler) kickClock() {
 	}
 }
 
-// wakeDue places the lanes whose time has come. It returns those whose pause is
-// over, and when the next lane's time comes; zero when there is none.
-func (s *scheduler) wakeDue(now time.Time) (resumed []queue.Lane, next time.Time) {
+// wakeDue places the lanes whose time has come. It returns when the next lane's
+// time comes, zero when there is none, and whether there are news to tell.
+func (s *scheduler) wakeDue(now time.Time) (next time.Time, news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.later.lanes) > 0 {
 		first := s.later.lanes[0]
 		if first.at.After(now) {
-			return resumed, first.at
+			return first.at, len(s.news) > 0
 		}
 		l := first.lane
 		s.later.remove(l)
 		if !l.pausedUntil.IsZero() {
-			l.pausedUntil = time.Time{}
-			resumed = append(resumed, l.key)
+			l.pausedUntil, l.reason = time.Time{}, ""
+			s.tell(l, TopicDestinationResumed, 0)
 		} else if l.health != nil {
 			l.health.openUntil = time.Time{}
 		}
 		s.place(l, now)
 	}
-	return resumed, time.Time{}
+	return time.Time{}, len(s.news) > 0
 }
 
 // stop makes take return nil, and returns the messages leased for workers.
@@ -332,16 +345,6 @@ func (s *scheduler) inFlight() int {
 		n += l.running
 	}
 	return n
-}
-
-// pausedUntil returns until when a lane is paused; zero when it is not.
-func (s *scheduler) pausedUntil(key queue.Lane) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.lanes[key]; l != nil {
-		return l.pausedUntil
-	}
-	return time.Time{}
 }
 
 func (s *scheduler) laneOf(key queue.Lane) *lane {

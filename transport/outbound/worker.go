@@ -59,6 +59,9 @@ func (w *worker) run() {
 			w.m.release(w.batch)
 			clear(w.batch)
 			now = time.Now()
+		case taskTell:
+			w.m.tellLanes()
+			now = time.Now()
 		case taskLease:
 			if w.lease(l, most) {
 				now, finished = w.attempt(l), l
