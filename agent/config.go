@@ -50,6 +50,9 @@ type Config struct {
 	// LaneConcurrency is the number of attempts at once to one destination of one
 	// profile (lane_concurrency). Default: outbound.DefaultLaneConcurrency.
 	LaneConcurrency int
+	// LaneRate bounds how often one destination of one profile is attempted
+	// (lane_rate.per_second, lane_rate.burst). Default: any number.
+	LaneRate outbound.Rate
 	// AttemptTimeout bounds one attempt (attempt_timeout). Default:
 	// outbound.DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
@@ -188,6 +191,7 @@ func (c Config) validateNumbers() (faults []error) {
 		{"max_bytes", c.MaxBytes},
 		{"max_message_bytes", c.MaxMessageBytes},
 		{"shutdown_timeout", int64(c.ShutdownTimeout)},
+		{"lane_rate.burst", int64(c.LaneRate.Burst)},
 		{"breaker.failures", int64(c.Breaker.Failures)},
 		{"breaker.cool_off", int64(c.Breaker.CoolOff)},
 		{"breaker.max_cool_off", int64(c.Breaker.MaxCoolOff)},
@@ -195,6 +199,9 @@ func (c Config) validateNumbers() (faults []error) {
 		if field.value < 0 {
 			faults = append(faults, &KeyError{field.key, errors.New("is negative")})
 		}
+	}
+	if err := c.LaneRate.Validate(); err != nil && c.LaneRate.Burst >= 0 {
+		faults = append(faults, &KeyError{"lane_rate.per_second", err})
 	}
 	if longest := c.Breaker.MaxCoolOff; longest > 0 && longest < cmp.Or(c.Breaker.CoolOff, outbound.DefaultCoolOff) {
 		faults = append(faults, &KeyError{"breaker.max_cool_off", errors.New("is shorter than breaker.cool_off")})

@@ -62,6 +62,7 @@ allow_private: true
 workers: 3
 lane_concurrency: 2
 attempt_timeout: 5s
+lane_rate: {per_second: 0.5, burst: 9}
 breaker: {failures: 4, cool_off: 6s, max_cool_off: 7m, disabled: true}
 failure_budget: 36h
 retry: exponential,attempts=3
@@ -89,7 +90,7 @@ profiles:
       allow_ports: 443
       proxy: http://user:pass@proxy.example:3128
     tls: {server_name: inner.example}
-    limits: {max_message_bytes: 1MiB}
+    limits: {max_message_bytes: 1MiB, rate_per_destination: 2, burst_per_destination: 3}
     retry: none
     wire_format: json
   empty:
@@ -106,6 +107,7 @@ profiles:
 	want := Config{
 		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
 		Workers: 3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
+		LaneRate:      outbound.Rate{PerSecond: 0.5, Burst: 9},
 		Breaker:       outbound.Breaker{Failures: 4, CoolOff: 6 * time.Second, MaxCoolOff: 7 * time.Minute, Disabled: true},
 		FailureBudget: 36 * time.Hour,
 		MaxMessages:   100, MaxBytes: 1 << 30, MaxMessageBytes: 64 << 10, Retain: retain, TopicPrefix: "acme::",
@@ -120,7 +122,7 @@ profiles:
 					AllowNetworks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
 					AllowPorts:    []uint16{443}, Proxy: transport.NewSecret("http://user:pass@proxy.example:3128"),
 				},
-				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{MaxMessageBytes: 1 << 20},
+				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{MaxMessageBytes: 1 << 20, RatePerDestination: 2, BurstPerDestination: 3},
 				Retry: "none", WireFormat: "json",
 			},
 			"empty": {},
@@ -177,6 +179,7 @@ topic_prefix: 7
 log: {level: loud, format: xml}
 http: {message_id_header: Host, user_agent: "a\nb", max_idle_conns: 1.5}
 retain: {dead: {age: -1h, count: x, bytes: -1}, delivered: {bytes: 1}}
+lane_rate: {per_second: 0, burst: many}
 breaker: {failures: 0, cool_off: 0s, max_cool_off: soon, disabled: perhaps}
 failure_budget: 0s
 shutdown_timeout: 0s
@@ -187,6 +190,7 @@ shutdown_timeout: 0s
 				"retry: ", "topic_prefix: want text: write it in quotes", "log.level: ", "log.format: ",
 				"http.message_id_header: ", "http.user_agent: ", "http.max_idle_conns: want a whole number",
 				"retain.dead.age: want a duration", "retain.dead.count: want a whole number",
+				"lane_rate.per_second: want a number above zero", "lane_rate.burst: want a whole number",
 				"breaker.failures: want a whole number", "breaker.cool_off: want a duration", "breaker.max_cool_off: want a duration",
 				"breaker.disabled: want true", "failure_budget: want a duration such as 120h, or never",
 				"retain.dead.bytes: want a number of bytes", "retain.delivered.bytes: is unknown", "shutdown_timeout: want a duration",
@@ -200,6 +204,9 @@ shutdown_timeout: 0s
 				"retain.dead.age: has a dot", "workers: want a whole number",
 			},
 		},
+		{name: "less than one a day", flags: map[string]any{"lane_rate.per_second": "1e-9"}, want: []string{"lane_rate.per_second: rate: want at least"}},
+		{name: "burst without a rate", flags: map[string]any{"lane_rate.burst": "2"}, want: []string{"lane_rate.per_second: "}},
+		{name: "no limit to failing", file: "failure_budget: never\nworkers: x\n", want: []string{"workers: "}},
 		{name: "cool-offs", flags: map[string]any{"breaker.max_cool_off": "1s"}, want: []string{"breaker.max_cool_off: is shorter"}},
 		{name: "open to the world", flags: map[string]any{"api.listen": ":8480"}, want: []string{"api.token: is missing"}},
 		{name: "open to the network", flags: map[string]any{"api.listen": "192.0.2.1:8480"}, want: []string{"api.token: is missing"}},

@@ -47,6 +47,8 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("workers", readCount[int], func(c *Config) *int { return &c.Workers }),
 		keyOf("lane_concurrency", readCount[int], func(c *Config) *int { return &c.LaneConcurrency }),
 		keyOf("attempt_timeout", readWait, func(c *Config) *time.Duration { return &c.AttemptTimeout }),
+		keyOf("lane_rate.per_second", readRate, func(c *Config) *float64 { return &c.LaneRate.PerSecond }),
+		keyOf("lane_rate.burst", readCount[int], func(c *Config) *int { return &c.LaneRate.Burst }),
 		keyOf("breaker.failures", readCount[int], func(c *Config) *int { return &c.Breaker.Failures }),
 		keyOf("breaker.cool_off", readWait, func(c *Config) *time.Duration { return &c.Breaker.CoolOff }),
 		keyOf("breaker.max_cool_off", readWait, func(c *Config) *time.Duration { return &c.Breaker.MaxCoolOff }),
@@ -109,6 +111,8 @@ func profileKeys(s secretReader) []key[profile.Options] {
 		keyOf("tls.server_name", readText, func(o *profile.Options) *string { return &o.TLS.ServerName }),
 		keyOf("tls.insecure_skip_verify", readBool, func(o *profile.Options) *bool { return &o.TLS.InsecureSkipVerify }),
 		keyOf("limits.max_message_bytes", readBytes, func(o *profile.Options) *int64 { return &o.Limits.MaxMessageBytes }),
+		keyOf("limits.rate_per_destination", readRate, func(o *profile.Options) *float64 { return &o.Limits.RatePerDestination }),
+		keyOf("limits.burst_per_destination", readCount[int], func(o *profile.Options) *int { return &o.Limits.BurstPerDestination }),
 		keyOf("retry", readText, func(o *profile.Options) *string { return &o.Retry }),
 		keyOf("wire_format", readText, func(o *profile.Options) *string { return &o.WireFormat }),
 	}
@@ -197,6 +201,16 @@ func readWait(value any) (time.Duration, error) {
 		return 0, errors.New("want a duration such as 30s or 5m")
 	}
 	return d, nil
+}
+
+// readRate takes a number a second, such as 0.5. How small it may be is for those
+// to say who use it.
+func readRate(value any) (float64, error) {
+	rate, err := strconv.ParseFloat(fmt.Sprint(value), 64)
+	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
+		return 0, errors.New("want a number above zero, such as 50 or 0.5")
+	}
+	return rate, nil
 }
 
 // Never is the failure_budget that has no limit.

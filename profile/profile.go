@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -31,8 +32,8 @@ type Options struct {
 	// TLS says how the profile's connections are secured. Default: system roots,
 	// no client certificate.
 	TLS TLS
-	// Limits bound what the profile may have queued. Default: no limits but
-	// those of the manager.
+	// Limits bound what the profile may send, and how often. Default: no limits
+	// but those of the manager.
 	Limits Limits
 	// Retry is the text of the profile's retry policy. Default: the manager's.
 	Retry string
@@ -62,9 +63,35 @@ type TLS struct {
 	InsecureSkipVerify bool
 }
 
+// slowestRate is one attempt a day.
+const slowestRate = 1.0 / (24 * 60 * 60)
+
 // Limits bound one profile.
 type Limits struct {
 	MaxMessageBytes int64 // of one payload; 0: the manager's limit
+
+	// RatePerDestination is the number of attempts a second to one destination, in
+	// the long run, at least one a day. 0: the manager's rate.
+	RatePerDestination float64
+	// BurstPerDestination is how many of them may begin at once after a rest. 0: 1.
+	BurstPerDestination int
+}
+
+func (l Limits) validate() error {
+	var faults []error
+	if l.MaxMessageBytes < 0 {
+		faults = append(faults, errors.New("limits.max_message_bytes is negative"))
+	}
+	if rate := l.RatePerDestination; rate != 0 && (!(rate >= slowestRate) || math.IsInf(rate, 0)) {
+		faults = append(faults, errors.New("limits.rate_per_destination: want at least one attempt a day"))
+	}
+	switch {
+	case l.BurstPerDestination < 0:
+		faults = append(faults, errors.New("limits.burst_per_destination is negative"))
+	case l.BurstPerDestination > 0 && l.RatePerDestination == 0:
+		faults = append(faults, errors.New("limits.burst_per_destination needs limits.rate_per_destination"))
+	}
+	return errors.Join(faults...)
 }
 
 // Profile is a tenant.
@@ -88,8 +115,8 @@ func New(id string, options Options) (*Profile, error) {
 	if (options.TLS.CertFile == "") != (options.TLS.KeyFile == "") {
 		return nil, fmt.Errorf("profile %s: tls needs both a certificate file and a key file", id)
 	}
-	if options.Limits.MaxMessageBytes < 0 {
-		return nil, fmt.Errorf("profile %s: limits.max_message_bytes is negative", id)
+	if err := options.Limits.validate(); err != nil {
+		return nil, fmt.Errorf("profile %s: %w", id, err)
 	}
 	if options.Name == "" {
 		options.Name = id

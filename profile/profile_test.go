@@ -63,9 +63,13 @@ func TestIDs(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for want, options := range map[string]profile.Options{
-		"certificate":              {TLS: profile.TLS{CertFile: "cert.pem"}},
-		"key file":                 {TLS: profile.TLS{KeyFile: "key.pem"}},
-		"limits.max_message_bytes": {Limits: profile.Limits{MaxMessageBytes: -1}},
+		"certificate":                       {TLS: profile.TLS{CertFile: "cert.pem"}},
+		"key file":                          {TLS: profile.TLS{KeyFile: "key.pem"}},
+		"limits.max_message_bytes":          {Limits: profile.Limits{MaxMessageBytes: -1}},
+		"limits.rate_per_destination: want": {Limits: profile.Limits{RatePerDestination: -1}},
+		"at least one attempt a day":        {Limits: profile.Limits{RatePerDestination: 1e-6}},
+		"limits.burst_per_destination is":   {Limits: profile.Limits{RatePerDestination: 1, BurstPerDestination: -1}},
+		"needs limits.rate_per_destination": {Limits: profile.Limits{BurstPerDestination: 1}},
 	} {
 		p, err := profile.New("tenant", options)
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "tenant") {

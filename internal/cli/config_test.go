@@ -106,6 +106,8 @@ func fill(value reflect.Value) {
 			field.SetBool(true)
 		case field.CanInt():
 			field.SetInt(7)
+		case field.CanFloat():
+			field.SetFloat(7)
 		case field.Kind() == reflect.Slice:
 			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
 		}

@@ -42,6 +42,8 @@ func settingsOf(config agent.Config) settings {
 	s.add(cmp.Or(config.Workers, outbound.DefaultWorkers), "workers")
 	s.add(cmp.Or(config.LaneConcurrency, outbound.DefaultLaneConcurrency), "lane_concurrency")
 	s.add(cmp.Or(config.AttemptTimeout, outbound.DefaultAttemptTimeout), "attempt_timeout")
+	s.add(config.LaneRate.PerSecond, "lane_rate", "per_second")
+	s.add(config.LaneRate.Burst, "lane_rate", "burst")
 	s.addBreaker(config)
 	s.add(config.Retry, "retry")
 	s.add(config.MaxMessages, "max_messages")
@@ -111,6 +113,8 @@ func (s *settings) addProfile(id string, o profile.Options) {
 	add(o.TLS.ServerName, "tls", "server_name")
 	add(o.TLS.InsecureSkipVerify, "tls", "insecure_skip_verify")
 	add(o.Limits.MaxMessageBytes, "limits", "max_message_bytes")
+	add(o.Limits.RatePerDestination, "limits", "rate_per_destination")
+	add(o.Limits.BurstPerDestination, "limits", "burst_per_destination")
 	add(o.Retry, "retry")
 	add(o.WireFormat, "wire_format")
 }

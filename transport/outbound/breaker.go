@@ -106,9 +106,6 @@ type health struct {
 	width int
 }
 
-// healthKept is how long a destination without work is remembered as failing.
-const healthKept = day
-
 // learn takes in what an attempt says about a lane's destination.
 func (s *scheduler) learn(l *lane, f *finding, now time.Time) {
 	h := l.health
@@ -180,12 +177,4 @@ func (s *scheduler) limitOf(l *lane) int {
 		return min(l.health.width, s.rules.limit)
 	}
 	return s.rules.limit
-}
-
-// worthUntil is until when a lane without work is worth remembering.
-func (l *lane) worthUntil() time.Time {
-	if l.health != nil && !l.health.since.IsZero() {
-		return l.health.last.Add(healthKept)
-	}
-	return time.Time{}
 }

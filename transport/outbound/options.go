@@ -48,6 +48,9 @@ type Options struct {
 	// LaneConcurrency is the number of attempts at once to one destination of one
 	// profile. Default: 8.
 	LaneConcurrency int
+	// LaneRate bounds how often one destination of one profile is attempted. A
+	// profile's limits may say otherwise. Default: any number.
+	LaneRate Rate
 	// AttemptTimeout bounds one attempt. Default: 30 s.
 	AttemptTimeout time.Duration
 	// Breaker says when a destination that fails is left alone. Default: after ten
@@ -106,6 +109,9 @@ func (o *Options) setDefaults() error {
 		orDefault("LaneConcurrency", &o.LaneConcurrency, DefaultLaneConcurrency),
 		orDefault("AttemptTimeout", &o.AttemptTimeout, DefaultAttemptTimeout),
 		o.Breaker.setDefaults())
+	if err := o.LaneRate.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("options: LaneRate: %w", err))
+	}
 	if o.FailureBudget == 0 {
 		o.FailureBudget = DefaultFailureBudget
 	}

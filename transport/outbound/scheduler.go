@@ -53,6 +53,9 @@ type lane struct {
 	reason      string      // of the pause
 	leasing     bool        // a worker asks the store
 	health      *health     // nil: it is well
+	pace        pace
+	paceKnown   bool      // pace is the profile's
+	full        time.Time // when all tokens of the pace are back
 	inRing      bool
 	quiet       bool // has no work and is remembered nevertheless
 	heapIndex   int  // in later; -1 when not there
@@ -78,6 +81,9 @@ func (s *scheduler) notify(key queue.Lane, at time.Time) {
 		return
 	}
 	l.due = earlier(l.due, at)
+	if l.pace.bounds() {
+		now = time.Now()
+	}
 	s.place(l, now)
 }
 
@@ -161,7 +167,10 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 			continue
 		}
 		l.inRing = false
-		if !l.heldUntil().IsZero() || !s.hasRoom(l) { // since it came into the ring
+		if l.pace.bounds() {
+			now = time.Now()
+		}
+		if !s.mayRun(l, now) { // since it came into the ring
 			s.place(l, now)
 			continue
 		}
@@ -169,14 +178,14 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 		switch {
 		case l.ready.empty():
 			l.leasing = true
-			return l, taskLease, s.leaseAtMost(l)
+			return l, taskLease, s.leaseAtMost(l, now)
 		case now.Sub(l.ready.since) > heldAtMost:
 			w.batch = l.ready.takeAll(w.batch[:0])
 			s.place(l, now)
 			return l, taskRelease, 0
 		}
 		w.batch = append(w.batch[:0], l.ready.take())
-		l.running++
+		l.begin(now)
 		s.place(l, now)
 		return l, taskAttempt, 0
 	}
@@ -194,35 +203,65 @@ func (s *scheduler) sleep(w *worker) {
 	s.mu.Lock()
 }
 
-// leased takes what the store gave a worker for a lane, and when the store has
-// more. The first message is the worker's own; the others are for those on their
+// supply is what the store gave a worker for a lane.
+type supply struct {
+	messages []queue.Leased
+	next     time.Time // when the store has more; zero: it has none
+	pace     pace      // of the lane's profile
+}
+
+// leased takes what the store gave a worker for a lane. The first message is the worker's own; the others are for those on their
 // way. False: there is none, or the lane is held or the scheduler has stopped
 // meanwhile; the worker releases what it has and goes back to take.
-func (s *scheduler) leased(l *lane, messages []queue.Leased, next, now time.Time) bool {
+func (s *scheduler) leased(l *lane, from supply, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.leasing = false
-	l.due = earlier(next, l.dueMeantime)
+	l.due = earlier(from.next, l.dueMeantime)
 	l.dueMeantime = time.Time{}
-	ok := len(messages) > 0 && !s.stopped && l.heldUntil().IsZero()
+	l.pace, l.paceKnown = from.pace, true
+	ok := len(from.messages) > 0 && !s.stopped && l.heldUntil().IsZero()
 	if ok {
-		l.ready.put(messages[1:], now)
-		l.running++
+		l.ready.put(from.messages[1:], now)
+		l.begin(now)
 	}
 	s.place(l, now)
 	return ok
 }
 
-// canRun reports whether a worker could serve the lane now.
-func (s *scheduler) canRun(l *lane, now time.Time) bool {
-	return l.heldUntil().IsZero() && s.hasRoom(l) && (!l.ready.empty() || !l.due.IsZero() && !l.due.After(now))
+// mayRun reports whether an attempt may begin in the lane now.
+func (s *scheduler) mayRun(l *lane, now time.Time) bool {
+	return l.heldUntil().IsZero() && s.hasRoom(l) && !l.tokenAt().After(now)
+}
+
+// workAt is when the lane has something to attempt; zero: it has nothing.
+func (l *lane) workAt() time.Time {
+	if !l.ready.empty() {
+		return immediately
+	}
+	return l.due
 }
 
 func (s *scheduler) hasRoom(l *lane) bool { return l.running < s.limitOf(l) }
 
+// begin counts an attempt in.
+func (l *lane) begin(now time.Time) {
+	l.running++
+	l.takeToken(now)
+}
+
 // leaseAtMost is how many messages to ask the store for: what can run at once
-// and, where every worker has work, some for those who finish next.
-func (s *scheduler) leaseAtMost(l *lane) int {
+// and, where every worker has work, some for those who finish next. A lane whose
+// pace is bounded asks for what it has tokens for; one of which that is not known
+// yet, for a single one.
+func (s *scheduler) leaseAtMost(l *lane, now time.Time) int {
+	if !l.paceKnown {
+		return 1
+	}
+	return l.tokens(now, s.leaseRoom(l))
+}
+
+func (s *scheduler) leaseRoom(l *lane) int {
 	room := s.limitOf(l) - l.running
 	if len(s.idle) == 0 && s.limitOf(l) > 1 {
 		return min(room+leaseAhead, 1+leaseAhead)
@@ -245,42 +284,29 @@ func (s *scheduler) place(l *lane, now time.Time) {
 		l.quiet = false
 		s.quiet--
 	}
-	switch held := l.heldUntil(); {
-	case s.canRun(l, now):
-		s.later.remove(l)
-		l.inRing = true
-		s.ring.push(l)
-		if s.ring.count > s.searching {
-			s.wakeOne()
-		}
+	held, work := l.heldUntil(), l.workAt()
+	switch {
 	case !held.IsZero():
 		s.setLater(l, held)
-	case s.hasRoom(l) && !l.due.IsZero():
-		s.setLater(l, l.due)
-	case l.running > 0 || !l.due.IsZero():
-		s.later.remove(l)
-	default:
+	case work.IsZero() && l.running == 0:
 		s.forget(l, now)
+	case work.IsZero() || !s.hasRoom(l): // what is under way will be placed again
+		s.later.remove(l)
+	case work.After(now) || l.tokenAt().After(now):
+		s.setLater(l, laterOf(work, l.tokenAt()))
+	default:
+		s.enter(l)
 	}
 }
 
-// maxQuiet is how many lanes without work are remembered.
-const maxQuiet = 10_000
-
-// forget drops a lane without work, once nothing about it is worth remembering.
-func (s *scheduler) forget(l *lane, now time.Time) {
-	if until := l.worthUntil(); until.After(now) && (s.quiet < maxQuiet || l.health != nil && l.health.kept) {
-		l.quiet = true
-		s.quiet++
-		s.setLater(l, until)
-		return
-	}
+// enter puts a lane into the ring, and wakes a worker where too few search it.
+func (s *scheduler) enter(l *lane) {
 	s.later.remove(l)
-	if l.health != nil && l.health.kept {
-		s.keep(l)
+	l.inRing = true
+	s.ring.push(l)
+	if s.ring.count > s.searching {
+		s.wakeOne()
 	}
-	delete(s.lanes, l.key)
-	s.ring.leave(l.tenant)
 }
 
 func (s *scheduler) setLater(l *lane, at time.Time) {

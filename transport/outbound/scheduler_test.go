@@ -20,7 +20,7 @@ func turns(s *scheduler, n int) []queue.Lane {
 	for range n {
 		l, do, _ := s.take(w, finished, now)
 		if finished = l; do == taskLease {
-			s.leased(l, []queue.Leased{{}}, immediately, now)
+			s.leased(l, supply{messages: []queue.Leased{{}}, next: immediately}, now)
 		}
 		order = append(order, l.key)
 	}
@@ -122,6 +122,65 @@ func TestRing(t *testing.T) {
 	}
 }
 
+// What is at once allowed is the burst, whatever the clock does.
+func TestPaceAndTheClock(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) // without a monotonic reading
+	for name, c := range map[string]struct {
+		jump time.Duration
+		want int // attempts that may begin after the jump
+	}{
+		"none":             {0, 0},
+		"an interval":      {time.Second, 1},
+		"four intervals":   {4 * time.Second, 4},
+		"a day forward":    {day, 5},
+		"an hour back":     {-time.Hour, 0},
+		"a century onward": {100 * 365 * day, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &lane{pace: Rate{PerSecond: 1, Burst: 5}.pace()}
+			spend := func(now time.Time) (n int) {
+				for ; !l.tokenAt().After(now); n++ {
+					if tokens := l.tokens(now, 100); tokens < 1 {
+						t.Fatalf("%d tokens while there is one", tokens)
+					}
+					l.takeToken(now)
+				}
+				if tokens := l.tokens(now, 100); tokens != 0 {
+					t.Errorf("%d tokens are left", tokens)
+				}
+				return n
+			}
+			if n := spend(start); n != 5 {
+				t.Errorf("%d attempts at first, want 5", n)
+			}
+			if n := spend(start.Add(c.jump)); n != c.want {
+				t.Errorf("%d attempts after the jump, want %d", n, c.want)
+			}
+		})
+	}
+}
+
+func TestPaceOfRates(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rate Rate
+		want pace
+	}{
+		{Rate{}, pace{}},
+		{Rate{PerSecond: 1}, pace{time.Second, 0}},
+		{Rate{PerSecond: 4, Burst: 3}, pace{time.Second / 4, time.Second / 2}},
+		{Rate{PerSecond: 3}, pace{333_333_334, 0}}, // rounded up: never faster than asked
+		{Rate{PerSecond: slowestRate, Burst: 1 << 40}, pace{day, 1<<63 - 1}},
+		{Rate{PerSecond: 1e12}, pace{1, 0}},
+	} {
+		if got := c.rate.pace(); got != c.want {
+			t.Errorf("%+v: %+v, want %+v", c.rate, got, c.want)
+		}
+	}
+}
+
 // A profile costs nothing once its lanes are gone, where profiles are many.
 func TestProfilesAreForgotten(t *testing.T) {
 	t.Parallel()
@@ -130,7 +189,7 @@ func TestProfilesAreForgotten(t *testing.T) {
 	for i := range 10 * keepProfiles {
 		s.notify(laneNo(fmt.Sprint("profile", i), 0), time.Time{})
 		l, _, _ := s.take(w, nil, time.Now())
-		s.leased(l, nil, time.Time{}, time.Now())
+		s.leased(l, supply{}, time.Now())
 	}
 	if len(s.lanes) != 0 || len(s.ring.profiles) > keepProfiles {
 		t.Errorf("%d lanes and %d profiles are left", len(s.lanes), len(s.ring.profiles))
@@ -152,7 +211,7 @@ func BenchmarkTurn(b *testing.B) {
 			for b.Loop() {
 				l, do, _ := s.take(w, finished, now)
 				if finished = l; do == taskLease {
-					s.leased(l, one, immediately, now)
+					s.leased(l, supply{messages: one, next: immediately}, now)
 				}
 			}
 		})

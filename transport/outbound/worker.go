@@ -81,6 +81,7 @@ func (w *worker) forget() {
 // lease asks the store for messages of a lane and keeps the first for itself.
 func (w *worker) lease(l *lane, most int) bool {
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: most}
+	from := supply{pace: w.m.paceOf(w.m.base, l.key.Profile)}
 	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
 		Owner: w.m.options.Owner, TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
 	}, w.batch[:0])
@@ -92,7 +93,8 @@ func (w *worker) lease(l *lane, most int) bool {
 		leased, w.budgets[0].NextAt = w.batch[:0], now.Add(time.Second)
 	}
 	w.batch = leased
-	if !w.m.sched.leased(l, leased, w.budgets[0].NextAt, now) {
+	from.messages, from.next = leased, w.budgets[0].NextAt
+	if !w.m.sched.leased(l, from, now) {
 		w.m.release(leased)
 		clear(leased)
 		return false
