@@ -60,7 +60,7 @@ type Message struct {
 
 // Target is a place a message may go to.
 type Target struct {
-	Lane     Lane
+	Lane     Lane             // of the message's profile
 	Endpoint string           // the redacted text
 	URI      transport.Secret // the whole endpoint
 }

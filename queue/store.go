@@ -50,8 +50,10 @@ type Store interface {
 	// lease ran out come before the others. It never takes one that is leased,
 	// expired, cancelled, parked or not yet due. For each budget it sets NextAt.
 	//
-	// Of those that are due, a higher Priority goes first; but after eight in a row
-	// of one priority, while one of a lower is due, one of the next lower comes.
+	// Before that, of those that are due a higher Priority goes first; but after
+	// eight in a row of one priority, while one of a lower is due, one of the next
+	// lower comes. A row goes on over calls, and one of a higher priority does not
+	// break it, so that nothing is starved.
 	//
 	// Of the messages with one OrderingKey in a lane, one has the turn: only that
 	// one is ever leased or due, and the others are no work of their lane. It keeps
@@ -172,8 +174,8 @@ type LeaseRef struct {
 	Token uint64
 }
 
-// Leased is a message that its receiver alone may attempt. Its payload and
-// metadata may be the store's own: they are to be read only.
+// Leased is a message that its receiver alone may attempt. Its payload, metadata
+// and targets may be the store's own: they are to be read only.
 type Leased struct {
 	Message
 	Token    uint64

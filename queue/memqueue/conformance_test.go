@@ -2,6 +2,7 @@ package memqueue_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/memqueue"
@@ -20,6 +21,20 @@ func open(tb testing.TB) queue.Store {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	queuetest.Run(t, open, queuetest.Features{})
+}
+
+// TestKeyLifetime runs the suite with keys that are forgotten before their records.
+func TestKeyLifetime(t *testing.T) {
+	t.Parallel()
+	const lifetime = 3 * time.Hour
+	queuetest.Run(t, func(tb testing.TB) queue.Store {
+		tb.Helper()
+		store, err := memqueue.New(memqueue.Options{KeyLifetime: lifetime})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return store
+	}, queuetest.Features{KeyLifetime: lifetime})
 }
 
 func BenchmarkStore(b *testing.B) { queuetest.Bench(b, open) }

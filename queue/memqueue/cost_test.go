@@ -112,6 +112,13 @@ func TestMemoryPerMessage(t *testing.T) { // not parallel: it measures the heap
 			next := 0
 			c.fill(t, payloads, func(m *queue.Message) { m.IdempotencyKey, next = keys[next], next+1 })
 		}},
+		{"ready with an ordering key that others have", 270, func(c *costed) {
+			c.fill(t, payloads, func(m *queue.Message) { m.OrderingKey = "k" })
+		}},
+		{"ready with an ordering key of its own", 380, func(c *costed) {
+			next := 0
+			c.fill(t, payloads, func(m *queue.Message) { m.OrderingKey, next = keys[next], next+1 })
+		}},
 		{"failed once", 300, func(c *costed) {
 			c.fill(t, payloads, nil)
 			c.settle(t, queue.VerdictRetry, later)
@@ -138,6 +145,7 @@ func TestMemoryComesBack(t *testing.T) { // not parallel: it measures the heap
 	c.fill(t, make([][]byte, messages), func(m *queue.Message) {
 		m.Payload = make([]byte, 1024)
 		m.IdempotencyKey = m.ID.String()
+		m.OrderingKey = m.IdempotencyKey
 		m.ExpiresAt = time.Now().Add(time.Hour)
 		m.Lane.Destination = fmt.Sprintf("https://%s.example.com", m.ID)
 	})
@@ -169,6 +177,24 @@ func (c *costed) deliverAll(tb testing.TB) int {
 		c.settle(tb, queue.VerdictDelivered, time.Time{})
 	}
 	return len(due)
+}
+
+// TestOneKeyDrains: each delivery of 100 000 messages with one ordering key passes
+// the turn, and none looks at all of them. That would take minutes.
+func TestOneKeyDrains(t *testing.T) {
+	t.Parallel()
+	const messages = 100_000
+	c := newCosted(t)
+	c.fill(t, make([][]byte, messages), func(m *queue.Message) { m.OrderingKey = "k" })
+	start := time.Now()
+	c.settle(t, queue.VerdictDelivered, time.Time{})
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("to drain %d messages took %v", messages, took)
+	}
+	totals, err := c.Stats(t.Context(), queue.ByTotal)
+	if err != nil || totals[0].Delivered != messages {
+		t.Errorf("%+v, %v, want %d delivered", totals, err, messages)
+	}
 }
 
 func TestAllocationsPerMessage(t *testing.T) { // not parallel: it counts allocations
@@ -236,6 +262,23 @@ func BenchmarkCycle(b *testing.B) {
 			c.fill(b, make([][]byte, backlog), func(m *queue.Message) { m.Lane.Destination = "https://dead.example.com" })
 			c.lane = other
 			cycle := c.cycle(b, nil, nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				cycle()
+			}
+		})
+	}
+}
+
+// BenchmarkOneKey takes messages that share an ordering key with a backlog from
+// Enqueue to delivered. What it costs must not grow with the backlog.
+func BenchmarkOneKey(b *testing.B) {
+	for _, backlog := range []int{0, 1_000, 100_000} {
+		b.Run(fmt.Sprintf("backlog %d", backlog), func(b *testing.B) {
+			c := newCosted(b)
+			order := func(m *queue.Message) { m.OrderingKey = "k" }
+			c.fill(b, make([][]byte, backlog), order)
+			cycle := c.cycle(b, nil, order)
 			b.ReportAllocs()
 			for b.Loop() {
 				cycle()

@@ -22,7 +22,7 @@ func (s *Store) Enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enq
 	defer s.mu.Unlock()
 	for i := range batch {
 		if results[i], err = s.add(&batch[i], now); err != nil {
-			s.undo(results[:i])
+			s.undo(results[:i], now)
 			return nil, err
 		}
 	}
@@ -30,10 +30,11 @@ func (s *Store) Enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enq
 }
 
 // undo takes back what was added for a batch that cannot be kept whole.
-func (s *Store) undo(added []queue.Enqueued) {
+func (s *Store) undo(added []queue.Enqueued, now instant) {
 	for i := range added {
 		if it, ok := s.index.get(added[i].ID); ok && !added[i].Duplicate {
 			s.waiting--
+			s.leave(it, now)
 			s.remove(it)
 		}
 	}
@@ -41,7 +42,7 @@ func (s *Store) undo(added []queue.Enqueued) {
 
 // add keeps a message, unless it is known.
 func (s *Store) add(m *queue.Message, now instant) (queue.Enqueued, error) {
-	if it := s.known(m); it != nil {
+	if it := s.known(m, now); it != nil {
 		return queue.Enqueued{ID: it.id, Duplicate: true, Status: it.status}, nil
 	}
 	size := m.Size()
@@ -60,16 +61,24 @@ func (s *Store) add(m *queue.Message, now instant) (queue.Enqueued, error) {
 }
 
 // known returns the record that the message is a duplicate of.
-func (s *Store) known(m *queue.Message) *item {
+func (s *Store) known(m *queue.Message, now instant) *item {
 	if m.IdempotencyKey != "" {
-		if keys := s.keys.get(m.Lane.Profile); keys != nil {
-			if it := keys.get(m.IdempotencyKey); it != nil {
-				return it
-			}
+		it := s.holder(m.Lane.Profile, m.IdempotencyKey)
+		if it != nil && (s.options.KeyLifetime == 0 || now.wall-it.created < int64(s.options.KeyLifetime)) {
+			return it
 		}
 	}
 	it, _ := s.index.get(m.ID)
 	return it
+}
+
+// holder returns the item that had the idempotency key last, nil where none is
+// left.
+func (s *Store) holder(profile, key string) *item {
+	if keys := s.keys.get(profile); keys != nil {
+		return keys.get(key)
+	}
+	return nil
 }
 
 // room says whether another message may be kept.
@@ -78,19 +87,30 @@ func (s *Store) room(size int64) error {
 		return fmt.Errorf("%w: it keeps %d messages, as many as it may", queue.ErrStoreFull, s.waiting)
 	}
 	if limit := s.options.MaxBytes; limit > 0 && size > limit-s.bytes {
-		return fmt.Errorf("%w: it keeps %d of %d bytes, and the message has %d", queue.ErrStoreFull, s.bytes, limit, size)
+		return fmt.Errorf("%w: it keeps %d of %d bytes, too many for %d more", queue.ErrStoreFull, s.bytes, limit, size)
 	}
 	return nil
 }
 
-// schedule puts an item where it waits for an attempt that is due at a tick.
+// schedule puts an item that is nowhere where it waits for an attempt that is due
+// at a tick, or before that for its turn.
 func (s *Store) schedule(it *item, due int64, now instant) {
 	it.due = due
-	if due > now.tick {
-		s.put(it, placeWaiting)
-	} else {
-		s.put(it, placeReady)
+	if it.rarest().ordering != "" && it.extra.seldom.turns == nil && !s.join(it, now) {
+		s.put(it, placeBlocked)
+		return
 	}
+	s.wait(it, now)
+}
+
+// wait puts an item that is nowhere where it waits for an attempt.
+func (s *Store) wait(it *item, now instant) {
+	if it.due > now.tick {
+		s.put(it, placeWaiting)
+		return
+	}
+	it.due = now.tick // the list is in that order
+	s.put(it, placeReady)
 }
 
 func (s *Store) addKey(it *item) {
@@ -109,13 +129,12 @@ func (s *Store) addKey(it *item) {
 
 func (s *Store) removeKey(it *item) {
 	key, profile := it.rare().key, it.address.lane.key.Profile
-	if key == "" {
-		return
+	if key == "" || s.holder(profile, key) != it {
+		return // another has the key since its lifetime was over
 	}
-	if keys := s.keys.get(profile); keys != nil {
-		if keys.remove(key); keys.len() == 0 {
-			s.keys.remove(profile)
-		}
+	keys := s.keys.get(profile)
+	if keys.remove(key); keys.len() == 0 {
+		s.keys.remove(profile)
 	}
 }
 

@@ -12,6 +12,7 @@ type member[T any] interface {
 
 var (
 	_ member[byDue]      = byDue{}
+	_ member[byID]       = byID{}
 	_ member[byExpiry]   = byExpiry{}
 	_ member[byDeadline] = byDeadline{}
 	_ member[*lane]      = (*lane)(nil)

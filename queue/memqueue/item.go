@@ -2,6 +2,7 @@ package memqueue
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
@@ -35,29 +36,20 @@ type item struct {
 
 // extra is what most items do without.
 type extra struct {
-	notBefore int64 // wall clock, as the other two
+	notBefore int64 // wall clock, as expires
 	expires   int64
-	queued    int64 // of the last replay; 0: it is as old as the record
 	key       string
-	slot      int32 // in the heap of those that expire
-	replays   uint32
+	slot      int32   // in the heap of those that expire
+	seldom    *seldom // nil: nothing in it is set
 }
 
-// address is what the messages of a lane mostly have in common. It never changes.
-type address struct {
-	lane        *lane
-	endpoint    string
-	uri         transport.Secret
-	format      string
-	contentType string
-	retry       string
-	text        bool
-}
-
-// of reports whether the message has this address.
-func (a *address) of(m *queue.Message) bool {
-	return a.endpoint == m.Endpoint && a.format == m.Format && a.contentType == m.ContentType &&
-		a.retry == m.Retry && a.text == m.Text && a.uri.Equal(m.URI)
+// seldom is what most items with an extra do without.
+type seldom struct {
+	queued   int64 // wall clock, of the last replay; 0: it is as old as the record
+	ordering string
+	turns    *turns // nil: the item is done or parked, or has no ordering key
+	replays  uint32
+	skipped  bool // gave up the turn until it is due
 }
 
 // newItem returns the record of a message that is new to the store.
@@ -68,6 +60,9 @@ func newItem(m *queue.Message, a *address, now instant) *item {
 	}
 	if m.IdempotencyKey != "" || !m.NotBefore.IsZero() || !m.ExpiresAt.IsZero() {
 		it.extra = &extra{notBefore: toWall(m.NotBefore), expires: toWall(m.ExpiresAt), key: m.IdempotencyKey}
+	}
+	if m.OrderingKey != "" {
+		it.most().ordering = m.OrderingKey
 	}
 	return it
 }
@@ -88,9 +83,26 @@ func (it *item) rare() extra {
 	return *it.extra
 }
 
+// most returns the item's seldom, which it makes where there is none.
+func (it *item) most() *seldom {
+	more := it.more()
+	if more.seldom == nil {
+		more.seldom = &seldom{}
+	}
+	return more.seldom
+}
+
+// rarest returns the item's seldom, or an empty one.
+func (it *item) rarest() seldom {
+	if it.extra == nil || it.extra.seldom == nil {
+		return seldom{}
+	}
+	return *it.extra.seldom
+}
+
 func (it *item) queued() int64 {
-	if it.extra != nil && it.extra.queued != 0 {
-		return it.extra.queued
+	if queued := it.rarest().queued; queued != 0 {
+		return queued
 	}
 	return it.created
 }
@@ -138,24 +150,25 @@ func (it *item) state() queue.State {
 	}
 }
 
-// message returns all of the message but payload and metadata.
+// message returns all of the message but payload and metadata. Its targets are
+// the store's own.
 func (it *item) message() queue.Message {
-	a, rare := it.address, it.rare()
-	return queue.Message{
-		ID: it.id, Lane: a.lane.key, Endpoint: a.endpoint, URI: a.uri,
-		Format: a.format, ContentType: a.contentType, Text: a.text, Retry: a.retry,
-		IdempotencyKey: rare.key, NotBefore: fromWall(rare.notBefore), ExpiresAt: fromWall(rare.expires),
-	}
+	rare := it.rare()
+	m := it.address.message()
+	m.ID, m.IdempotencyKey, m.OrderingKey = it.id, rare.key, it.rarest().ordering
+	m.NotBefore, m.ExpiresAt = fromWall(rare.notBefore), fromWall(rare.expires)
+	return m
 }
 
 // record returns a copy of the record, without payload.
 func (it *item) record(now instant) queue.Record {
 	r := queue.Record{
 		Message: it.message(), State: it.state(), Result: it.place.result(), Status: it.status,
-		Evidence: it.evidence, Attempts: int(it.attempts), Replays: int(it.rare().replays),
+		Evidence: it.evidence, Attempts: int(it.attempts), Replays: int(it.rarest().replays),
 		CreatedAt: fromWall(it.created), QueuedAt: fromWall(it.queued()), UpdatedAt: fromWall(it.updated),
 		Bytes: it.size(),
 	}
+	r.Targets = slices.Clone(r.Targets)
 	if it.place.leasable() {
 		r.NextAt = now.timeOf(it.due).Round(0) // shown, not waited for: the wall clock will do
 	}
@@ -175,7 +188,7 @@ func (it *item) withPayload(r queue.Record) queue.Record {
 func (it *item) leased() queue.Leased {
 	l := queue.Leased{
 		Message: it.message(), Token: uint64(it.token), Attempt: int(it.attempts) + 1,
-		Replays: int(it.rare().replays), QueuedAt: time.Unix(0, it.queued()),
+		Replays: int(it.rarest().replays), QueuedAt: time.Unix(0, it.queued()),
 	}
 	l.Payload, l.Metadata = it.payload, it.metadata
 	return l

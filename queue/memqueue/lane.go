@@ -2,7 +2,6 @@ package memqueue
 
 import (
 	"cmp"
-	"math"
 
 	"github.com/outrider-go/outrider/queue"
 )
@@ -13,16 +12,15 @@ const unwatched = -1
 // lane holds the items of one destination that can be leased or are leased. It
 // exists while the store has a record for that destination.
 type lane struct {
-	key      queue.Lane
-	returned list
-	ready    list
-	waiting  heap[byDue]
-	leased   list        // in the order in which the leases run out
-	recent   [4]*address // of the messages enqueued last, to share them
-	oldest   uint8       // in recent
-	records  int
-	slot     int32 // in the store's heap of lanes with leases
-	listed   bool  // among the store's busy lanes
+	key     queue.Lane
+	tiers   tiers
+	ordered table[string, *turns] // by ordering key
+	leased  list                  // in the order in which the leases run out
+	recent  [4]*address           // of the messages enqueued last, to share them
+	oldest  uint8                 // in recent
+	records int
+	slot    int32 // in the store's heap of lanes with leases
+	listed  bool  // among the store's busy lanes
 }
 
 func compareLanes(a, b queue.Lane) int {
@@ -41,46 +39,24 @@ func (l *lane) addressOf(m *queue.Message) *address {
 			return a
 		}
 	}
-	a := &address{
-		lane: l, endpoint: m.Endpoint, uri: m.URI, format: m.Format,
-		contentType: m.ContentType, retry: m.Retry, text: m.Text,
-	}
+	a := newAddress(l, m)
 	l.recent[l.oldest] = a
 	l.oldest = (l.oldest + 1) % uint8(len(l.recent))
 	return a
 }
 
-// pick returns the item to lease next, nil where none is due.
-func (l *lane) pick(now instant) *item {
-	if l.returned.first != nil {
-		return l.returned.first
-	}
-	next := l.ready.first
-	if len(l.waiting) > 0 && l.waiting[0].due <= now.tick && (next == nil || l.waiting[0].due < next.due) {
-		next = l.waiting[0].item
-	}
-	return next
-}
-
 // next returns the tick at which the lane has its next item, if there is one. A
 // lease counts with the tick at which it runs out.
 func (l *lane) next() (tick int64, ok bool) {
-	tick = math.MaxInt64
-	for _, list := range [...]*list{&l.returned, &l.ready, &l.leased} {
-		if list.first != nil {
-			tick = min(tick, list.first.due)
-		}
-	}
-	if len(l.waiting) > 0 {
-		tick = min(tick, l.waiting[0].due)
+	tick = l.tiers.next()
+	if l.leased.first != nil {
+		tick = min(tick, l.leased.first.due)
 	}
 	return tick, l.busy()
 }
 
 // busy reports whether the lane has work, now or later.
-func (l *lane) busy() bool {
-	return l.returned.first != nil || l.ready.first != nil || len(l.waiting) > 0 || l.leased.first != nil
-}
+func (l *lane) busy() bool { return !l.tiers.empty() || l.leased.first != nil }
 
 // lane returns a lane, which it makes where there is none.
 func (s *Store) lane(key queue.Lane) *lane {

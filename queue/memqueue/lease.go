@@ -27,7 +27,7 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 			continue
 		}
 		for range budget.Max {
-			it := l.pick(now)
+			it := l.tiers.pick(now)
 			if it == nil {
 				break
 			}
@@ -43,6 +43,9 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 
 func (s *Store) lease(it *item, until int64, now instant) {
 	s.take(it)
+	if it.extra != nil && it.extra.seldom != nil {
+		it.extra.seldom.skipped = false
+	}
 	it.due = until
 	it.token++
 	it.updated = now.wall

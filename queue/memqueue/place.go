@@ -11,10 +11,11 @@ type place uint8
 
 // The places. What is ready, returned, waiting or leased is its lane's work.
 const (
-	placeReady     place = iota + 1 // in its lane's list, in the order in which items fell due
-	placeReturned                   // in its lane's list: the lease ran out
-	placeWaiting                    // in its lane's heap, by the tick at which it is due
-	placeLeased                     // in its lane's heap, by the tick at which the lease runs out
+	placeReady     place = iota + 1 // in its tier's list, in the order in which items fell due
+	placeReturned                   // in its tier's list: the lease ran out
+	placeWaiting                    // in its tier's heap, by the tick at which it is due
+	placeBlocked                    // among the turns of its ordering key, which another has
+	placeLeased                     // in its lane's list, by the tick at which the lease runs out
 	placeParked                     // nowhere but in the index
 	placeOverdue                    // in the store's list: expired or cancelled, and for Expire to end
 	placeDelivered                  // in the store's list of its result, as the next three
@@ -26,7 +27,7 @@ const (
 func (p place) done() bool { return p >= placeDelivered }
 
 // leasable says that a lease is a matter of time.
-func (p place) leasable() bool { return p <= placeWaiting }
+func (p place) leasable() bool { return p <= placeBlocked }
 
 // expirable says that the item, unleased, has to leave when it expires.
 func (p place) expirable() bool { return p.leasable() || p == placeParked }
@@ -73,13 +74,16 @@ func (a byDeadline) deadline() int64 {
 	return max(a.extra.expires, a.due)
 }
 
+// tier returns where the item waits while it can be leased.
+func (it *item) tier() *tier { return it.address.lane.tiers.of(it) }
+
 // list returns the list that the item's place is, nil where it is none.
 func (s *Store) list(it *item) *list {
-	switch lane := it.address.lane; it.place {
+	switch it.place {
 	case placeReady:
-		return &lane.ready
+		return &it.tier().ready
 	case placeReturned:
-		return &lane.returned
+		return &it.tier().returned
 	case placeOverdue:
 		return &s.overdue
 	case placeDelivered, placeDead, placeCancelled, placeExpired:
@@ -96,7 +100,7 @@ func (s *Store) put(it *item, p place) {
 	if list := s.list(it); list != nil {
 		list.push(it)
 	} else if p == placeWaiting {
-		lane.waiting.push(byDue{it})
+		it.tier().waiting.push(byDue{it})
 	} else if p == placeLeased {
 		lane.leased.insert(it)
 		s.watch(lane)
@@ -125,7 +129,7 @@ func (s *Store) take(it *item) {
 	if list := s.list(it); list != nil {
 		list.remove(it)
 	} else if it.place == placeWaiting {
-		lane.waiting.remove(int(it.slot))
+		it.tier().waiting.remove(int(it.slot))
 	} else if it.place == placeLeased {
 		lane.leased.remove(it)
 		s.watch(lane)
@@ -184,6 +188,7 @@ func (s *Store) finish(it *item, end place, now instant) {
 	s.waiting--
 	it.updated = now.wall
 	it.parked, it.cancelled = false, false
+	s.leave(it, now)
 	if end == placeDelivered {
 		it.due = it.size()
 		s.bytes -= it.due

@@ -79,9 +79,10 @@ func (s *Store) replay(it *item, now instant) {
 	it.attempts = 0
 	it.status = queue.StatusQueued
 	it.updated = now.wall
+	most := it.most()
+	most.replays++
+	most.queued = now.wall
 	more := it.more()
-	more.replays++
-	more.queued = now.wall
 	if more.expires <= now.wall {
 		more.expires = 0
 	}

@@ -58,10 +58,33 @@ func (s *Store) settle(it *item, outcome *queue.Outcome, now instant) {
 	it.updated = now.wall
 	if outcome.Verdict == queue.VerdictPark {
 		it.parked = true
+		s.leave(it, now)
 		s.put(it, placeParked)
 		return
 	}
+	s.retarget(it, outcome.Target, now)
+	if outcome.Skip && outcome.Verdict == queue.VerdictRetry {
+		s.skip(it, now)
+	}
 	s.schedule(it, now.tickOf(outcome.At), now)
+}
+
+// retarget has an item that is nowhere, and is to be scheduled, go to the target
+// with that index, if there is one.
+func (s *Store) retarget(it *item, target int, now instant) {
+	a := it.address
+	if target < 0 || target >= len(a.targets) || target == a.target {
+		return
+	}
+	m := a.message()
+	m.Retarget(target)
+	to := s.lane(m.Lane)
+	if to != a.lane {
+		s.leave(it, now)
+		s.leaveLane(a.lane)
+		to.records++
+	}
+	it.address = to.addressOf(&m)
 }
 
 // endOf returns the place where a verdict ends an item; 0: it does not.

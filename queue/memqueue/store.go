@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
@@ -20,6 +21,10 @@ type Options struct {
 	// MaxBytes is the most bytes of messages (as queue.Message.Size counts) that
 	// have their payload: all but the delivered ones. Default: no limit.
 	MaxBytes int64
+	// KeyLifetime is how long an idempotency key is known after its message was
+	// enqueued, by the wall clock; it takes room until the record is removed.
+	// Default: as long as the record.
+	KeyLifetime time.Duration
 }
 
 func (o Options) validate() error {
@@ -29,6 +34,9 @@ func (o Options) validate() error {
 	}
 	if o.MaxBytes < 0 {
 		faults = append(faults, errors.New("MaxBytes is negative: 0 does not limit"))
+	}
+	if o.KeyLifetime < 0 {
+		faults = append(faults, errors.New("KeyLifetime is negative: 0 is as long as the record"))
 	}
 	return errors.Join(faults...)
 }
@@ -95,7 +103,7 @@ func (s *Store) Health() error {
 	if s.closed {
 		return queue.ErrClosed
 	}
-	return s.room(0)
+	return s.room(1) // no message is shorter, but for an empty one
 }
 
 // Capabilities implements queue.Store.

@@ -14,9 +14,11 @@ import (
 
 func TestNewRefusesOptions(t *testing.T) {
 	t.Parallel()
-	_, err := New(Options{MaxMessages: -1, MaxBytes: -1})
-	if err == nil || !strings.Contains(err.Error(), "MaxMessages") || !strings.Contains(err.Error(), "MaxBytes") {
-		t.Errorf("negative limits: %v, want both named", err)
+	_, err := New(Options{MaxMessages: -1, MaxBytes: -1, KeyLifetime: -1})
+	for _, name := range []string{"MaxMessages", "MaxBytes", "KeyLifetime"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("negative limits: %v, want %s named", err, name)
+		}
 	}
 }
 
@@ -107,6 +109,14 @@ func (f *fixture) empty() {
 	}
 }
 
+// health checks what Health says.
+func (f *fixture) health(want error) {
+	f.Helper()
+	if err := f.Health(); !errors.Is(err, want) {
+		f.Errorf("health: %v, want %v", err, want)
+	}
+}
+
 func TestMaxMessages(t *testing.T) {
 	t.Parallel()
 	inBubble(t, Options{MaxMessages: 3}, func(f *fixture) {
@@ -117,15 +127,18 @@ func TestMaxMessages(t *testing.T) {
 		if _, err := f.Enqueue(f.Context(), full); !errors.Is(err, queue.ErrStoreFull) {
 			t.Fatalf("a fourth message: %v, want ErrStoreFull", err)
 		}
+		f.health(nil)
 		again := f.message(1)
 		again.IdempotencyKey = "k"
 		f.enqueue(full[0], again) // a duplicate takes no room
 		f.settle(queue.VerdictDead, nil, f.lease(1)...)
 		f.enqueue(f.message(1)) // nor does what is done
+		f.health(queue.ErrStoreFull)
 		if _, err := f.Enqueue(f.Context(), full[1:]); !errors.Is(err, queue.ErrStoreFull) {
 			t.Fatalf("one too many: %v, want ErrStoreFull", err)
 		}
 		f.settle(queue.VerdictDelivered, nil, f.lease(3)...)
+		f.health(nil)
 		f.purge(queue.Delivered, 10)
 		f.purge(queue.Dead, 10)
 		f.empty()
@@ -141,7 +154,9 @@ func TestMaxBytes(t *testing.T) {
 				t.Fatalf("too many bytes: %v, want ErrStoreFull", err)
 			}
 		}
+		f.health(nil)
 		f.enqueue(f.message(20))
+		f.health(queue.ErrStoreFull)
 		f.settle(queue.VerdictDead, nil, f.lease(1)...)
 		if _, err := f.Enqueue(f.Context(), []queue.Message{f.message(1)}); !errors.Is(err, queue.ErrStoreFull) {
 			t.Fatalf("a dead message keeps its payload, and yet there is room: %v", err)
@@ -188,6 +203,89 @@ func TestUndo(t *testing.T) {
 		}
 		f.empty()
 		f.enqueue(batch[:3]...)
+	})
+}
+
+// TestUndoOfTurns: a batch that cannot be kept whole leaves the turn where it was.
+func TestUndoOfTurns(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options{MaxMessages: 3}, func(f *fixture) {
+		batch := make([]queue.Message, 4)
+		for i := range batch {
+			batch[i] = f.message(5)
+			batch[i].OrderingKey = "k"
+		}
+		refuse := func(batch ...queue.Message) {
+			t.Helper()
+			if _, err := f.Enqueue(f.Context(), batch); !errors.Is(err, queue.ErrStoreFull) {
+				t.Fatalf("too many: %v, want ErrStoreFull", err)
+			}
+		}
+		refuse(batch...)
+		f.empty()
+		f.enqueue(batch[0])
+		l := f.lease(3)[0]
+		if _, err := f.Settle(f.Context(), []queue.Outcome{{
+			LeaseRef: l.Ref(), Verdict: queue.VerdictRetry, At: time.Now().Add(time.Minute), Skip: true,
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		refuse(batch[1], batch[2], batch[3]) // the first of these had the turn for a moment
+		<-time.After(time.Minute)
+		if leased := f.lease(3); len(leased) != 1 || leased[0].ID != batch[0].ID {
+			t.Errorf("leased %d messages, want the one that was skipped", len(leased))
+		}
+	})
+}
+
+// TestMoveLeavesNothing: a lane that its last record has left is forgotten, and so
+// is the lane that it came to.
+func TestMoveLeavesNothing(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options{}, func(f *fixture) {
+		m := f.message(1)
+		m.IdempotencyKey, m.OrderingKey = "k", "k"
+		m.ExpiresAt = time.Now().Add(time.Hour)
+		other := testLane()
+		other.Destination += "/other"
+		m.Targets = []queue.Target{{Lane: testLane()}, {Lane: other}}
+		f.enqueue(m)
+		l := f.lease(1)[0]
+		if _, err := f.Settle(f.Context(), []queue.Outcome{{
+			LeaseRef: l.Ref(), Verdict: queue.VerdictRetry, Target: 1, At: time.Now().Add(time.Minute),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if due, err := f.Due(f.Context(), queue.Lane{}, 10); err != nil || len(due) != 1 || f.lanes.len() != 1 {
+			t.Errorf("%d lanes are known and %v due, %v, want one", f.lanes.len(), due, err)
+		}
+		if _, err := f.Cancel(f.Context(), queue.Query{}); err != nil {
+			t.Fatal(err)
+		}
+		f.purge(queue.Cancelled, 1)
+		f.empty()
+	})
+}
+
+// TestKeysGoWithTheirRecords: one that has outlived its key among them.
+func TestKeysGoWithTheirRecords(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options{KeyLifetime: time.Minute}, func(f *fixture) {
+		const messages = 5
+		for range messages {
+			m := f.message(1)
+			m.IdempotencyKey = "k"
+			f.enqueue(m)
+			<-time.After(time.Minute)
+		}
+		f.settle(queue.VerdictDead, nil, f.lease(2)...)
+		f.purge(queue.Dead, 10)
+		if n := f.keys.get(testLane().Profile).len(); n != 1 {
+			t.Errorf("%d keys are kept, want the last alone", n)
+		}
+		f.settle(queue.VerdictDead, nil, f.lease(messages)...)
+		f.purge(queue.Dead, 10)
+		f.empty()
 	})
 }
 

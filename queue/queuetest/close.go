@@ -15,6 +15,7 @@ func closeCases() []testCase {
 	return []testCase{
 		{name: "a cancelled context", run: cancelledContext},
 		{name: "a closed store", run: closedStore},
+		{name: "health", run: health},
 		{name: "closed while it works", run: closedAtWork},
 	}
 }
@@ -135,6 +136,22 @@ func closedStore(x *trial) {
 	}
 	if err := x.store.Close(x.Context()); err != nil && !errors.Is(err, queue.ErrClosed) {
 		x.Errorf("close again: %v, want nil or ErrClosed", err)
+	}
+}
+
+func health(x *trial) {
+	if err := x.store.Health(); err != nil {
+		x.Errorf("a new store: %v, want nil", err)
+	}
+	x.add(laneA(), 10)
+	if err := x.store.Health(); err != nil {
+		x.Errorf("with ten messages: %v, want nil", err)
+	}
+	if err := x.store.Close(x.Context()); err != nil {
+		x.Fatalf("close: %v", err)
+	}
+	if err := x.store.Health(); !errors.Is(err, queue.ErrClosed) {
+		x.Errorf("a closed store: %v, want ErrClosed", err)
 	}
 }
 

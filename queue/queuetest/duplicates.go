@@ -16,6 +16,8 @@ func duplicateCases() []testCase {
 		{name: "a key belongs to its profile", run: keyOfProfile},
 		{name: "no key is no duplicate", run: noKey},
 		{name: "a key is known while the record is", run: keyWhileRecord},
+		{name: "a key has a lifetime", run: keyLifetime, forgets: true},
+		{name: "a key has a lifetime after a restart", run: reopenKeyLifetime, forgets: true, reopens: true},
 		{name: "the status of the known one", run: statusOfKnown},
 		{name: "a known id", run: knownID},
 		{name: "64 at once", run: sixtyFourAtOnce},
@@ -94,6 +96,57 @@ func keyWhileRecord(x *trial) {
 	x.advance(x.unit)
 	x.purge(queue.Retention{Result: queue.Delivered, Before: time.Now()}, 10, 1, false)
 	x.enqueue(x.keyed(laneA(), "k"))
+}
+
+// keyLifetime: it counts from when the message that is known was enqueued, and not
+// from its duplicates.
+func keyLifetime(x *trial) {
+	first, other := x.keyed(laneA(), "k"), x.keyed(otherLane(), "k")
+	x.enqueue(first, other)
+	last := first
+	for range 3 {
+		over := time.Now().Add(x.features.KeyLifetime)
+		x.advance(x.features.KeyLifetime / 2)
+		x.duplicate(x.keyed(laneB(), "k"), last.ID)
+		x.advance(time.Until(over) - 2*x.slack)
+		x.duplicate(x.keyed(laneA(), "k"), last.ID)
+		x.advance(time.Until(over) + precision)
+		again := x.keyed(laneA(), "k")
+		x.enqueue(again)
+		x.duplicate(x.keyed(laneA(), "k"), again.ID)
+		last = again
+	}
+	if r := x.get(first.ID); r.IdempotencyKey != "k" || r.Result != "" {
+		x.Errorf("the first record is %+v, want it as it was", r)
+	}
+	x.lease(laneA(), 4)
+	// To forget an older one with the key does not forget the key.
+	x.cancelAndForget(first.ID)
+	x.duplicate(x.keyed(laneA(), "k"), last.ID)
+	x.enqueue(x.keyed(otherLane(), "k"))
+}
+
+// cancelAndForget removes a record that is leased.
+func (x *trial) cancelAndForget(id transport.ID) {
+	x.Helper()
+	x.cancel(queue.Query{IDs: []transport.ID{id}})
+	x.advance(10*x.unit + precision)
+	x.ends(10, id)
+	x.advance(precision)
+	x.purge(queue.Retention{Result: queue.Cancelled, Before: time.Now()}, 10, 1, false)
+}
+
+func reopenKeyLifetime(x *trial) {
+	first := x.keyed(laneA(), "k")
+	x.enqueue(first)
+	over := time.Now().Add(x.features.KeyLifetime)
+	x.reopen()
+	x.duplicate(x.keyed(laneA(), "k"), first.ID)
+	x.advance(time.Until(over) + precision)
+	again := x.keyed(laneA(), "k")
+	x.enqueue(again)
+	x.reopen()
+	x.duplicate(x.keyed(laneA(), "k"), again.ID)
 }
 
 func statusOfKnown(x *trial) {

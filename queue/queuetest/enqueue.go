@@ -33,14 +33,24 @@ func (x *trial) fullMessage(lane queue.Lane) queue.Message {
 	m.ExpiresAt = time.Now().Add(100 * x.unit)
 	m.Payload = []byte{0, 1, 0xff, '"', '\''}
 	m.Metadata = transport.Metadata{"a": "1", "ü": "\x01", "empty": ""}
+	m.Priority = queue.PriorityHigh
+	m.OrderingKey = "order-" + m.ID.String()
+	m.MinEvidence = transport.Acknowledged
+	m.Targets = []queue.Target{targetOf(x.message(laneB())), targetOf(m)}
+	m.Target = 1
 	return m
+}
+
+// targetOf returns the place a message goes to.
+func targetOf(m queue.Message) queue.Target {
+	return queue.Target{Lane: m.Lane, Endpoint: m.Endpoint, URI: m.URI}
 }
 
 func everyFieldIsKept(x *trial) {
 	full, bare := x.fullMessage(laneA()), queue.Message{ID: x.store.NewID(), Lane: laneA()}
 	for _, m := range []queue.Message{full, bare} {
 		want := m
-		want.Payload, want.Metadata = slices.Clone(m.Payload), m.Metadata.Clone()
+		want.Payload, want.Metadata, want.Targets = slices.Clone(m.Payload), m.Metadata.Clone(), slices.Clone(m.Targets)
 		x.enqueue(m)
 		got := x.get(m.ID)
 		if diff := diffMessages(&got.Message, &want); diff != "" {

@@ -18,7 +18,7 @@ import (
 func checkModel(t *testing.T, open Open, features Features) {
 	t.Helper()
 	play := func(rt *rapid.T) {
-		m := &machine{store: open(t), real: features.RealTime > 0, model: model{slack: precision}}
+		m := &machine{store: open(t), real: features.RealTime > 0, model: model{slack: precision, keys: features.KeyLifetime}}
 		if m.real {
 			m.model.slack = time.Second
 		}

@@ -15,6 +15,7 @@ type model struct {
 	records []*modelRecord // in the order of their ids
 	now     time.Time      // of the call
 	slack   time.Duration  // within which times are equal
+	keys    time.Duration  // how long keys are known; 0: as long as the record
 }
 
 // modelRecord is a record and what a reader of the store does not see.
@@ -78,7 +79,8 @@ func (m *model) end(r *modelRecord, result queue.Result) {
 
 func (m *model) enqueue(message queue.Message) queue.Enqueued {
 	known := m.find(func(r *modelRecord) bool {
-		return message.IdempotencyKey != "" && r.IdempotencyKey == message.IdempotencyKey && r.Lane.Profile == message.Lane.Profile
+		return message.IdempotencyKey != "" && r.IdempotencyKey == message.IdempotencyKey &&
+			r.Lane.Profile == message.Lane.Profile && (m.keys == 0 || m.now.Sub(r.CreatedAt) < m.keys)
 	})
 	if known == nil {
 		known = m.get(message.ID)

@@ -42,6 +42,10 @@ type Features struct {
 	// Reopen closes a store and opens what it has kept. Nil, for a store that is
 	// not durable, leaves out the cases that need it.
 	Reopen func(tb testing.TB, store queue.Store) queue.Store
+	// KeyLifetime is how long the store, as Open opens it, knows an idempotency key:
+	// ten RealTime or more. Zero, for as long as it has the record, leaves out the
+	// cases that need it.
+	KeyLifetime time.Duration
 }
 
 // Run runs the suite.
@@ -57,6 +61,10 @@ func Run(t *testing.T, open Open, features Features) {
 		{"LeaseEnd", leaseEndCases()},
 		{"Due", dueCases()},
 		{"Order", orderCases()},
+		{"Priority", priorityCases()},
+		{"Ordering", orderingCases()},
+		{"Skip", skipCases()},
+		{"Targets", targetCases()},
 		{"Settle", settleCases()},
 		{"Cancel", cancelCases()},
 		{"Replay", replayCases()},
@@ -95,6 +103,8 @@ type testCase struct {
 	long bool
 	// reopens says that the case needs a durable store.
 	reopens bool
+	// forgets says that the case needs a store that forgets keys.
+	forgets bool
 }
 
 func (c *testCase) start(t *testing.T, open Open, features Features) {
@@ -103,6 +113,8 @@ func (c *testCase) start(t *testing.T, open Open, features Features) {
 		t.Skip("takes too long in real time")
 	case c.reopens && features.Reopen == nil:
 		t.Skip("the store is not durable")
+	case c.forgets && features.KeyLifetime == 0:
+		t.Skip("the store knows keys as long as it has the record")
 	case features.RealTime > 0:
 		c.run(newTrial(t, open, features))
 	default:

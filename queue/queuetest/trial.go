@@ -247,6 +247,16 @@ func near(a, b time.Time, slack time.Duration) bool {
 
 // diffMessages tells the first difference between two messages; "" is none.
 func diffMessages(got, want *queue.Message) string {
+	for _, diff := range []func(got, want *queue.Message) string{diffPlaces, diffPolicies, diffPayloads} {
+		if text := diff(got, want); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// diffPlaces compares what a message is called and where it goes.
+func diffPlaces(got, want *queue.Message) string {
 	switch {
 	case got.ID != want.ID:
 		return fmt.Sprintf("ID is %s, want %s", got.ID, want.ID)
@@ -256,22 +266,39 @@ func diffMessages(got, want *queue.Message) string {
 		return fmt.Sprintf("Endpoint is %q, want %q", got.Endpoint, want.Endpoint)
 	case !got.URI.Equal(want.URI):
 		return "URI differs"
-	case got.Format != want.Format || got.ContentType != want.ContentType || got.Text != want.Text:
-		return fmt.Sprintf("Format, ContentType and Text are %q, %q, %v, want %q, %q, %v",
-			got.Format, got.ContentType, got.Text, want.Format, want.ContentType, want.Text)
+	case got.Target != want.Target || !slices.EqualFunc(got.Targets, want.Targets, sameTarget):
+		return fmt.Sprintf("Target is %d of %v, want %d of %v", got.Target, got.Targets, want.Target, want.Targets)
+	default:
+		return ""
+	}
+}
+
+func sameTarget(a, b queue.Target) bool {
+	return a.Lane == b.Lane && a.Endpoint == b.Endpoint && a.URI.Equal(b.URI)
+}
+
+// diffPolicies compares how a message is to be treated.
+func diffPolicies(got, want *queue.Message) string {
+	switch {
 	case got.IdempotencyKey != want.IdempotencyKey || got.Retry != want.Retry:
 		return fmt.Sprintf("IdempotencyKey and Retry are %q, %q, want %q, %q",
 			got.IdempotencyKey, got.Retry, want.IdempotencyKey, want.Retry)
+	case got.Priority != want.Priority || got.OrderingKey != want.OrderingKey || got.MinEvidence != want.MinEvidence:
+		return fmt.Sprintf("Priority, OrderingKey and MinEvidence are %d, %q, %v, want %d, %q, %v",
+			got.Priority, got.OrderingKey, got.MinEvidence, want.Priority, want.OrderingKey, want.MinEvidence)
 	case !near(got.NotBefore, want.NotBefore, precision) || !near(got.ExpiresAt, want.ExpiresAt, precision):
 		return fmt.Sprintf("NotBefore and ExpiresAt are %v, %v, want %v, %v",
 			got.NotBefore, got.ExpiresAt, want.NotBefore, want.ExpiresAt)
 	default:
-		return diffPayloads(got, want)
+		return ""
 	}
 }
 
 func diffPayloads(got, want *queue.Message) string {
 	switch {
+	case got.Format != want.Format || got.ContentType != want.ContentType || got.Text != want.Text:
+		return fmt.Sprintf("Format, ContentType and Text are %q, %q, %v, want %q, %q, %v",
+			got.Format, got.ContentType, got.Text, want.Format, want.ContentType, want.Text)
 	case !bytes.Equal(got.Payload, want.Payload):
 		return fmt.Sprintf("Payload is %q, want %q", got.Payload, want.Payload)
 	case !maps.Equal(got.Metadata, want.Metadata):
