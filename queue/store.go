@@ -48,7 +48,8 @@ type Store interface {
 	// Lease takes up to Max messages from each lane of the request, those due
 	// longest first, for the request's TTL, and appends them to into. Those whose
 	// lease ran out come before the others. It never takes one that is leased,
-	// expired, cancelled, parked or not yet due. For each budget it sets NextAt.
+	// expired, cancelled, parked or not yet due, but for Early. For each budget it
+	// sets NextAt.
 	//
 	// Before that, of those that are due a higher Priority goes first; but after
 	// eight in a row of one priority, while one of a lower is due, one of the next
@@ -162,6 +163,10 @@ type LeaseRequest struct {
 type Budget struct {
 	Lane Lane
 	Max  int // messages
+	// Early takes, where nothing is due, also those that wait for another attempt,
+	// the one due soonest first. It never takes one before its first attempt, nor one
+	// that stands aside in its ordering key.
+	Early bool
 	// NextAt is set by Lease: when the lane has its next message; one that is
 	// leased counts with the end of its lease. Zero: it has none. Not after now: it
 	// has more than Max.
