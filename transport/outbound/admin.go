@@ -134,7 +134,8 @@ func eventOf(r *queue.Record) MessageEvent {
 type Statistics struct {
 	Backlog queue.Backlog `json:"-"`
 	// InFlight counts the attempts under way.
-	InFlight int `json:"in_flight"`
+	InFlight     int               `json:"in_flight"`
+	Destinations DestinationCounts `json:"destinations"`
 	// Transports holds the snapshot of each transport's collector, by its schemes.
 	Transports []TransportStatistics `json:"transports"`
 }
@@ -153,7 +154,7 @@ func (m *Manager) Stats(ctx context.Context) (Statistics, error) {
 	if err != nil {
 		return Statistics{}, fmt.Errorf("count messages: %w", err)
 	}
-	all := Statistics{InFlight: m.sched.inFlight()}
+	all := Statistics{InFlight: m.sched.inFlight(), Destinations: m.sched.countDestinations()}
 	if len(totals) > 0 {
 		all.Backlog = totals[0]
 	}

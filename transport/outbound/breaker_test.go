@@ -3,6 +3,7 @@ package outbound_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,14 +25,14 @@ func longest(d time.Duration) time.Duration { return d + d/5 }
 // failing is a driver that fails with an error until it is cured.
 type failing struct {
 	driver
-	cured bool
+	cured atomic.Bool
 	err   error
 }
 
 func newFailing(err error) *failing {
 	f := &failing{err: err}
 	f.handle = func(context.Context, *outbound.Message) error {
-		if f.cured {
+		if f.cured.Load() {
 			return nil
 		}
 		return f.err
@@ -190,10 +191,10 @@ func TestMessagesWaitForAnOpenBreaker(t *testing.T) {
 func TestRecoveryIsNoThunderingHerd(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := &driver{}
-		cured := false
+		var cured atomic.Bool
 		atOnce := map[int]int{} // by the number of the attempt
 		d.handle = func(context.Context, *outbound.Message) error {
-			if !cured {
+			if !cured.Load() {
 				return fail(transport.Temporary)
 			}
 			d.mu.Lock()
@@ -207,7 +208,7 @@ func TestRecoveryIsNoThunderingHerd(t *testing.T) {
 			f.send("test://host/", nil)
 		}
 		pass(time.Minute)
-		cured = true
+		cured.Store(true)
 		d.mu.Lock()
 		d.most = 0
 		d.mu.Unlock()
@@ -286,7 +287,7 @@ func TestResumeClosesTheBreaker(t *testing.T) {
 			f.send("test://host/", nil)
 		}
 		pass(time.Minute)
-		d.cured = true
+		d.cured.Store(true)
 		began := time.Now()
 		if err := f.ResumeDestination(t.Context(), queue.Lane{Profile: "default", Destination: "test://host/"}); err != nil {
 			t.Fatal(err)
@@ -309,11 +310,11 @@ func TestFailuresAreRememberedWithoutWork(t *testing.T) {
 			f.send("test://host/", nil)
 			pass(longest(time.Hour))
 		}
-		d.cured = true
+		d.cured.Store(true)
 		id := f.send("test://host/", nil)
 		pass(time.Second)
 		f.wantResult(id, queue.Delivered) // the cool-off is over: this is the probe
-		d.cured = false
+		d.cured.Store(false)
 		for range 11 {
 			id = f.send("test://host/", nil)
 			pass(time.Minute)

@@ -103,7 +103,7 @@ func TestFailingForLongPauses(t *testing.T) {
 		f.wantTold("resumed 0")
 		pass(40 * time.Hour) // a new budget
 		f.wantTold("failing 0")
-		d.cured = true
+		d.cured.Store(true)
 		pass(2 * time.Hour)
 		f.wantResult(id, queue.Delivered)
 		f.wantTold("recovered 0")
@@ -123,7 +123,7 @@ func TestRecoveryIsTold(t *testing.T) {
 		}
 		pass(time.Minute)
 		f.wantTold("failing 0")
-		d.cured = true
+		d.cured.Store(true)
 		if err := f.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestRecoveryIsTold(t *testing.T) {
 		if e.Failures < 12 || !e.Since.Equal(began) || e.Error == "" {
 			t.Errorf("the event is %+v", e)
 		}
-		d.cured = false
+		d.cured.Store(false)
 		for range 12 {
 			f.send("test://host/", nil)
 		}
@@ -147,7 +147,7 @@ func TestShortFailingIsNotTold(t *testing.T) {
 		f := start(t, &d.driver, outbound.Options{Retry: retryAtOnce()})
 		f.send("test://host/", nil)
 		pass(8 * time.Second)
-		d.cured = true
+		d.cured.Store(true)
 		if err := f.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math"
 	"time"
-
-	"github.com/outrider-go/outrider/profile"
 )
 
 // Rate bounds how often one destination of one profile is attempted. The zero
@@ -36,23 +34,20 @@ func (r Rate) Validate() error {
 	return nil
 }
 
-// rateOf is the rate of a profile's lanes: its own, else the manager's.
-func (o *Options) rateOf(p *profile.Profile) Rate {
-	if own := p.Limits(); own.RatePerDestination > 0 {
+// rateOf is the rate of a profile's lanes: its own, else the manager's. Where the
+// profile cannot be found, that is for the attempt to say.
+func (m *Manager) rateOf(ctx context.Context, id string) Rate {
+	tenant, err := m.options.Profiles.Lookup(ctx, id)
+	if err != nil {
+		return m.options.LaneRate
+	}
+	if own := tenant.Limits(); own.RatePerDestination > 0 {
 		return Rate{PerSecond: own.RatePerDestination, Burst: own.BurstPerDestination}
 	}
-	return o.LaneRate
+	return m.options.LaneRate
 }
 
-// paceOf finds the pace of a profile's lanes. Where the profile cannot be found,
-// that is for the attempt to say.
-func (m *Manager) paceOf(ctx context.Context, id string) pace {
-	rate := m.options.LaneRate
-	if tenant, err := m.options.Profiles.Lookup(ctx, id); err == nil {
-		rate = m.options.rateOf(tenant)
-	}
-	return rate.pace()
-}
+func (m *Manager) paceOf(ctx context.Context, id string) pace { return m.rateOf(ctx, id).pace() }
 
 // pace is a rate as a lane keeps it. The zero value does not bound.
 //

@@ -27,6 +27,7 @@ type scheduler struct {
 	quiet     int // lanes without work that are remembered
 	news      []laneNews
 	telling   bool // somebody is on the way to tell the news
+	tests     []*testRequest
 	stopped   bool
 
 	// kick tells the clock that its next instant has changed.
@@ -132,6 +133,7 @@ const (
 	taskLease               // ask the store for messages, and come back through leased
 	taskAttempt             // attempt the one in the worker's batch
 	taskTell                // tell the news
+	taskTest                // answer the worker's request
 	taskRelease             // release those in the worker's batch, which waited too long or may not be attempted now
 )
 
@@ -147,19 +149,24 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 	if finished != nil {
 		finished.running--
 		s.learn(finished, &w.finding, now)
+		w.answerTest()
 		s.place(finished, now)
 		if !finished.heldUntil().IsZero() && !finished.ready.empty() {
-			s.searching--
+			s.leaveRing()
 			w.batch = finished.ready.takeAll(w.batch[:0])
 			return nil, taskRelease, 0
 		}
 	}
 	if len(s.news) > 0 && !s.telling {
-		s.searching--
+		s.leaveRing()
 		s.telling = true
 		return nil, taskTell, 0
 	}
 	for !s.stopped {
+		if l := s.takeTest(w); l != nil {
+			s.leaveRing()
+			return l, taskTest, 0
+		}
 		l := s.ring.pop()
 		if l == nil {
 			s.sleep(w)
@@ -191,6 +198,15 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 	}
 	s.searching--
 	return nil, taskStop, 0
+}
+
+// leaveRing has somebody else search the ring, where that is needed: a worker that
+// was awake for it has something else to do.
+func (s *scheduler) leaveRing() {
+	s.searching--
+	if s.ring.count > s.searching {
+		s.wakeOne()
+	}
 }
 
 // sleep parks a worker until it is woken to search.
@@ -359,6 +375,10 @@ func (s *scheduler) stop() []queue.Leased {
 	for len(s.idle) > 0 {
 		s.wakeOne()
 	}
+	for _, request := range s.tests {
+		request.answer <- testAnswer{err: ErrStopped} // has room
+	}
+	s.tests = nil
 	return held
 }
 

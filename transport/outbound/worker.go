@@ -29,6 +29,7 @@ const (
 type worker struct {
 	m    *Manager
 	wake chan struct{} // the scheduler's; has room for one
+	test *testRequest  // the scheduler's, for taskTest; nil: none
 
 	context  attemptContext
 	batch    []queue.Leased // as leased; the first is what it attempts
@@ -37,7 +38,8 @@ type worker struct {
 	budgets  [1]queue.Budget
 	outcomes [1]queue.Outcome
 	log      queue.Attempt
-	finding  finding // of its latest attempt
+	finding  finding    // of its latest attempt
+	answer   testAnswer // for test
 }
 
 func newWorker(m *Manager) *worker {
@@ -59,6 +61,8 @@ func (w *worker) run() {
 			w.m.release(w.batch)
 			clear(w.batch)
 			now = time.Now()
+		case taskTest:
+			now, finished = w.makeTest(l), l
 		case taskTell:
 			w.m.tellLanes()
 			now = time.Now()
@@ -82,9 +86,7 @@ func (w *worker) forget() {
 func (w *worker) lease(l *lane, most int) bool {
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: most}
 	from := supply{pace: w.m.paceOf(w.m.base, l.key.Profile)}
-	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
-		Owner: w.m.options.Owner, TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
-	}, w.batch[:0])
+	leased, err := w.askStore()
 	now := time.Now()
 	if err != nil {
 		if w.m.base.Err() == nil {
@@ -102,6 +104,13 @@ func (w *worker) lease(l *lane, most int) bool {
 	clear(leased[1:])
 	w.batch = leased[:1]
 	return true
+}
+
+// askStore leases messages for the worker's budget.
+func (w *worker) askStore() ([]queue.Leased, error) {
+	return w.m.store.Lease(w.m.base, queue.LeaseRequest{
+		Owner: w.m.options.Owner, TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
+	}, w.batch[:0])
 }
 
 // attempt makes one attempt for the worker's message, records the outcome, and
