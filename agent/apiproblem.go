@@ -92,6 +92,7 @@ func problemOf(err error) *problemError {
 		{outbound.ErrQueueFull, kindQueueFull, "nothing was kept: try again when messages have been delivered"},
 		{outbound.ErrStopped, kindStopping, "the agent is shutting down: try again when it is back"},
 		{queue.ErrClosed, kindStopping, "the agent is shutting down: try again when it is back"},
+		{outbound.ErrNothingWaits, kindConflict, "no message waits for an attempt at this destination: send one, and test again"},
 		{queue.ErrNotFound, kindNotFound, "there is no message with this id"},
 		{queue.ErrStoreFull, kindStoreFull, "nothing was kept: the store has no room for more messages, dead ones included"},
 		{context.Canceled, kindTimeout, "the request was given up"},

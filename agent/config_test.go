@@ -50,6 +50,14 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+func TestFailureBudgetNever(t *testing.T) {
+	t.Parallel()
+	config, err := LoadConfig(Sources{Env: []string{"OUTRIDER_FAILURE_BUDGET=never"}})
+	if err != nil || config.FailureBudget >= 0 {
+		t.Errorf("got %v, %v, want no limit", config.FailureBudget, err)
+	}
+}
+
 func TestLoadConfigReadsEveryKey(t *testing.T) {
 	t.Parallel()
 	tokenFile := writeFile(t, "token", "from-file\n")
@@ -206,7 +214,6 @@ shutdown_timeout: 0s
 		},
 		{name: "less than one a day", flags: map[string]any{"lane_rate.per_second": "1e-9"}, want: []string{"lane_rate.per_second: rate: want at least"}},
 		{name: "burst without a rate", flags: map[string]any{"lane_rate.burst": "2"}, want: []string{"lane_rate.per_second: "}},
-		{name: "no limit to failing", file: "failure_budget: never\nworkers: x\n", want: []string{"workers: "}},
 		{name: "cool-offs", flags: map[string]any{"breaker.max_cool_off": "1s"}, want: []string{"breaker.max_cool_off: is shorter"}},
 		{name: "open to the world", flags: map[string]any{"api.listen": ":8480"}, want: []string{"api.token: is missing"}},
 		{name: "open to the network", flags: map[string]any{"api.listen": "192.0.2.1:8480"}, want: []string{"api.token: is missing"}},

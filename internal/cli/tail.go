@@ -49,6 +49,8 @@ type happened struct {
 	Transport   string    `json:"transport"`
 	Schemes     []string  `json:"schemes"`
 	Destination string    `json:"destination"`
+	Percent     int       `json:"percent"`
+	Failures    int       `json:"failures"`
 	PausedUntil time.Time `json:"paused_until"`
 	Reason      string    `json:"reason"`
 	Lost        uint64    `json:"count"`
@@ -77,6 +79,12 @@ func (h *happened) details(now time.Time) string {
 	if h.Attempt > 0 {
 		parts = append([]string{"attempt " + strconv.Itoa(h.Attempt)}, parts...)
 	}
+	if h.Failures > 0 {
+		parts = append(parts, count(int64(h.Failures), "failure")+" in a row")
+	}
+	if h.Percent > 0 {
+		parts = append(parts, fmt.Sprintf("%d %% of the failure budget", h.Percent))
+	}
 	if h.LatencyMS > 0 {
 		parts = append(parts, h.Evidence.String(), milliseconds(h.LatencyMS))
 	}
@@ -103,11 +111,11 @@ func eventName(topic string) string {
 // eventPaint is the colour of an event, nothing for those that are as expected.
 func eventPaint(s style, name string) func(string) string {
 	switch name {
-	case "delivered":
+	case "delivered", "destination::recovered":
 		return s.green
 	case "dead", "undeliverable":
 		return s.red
-	case "attempt_failed", "retrying", "expired", "cancelled", "destination::paused", "dropped":
+	case "attempt_failed", "retrying", "expired", "cancelled", "destination::paused", "destination::failing", "dropped":
 		return s.yellow
 	default:
 		return func(text string) string { return text }
