@@ -16,6 +16,7 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/memqueue"
+	"github.com/outrider-go/outrider/queue/sqlitequeue"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 )
@@ -27,8 +28,9 @@ const hardStopWait = 5 * time.Second
 type Options struct {
 	// Logger. Default: none.
 	Logger *zap.Logger
-	// Store keeps the messages. It stays the caller's, to be closed after Stop.
-	// Default: one in memory, which the agent closes.
+	// Store keeps the messages. It stays the caller's, to be opened before Start and
+	// closed after Stop. Default: one in the config's directory, or in memory, which
+	// the agent opens and closes.
 	Store queue.Store
 }
 
@@ -38,6 +40,7 @@ type Agent struct {
 	log      *zap.Logger
 	store    queue.Store
 	ownStore bool
+	disk     *sqlitequeue.Store // the store, where it is on disk and the agent's own
 	events   *event.Bus
 	profiles *profile.Static
 	manager  *outbound.Manager
@@ -102,15 +105,28 @@ func (c Config) profiles() map[string]profile.Options {
 	return all
 }
 
-// openStore chooses the store. The one in memory has no limits of its own: the
-// manager bounds what waits, and Retain what is kept, so that messages that are
-// kept never keep others out.
-func (a *Agent) openStore() error {
+// openStore chooses the store. It has no limits of its own: the manager bounds
+// what waits, and Retain what is kept, so that messages that are kept never keep
+// others out.
+func (a *Agent) openStore() (err error) {
 	if a.store != nil {
 		return nil
 	}
-	store, err := memqueue.New(memqueue.Options{})
-	a.store, a.ownStore = store, true
+	a.ownStore = true
+	if a.config.Memory {
+		a.store, err = memqueue.New(memqueue.Options{KeyLifetime: a.config.IdempotencyLifetime})
+		return err
+	}
+	if a.config.Dir == "" {
+		if a.config.Dir, err = DefaultDir(); err != nil {
+			return err
+		}
+	}
+	a.disk, err = sqlitequeue.New(a.config.Dir, sqlitequeue.Options{
+		KeyLifetime: a.config.IdempotencyLifetime,
+		OnFault:     func(err error) { a.log.Error("the queue's disk", zap.Error(err)) },
+	})
+	a.store = a.disk
 	return err
 }
 
@@ -162,12 +178,25 @@ func (a *Agent) Start(ctx context.Context) error {
 	if a.started.Load() {
 		return errors.New("start agent: it has been started before")
 	}
-	if err := a.prepare(); err != nil {
+	if err := a.prepare(ctx); err != nil {
 		return fmt.Errorf("start agent: %w", err)
 	}
+	if err := a.begin(ctx); err != nil {
+		return errors.Join(fmt.Errorf("start agent: %w", err), a.closeStore(ctx))
+	}
+	a.started.Store(true)
+	if a.api != nil {
+		a.api.serve()
+	}
+	a.log.Info("agent started", zap.String("api", a.Addr()), zap.String("queue", a.place()), zap.Strings("schemes", a.manager.Schemes()))
+	return nil
+}
+
+// begin starts what the agent is made of.
+func (a *Agent) begin(ctx context.Context) error {
 	if a.api != nil { // a port that is taken is found out before anything is delivered
 		if err := a.api.listen(ctx); err != nil {
-			return fmt.Errorf("start agent: %w", err)
+			return err
 		}
 	}
 	base, halt := context.WithCancel(ctx)
@@ -176,32 +205,40 @@ func (a *Agent) Start(ctx context.Context) error {
 		if a.api != nil {
 			err = errors.Join(err, a.api.stop(ctx))
 		}
-		return fmt.Errorf("start agent: %w", err)
+		return err
 	}
 	a.halt = halt
-	a.started.Store(true)
-	if a.api != nil {
-		a.api.serve()
-	}
-	a.log.Info("agent started", zap.String("api", a.Addr()), zap.Strings("schemes", a.manager.Schemes()))
 	return nil
 }
 
-// prepare makes the directory and warns of what an operator should know.
-func (a *Agent) prepare() error {
+// place says where the queue is.
+func (a *Agent) place() string {
+	switch {
+	case a.disk != nil:
+		return a.config.Dir
+	case a.ownStore:
+		return "memory"
+	default:
+		return "the caller's"
+	}
+}
+
+// prepare opens the store and warns of what an operator should know.
+func (a *Agent) prepare(ctx context.Context) error {
 	if a.config.AllowPrivate {
 		a.log.Warn("allow_private is on: the default profile may reach every address, this machine and its network included. " +
 			"Do not use it where others can send messages")
 	}
-	if a.config.Dir != "" {
-		if err := checkDir(a.config.Dir); err != nil {
-			return err
-		}
-	}
 	if !a.store.Capabilities().Durable {
-		a.log.Warn("queue is in memory: messages are lost when the process ends", zap.String("dir", a.config.Dir))
+		a.log.Warn("queue is in memory: messages are lost when the process ends")
 	}
-	return nil
+	if a.disk == nil {
+		return nil
+	}
+	if err := checkDir(a.config.Dir); err != nil {
+		return err
+	}
+	return a.disk.Open(ctx)
 }
 
 // Stop refuses new messages and lets the attempts under way end, for at most the
@@ -266,7 +303,10 @@ func (a *Agent) closeStore(ctx context.Context) error {
 		return nil
 	}
 	a.closed = true
-	return a.store.Close(ctx)
+	if err := a.store.Close(ctx); !errors.Is(err, queue.ErrClosed) { // it is when it was never opened
+		return err
+	}
+	return nil
 }
 
 // Manager returns the manager, to register transports with and to send through.
@@ -292,5 +332,8 @@ func (a *Agent) Ready() error {
 	if !a.started.Load() {
 		return errors.New("agent is not started")
 	}
-	return a.manager.Ready()
+	if err := a.manager.Ready(); err != nil {
+		return err
+	}
+	return a.store.Health()
 }

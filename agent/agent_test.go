@@ -24,7 +24,7 @@ import (
 
 func TestStopBeforeStart(t *testing.T) {
 	t.Parallel()
-	a, err := New(Config{API: APIConfig{Listen: "127.0.0.1:0"}}, Options{})
+	a, err := New(Config{Memory: true, API: APIConfig{Listen: "127.0.0.1:0"}}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestStartTwice(t *testing.T) {
 
 func TestWithoutAPI(t *testing.T) {
 	t.Parallel()
-	a, err := New(Config{API: APIConfig{Listen: ListenOff}}, Options{})
+	a, err := New(Config{Memory: true, API: APIConfig{Listen: ListenOff}}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +100,8 @@ func TestStartFails(t *testing.T) {
 		setUp  func(*Agent) error
 		want   string
 	}{
-		{"port taken", Config{API: APIConfig{Listen: taken.Addr().String()}}, nil, "api.listen: "},
-		{"transport", Config{API: APIConfig{Listen: "127.0.0.1:0"}}, func(a *Agent) error { return a.Manager().Register(&failing{}) }, "no luck"},
+		{"port taken", Config{Memory: true, API: APIConfig{Listen: taken.Addr().String()}}, nil, "api.listen: "},
+		{"transport", Config{Memory: true, API: APIConfig{Listen: "127.0.0.1:0"}}, func(a *Agent) error { return a.Manager().Register(&failing{}) }, "no luck"},
 		{"directory is a file", Config{Dir: writeFile(t, "file", "x"), API: APIConfig{Listen: ListenOff}}, nil, "dir: "},
 		{"directory is open", Config{Dir: open, API: APIConfig{Listen: ListenOff}}, nil, "chmod 700"},
 	} {
@@ -135,10 +135,66 @@ func TestDirectoryAndWarnings(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("directory: %v %v", info, err)
 	}
+	m := start(t, func(c *Config) { c.Memory = true })
 	for _, want := range []string{"allow_private is on", "queue is in memory", "agent started"} {
-		if b.logs.FilterMessageSnippet(want).Len() != 1 {
+		if m.logs.FilterMessageSnippet(want).Len() != 1 {
 			t.Errorf("%q is not in the log", want)
 		}
+	}
+	if b.logs.FilterMessageSnippet("queue is in memory").Len() != 0 {
+		t.Error("a queue on disk is said to be in memory")
+	}
+}
+
+// TestQueueOutlivesTheAgent: what one agent has not delivered, the next one in the
+// same directory does; and two at once cannot have it.
+func TestQueueOutlivesTheAgent(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "queue")
+	config := Config{Dir: dir, AllowPrivate: true, API: APIConfig{Listen: ListenOff}, Retry: "attempts=9,base=1ms"}
+	down, err := New(config, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := down.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := New(config, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Start(t.Context()); !errors.Is(err, queue.ErrLocked) {
+		t.Errorf("a second agent in the directory: %v, want ErrLocked", err)
+	}
+	got := make(chan string, 1)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("Message-Id") }))
+	defer receiver.Close()
+	endpoint, err := transport.ParseEndpoint(receiver.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := down.Manager().Send(t.Context(), outbound.Message{Endpoint: endpoint, NotBefore: time.Now().Add(100 * time.Millisecond)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := down.Stop(t.Context()); err != nil || left.Messages != 1 {
+		t.Fatalf("stop: %+v, %v, want that one message is left", left, err)
+	}
+	up, err := New(config, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := up.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if id := <-got; id != accepted.ID.String() {
+		t.Errorf("message %s arrived, want %s", id, accepted.ID)
+	}
+	if err := up.Manager().Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if left, err := up.Stop(t.Context()); err != nil || left.Messages != 0 {
+		t.Errorf("stop: %+v, %v", left, err)
 	}
 }
 
@@ -154,7 +210,7 @@ func TestStoreOfTheCaller(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Config{API: APIConfig{Listen: ListenOff}, AllowPrivate: true}, Options{Store: lasting{store}})
+	a, err := New(Config{Memory: true, API: APIConfig{Listen: ListenOff}, AllowPrivate: true}, Options{Store: lasting{store}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +235,7 @@ func TestStoreOfTheCaller(t *testing.T) {
 
 func TestProfiles(t *testing.T) {
 	t.Parallel()
-	a, err := New(Config{AllowPrivate: true, Profiles: map[string]profile.Options{
+	a, err := New(Config{Memory: true, AllowPrivate: true, Profiles: map[string]profile.Options{
 		"default": {Name: "House"}, "tenant": {Settings: map[string]string{"k": "v"}},
 	}}, Options{})
 	if err != nil {
@@ -261,7 +317,7 @@ func TestStopCutsShort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Config{API: APIConfig{Listen: ListenOff}, AllowPrivate: true, ShutdownTimeout: 50 * time.Millisecond}, Options{Store: store})
+	a, err := New(Config{Memory: true, API: APIConfig{Listen: ListenOff}, AllowPrivate: true, ShutdownTimeout: 50 * time.Millisecond}, Options{Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,7 +471,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	request := func(endpoint string) SendRequest {
 		return SendRequest{
 			Endpoint: endpoint, Payload: new(canary), Metadata: map[string]string{"X-Secret": canary},
-			IdempotencyKey: "", Retry: "none",
+			IdempotencyKey: "", Retry: "none", Alternates: []string{endpoint + "-also"},
 		}
 	}
 	var said []string
@@ -443,6 +499,10 @@ func TestSecretsStaySecret(t *testing.T) {
 		func(r *SendRequest) { r.Endpoint = "http://user:" + canary + "@host:" + canary },
 		func(r *SendRequest) { r.Endpoint = "gopher://user:" + canary + "@host/" },
 		func(r *SendRequest) { r.Endpoint = endpoint("http://127.0.0.1:0", "/") },
+		func(r *SendRequest) { r.Alternates = []string{"http://user:" + canary + "@host:" + canary} },
+		func(r *SendRequest) { r.Alternates = []string{"gopher://user:" + canary + "@host/"} },
+		func(r *SendRequest) { r.Alternates = []string{endpoint("http://127.0.0.1:0", "/")} },
+		func(r *SendRequest) { r.Alternates = []string{r.Endpoint} },
 		func(r *SendRequest) { r.Metadata["Host"] = canary },
 		func(r *SendRequest) { r.Metadata["X-Bad"] = canary + "\n" },
 		func(r *SendRequest) { r.WireFormat = "json"; r.Payload = new("{" + canary) },

@@ -73,6 +73,8 @@ func memberError(name string, target any, err error) error {
 	switch target.(type) {
 	case *[]byte:
 		return fieldError(name, "want text in base64")
+	case *[]string:
+		return fieldError(name, "want a list of text")
 	case *time.Time:
 		return fieldError(name, "want a time such as 2026-01-31T15:04:05Z")
 	case *textMap:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
 )
 
 // get answers with one message and its attempts.
@@ -35,7 +36,7 @@ func (s *api) get(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := viewOf(&record)
-	view.Attempts = attemptsOf(attempts)
+	view.Attempts = attemptsOf(&record, attempts)
 	if withPayload {
 		showPayload(&view, &record)
 		showResponses(view.Attempts, attempts)
@@ -147,22 +148,34 @@ func pageOf(page queue.Page) MessagePage {
 }
 
 func viewOf(r *queue.Record) MessageView {
-	return MessageView{
+	view := MessageView{
 		ID: r.ID, Status: r.Status, State: r.State, Result: r.Result, Evidence: r.Evidence,
 		Endpoint: r.Endpoint, Profile: r.Lane.Profile, WireFormat: r.Format, ContentType: r.ContentType,
 		Bytes: r.Bytes, AttemptsMade: r.Attempts, Replays: r.Replays,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, NextAttemptAt: r.NextAt, ExpiresAt: r.ExpiresAt,
-		LastError: r.LastError,
+		LastError: r.LastError, Priority: r.Priority, OrderingKey: r.OrderingKey, MinEvidence: r.MinEvidence,
 	}
+	if r.SkipBlocked {
+		view.OnBlocked = outbound.BlockedSkip
+	}
+	for i := range r.Targets {
+		if i != r.Target {
+			view.Alternates = append(view.Alternates, r.Targets[i].Endpoint)
+		}
+	}
+	return view
 }
 
-func attemptsOf(attempts []queue.Attempt) []AttemptView {
+func attemptsOf(r *queue.Record, attempts []queue.Attempt) []AttemptView {
 	views := make([]AttemptView, len(attempts))
 	for i := range attempts {
 		a := &attempts[i]
 		views[i] = AttemptView{
 			N: a.N, StartedAt: a.StartedAt, DurationMS: float64(a.Duration) / float64(time.Millisecond),
 			Class: a.Class, Code: a.Code, Error: a.Error, Note: a.Note, Evidence: a.Evidence,
+		}
+		if a.Target >= 0 && a.Target < len(r.Targets) {
+			views[i].Endpoint = r.Targets[a.Target].Endpoint
 		}
 	}
 	return views

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,6 +32,7 @@ var (
 	kindConflict     = kind{http.StatusConflict, "conflict", "Not possible in this state"}
 	kindTooLarge     = kind{http.StatusRequestEntityTooLarge, "too-large", "Body too large"}
 	kindMediaType    = kind{http.StatusUnsupportedMediaType, "unsupported-media-type", "Unsupported media type"}
+	kindQuota        = kind{http.StatusTooManyRequests, "quota-exceeded", "Quota exceeded"}
 	kindInternal     = kind{http.StatusInternalServerError, "internal", "Internal error"}
 	kindQueueFull    = kind{http.StatusServiceUnavailable, "queue-full", "Queue is full"}
 	kindStopping     = kind{http.StatusServiceUnavailable, "stopping", "Shutting down"}
@@ -43,6 +45,7 @@ type problemError struct {
 	detail string
 	field  string
 	line   int
+	after  time.Duration // when to try again; 0: never, or nobody knows
 }
 
 func (e *problemError) Error() string { return e.detail }
@@ -84,6 +87,9 @@ func problemOf(err error) *problemError {
 		p.field = field.Field
 		return p
 	}
+	if quota, ok := errors.AsType[*outbound.QuotaError](err); ok {
+		return quotaProblem(quota)
+	}
 	for _, known := range []struct {
 		err    error
 		kind   kind
@@ -99,10 +105,25 @@ func problemOf(err error) *problemError {
 		{context.DeadlineExceeded, kindTimeout, "the request took too long"},
 	} {
 		if errors.Is(err, known.err) {
-			return problem(known.kind, "%s", known.detail)
+			p := problem(known.kind, "%s", known.detail)
+			if known.kind == kindQueueFull {
+				p.after = time.Second
+			}
+			return p
 		}
 	}
 	return problem(kindInternal, "see the log of the agent")
+}
+
+// quotaProblem says which limit of the profile is exceeded. A batch that is too
+// large for a burst never fits.
+func quotaProblem(quota *outbound.QuotaError) *problemError {
+	if quota.Limit == "burst" {
+		return problem(kindTooLarge, "%v", quota)
+	}
+	p := problem(kindQuota, "%v", quota)
+	p.after = max(quota.RetryAfter, time.Second)
+	return p
 }
 
 // fail answers a request with its error.
@@ -118,8 +139,9 @@ func (s *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // a client that keeps sending meets open's deadline
 		}
 	}
-	if p.kind == kindQueueFull {
-		w.Header().Set("Retry-After", "1")
+	if p.after > 0 {
+		seconds := (p.after + time.Second - 1) / time.Second
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.status)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
-	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -141,33 +140,58 @@ func (s *api) tooLarge() error {
 // decodeSendRequest reads a request to send.
 func decodeSendRequest(body []byte) (request SendRequest, err error) {
 	err = decodeObject(body, func(name string) any {
-		switch name {
-		case "endpoint":
-			return &request.Endpoint
-		case "payload":
-			return &request.Payload
-		case "payload_base64":
-			return &request.PayloadBase64
-		case "content_type":
-			return &request.ContentType
-		case "metadata":
-			return (*textMap)(&request.Metadata)
-		case "profile":
-			return &request.Profile
-		case "wire_format":
-			return &request.WireFormat
-		case "idempotency_key":
-			return &request.IdempotencyKey
-		case "not_before":
-			return &request.NotBefore
-		case "expires_in":
-			return &request.ExpiresIn
-		case "retry":
-			return &request.Retry
+		if target := request.content(name); target != nil {
+			return target
 		}
-		return nil
+		return request.delivery(name)
 	})
 	return request, err
+}
+
+// content returns the field with that name, of those about what is sent.
+func (r *SendRequest) content(name string) any {
+	switch name {
+	case "endpoint":
+		return &r.Endpoint
+	case "alternates":
+		return &r.Alternates
+	case "payload":
+		return &r.Payload
+	case "payload_base64":
+		return &r.PayloadBase64
+	case "content_type":
+		return &r.ContentType
+	case "metadata":
+		return (*textMap)(&r.Metadata)
+	case "profile":
+		return &r.Profile
+	case "wire_format":
+		return &r.WireFormat
+	}
+	return nil
+}
+
+// delivery returns the field with that name, of those about how it is delivered.
+func (r *SendRequest) delivery(name string) any {
+	switch name {
+	case "idempotency_key":
+		return &r.IdempotencyKey
+	case "not_before":
+		return &r.NotBefore
+	case "expires_in":
+		return &r.ExpiresIn
+	case "retry":
+		return &r.Retry
+	case "priority":
+		return &r.Priority
+	case "ordering_key":
+		return &r.OrderingKey
+	case "on_blocked":
+		return &r.OnBlocked
+	case "min_evidence":
+		return &r.MinEvidence
+	}
+	return nil
 }
 
 // message reads a message from a request's body, or from a line of a batch.
@@ -179,8 +203,9 @@ func (s *api) message(ctx context.Context, body []byte, now time.Time) (outbound
 	message := outbound.Message{
 		ContentType: request.ContentType, Metadata: request.Metadata,
 		WireFormat: request.WireFormat, IdempotencyKey: request.IdempotencyKey, NotBefore: request.NotBefore,
+		OrderingKey: request.OrderingKey, OnBlocked: outbound.OnBlocked(request.OnBlocked),
 	}
-	for _, fill := range []func(*SendRequest, *outbound.Message) error{setPayload, setEndpoint, setRetry} {
+	for _, fill := range []func(*SendRequest, *outbound.Message) error{setPayload, setEndpoints, setRetry, setWords} {
 		if err := fill(&request, &message); err != nil {
 			return outbound.Message{}, err
 		}
@@ -194,46 +219,6 @@ func (s *api) message(ctx context.Context, body []byte, now time.Time) (outbound
 	}
 	message.Profile, err = s.profile(ctx, request.Profile)
 	return message, err
-}
-
-func setPayload(request *SendRequest, message *outbound.Message) error {
-	switch {
-	case request.Payload != nil && request.PayloadBase64 != nil:
-		return fieldError("payload_base64", "payload is given too: send one of them")
-	case request.Payload != nil:
-		message.Payload, message.Text = []byte(*request.Payload), true
-	case request.PayloadBase64 != nil:
-		message.Payload = request.PayloadBase64
-	default:
-		return fieldError("payload", `is missing: give payload or payload_base64; "" is an empty one`)
-	}
-	return nil
-}
-
-func setEndpoint(request *SendRequest, message *outbound.Message) (err error) {
-	message.Endpoint, err = readEndpoint("endpoint", request.Endpoint)
-	return err
-}
-
-// readEndpoint parses an endpoint that stands in a field.
-func readEndpoint(field, text string) (transport.Endpoint, error) {
-	endpoint, err := transport.ParseEndpoint(text)
-	if fault, ok := errors.AsType[*transport.EndpointError](err); ok {
-		return endpoint, fieldError(field, "%s", fault.Reason)
-	}
-	return endpoint, err
-}
-
-func setRetry(request *SendRequest, message *outbound.Message) error {
-	if request.Retry == "" {
-		return nil
-	}
-	policy, err := outbound.ParseRetryPolicy(request.Retry)
-	if err != nil {
-		return fieldError("retry", "%w", err)
-	}
-	message.Retry = &policy
-	return nil
 }
 
 // profile returns the profile of that id; empty is the default one.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,9 +27,27 @@ import (
 const (
 	DefaultListen          = "127.0.0.1:8480"
 	DefaultShutdownTimeout = 30 * time.Second
+	DefaultIdempotency     = 24 * time.Hour
 	DefaultLogLevel        = "info"
 	DefaultLogFormat       = "json"
 )
+
+// DefaultDir is where an agent keeps its queue where it is not told: what systemd
+// gives a service as its state directory, or outrider in the user's directory for
+// state (https://specifications.freedesktop.org/basedir-spec/).
+func DefaultDir() (string, error) {
+	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
+		return dir, nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "outrider"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", &KeyError{"dir", fmt.Errorf("is missing, and there is no default: %w", err)}
+	}
+	return filepath.Join(home, ".local", "state", "outrider"), nil
+}
 
 // ListenOff is the api.listen of an agent that has no HTTP API.
 const ListenOff = "off"
@@ -36,8 +56,11 @@ const ListenOff = "off"
 // defaults; [LoadConfig] fills one from a file, the environment and flags. The
 // comments name the key of each field.
 type Config struct {
-	// Dir is where the agent keeps files (dir). Default: none.
+	// Dir is where the agent keeps the queue (dir). Default: DefaultDir.
 	Dir string
+	// Memory keeps the queue in memory, to be lost with the process (memory).
+	// Default: in Dir.
+	Memory bool
 	// API is how the HTTP API is served (api.*).
 	API APIConfig
 	// AllowPrivate lets the default profile reach addresses that are not public
@@ -77,6 +100,10 @@ type Config struct {
 	// retain.<result>.count and, but for delivered ones, which have no payload any
 	// more, retain.<result>.bytes). Default: outbound.DefaultRetain.
 	Retain map[queue.Result]outbound.Retain
+	// IdempotencyLifetime is how long an idempotency key is known after its message
+	// was accepted, unless the message is no longer kept before that
+	// (idempotency_lifetime). It is the agent's own store's. Default: 24 h.
+	IdempotencyLifetime time.Duration
 	// TopicPrefix begins every event topic (topic_prefix). Default: empty.
 	TopicPrefix string
 	// ShutdownTimeout is how long Stop lets attempts go on before it cuts them
@@ -137,6 +164,9 @@ func (c Config) withDefaults() Config {
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = DefaultShutdownTimeout
 	}
+	if c.IdempotencyLifetime == 0 {
+		c.IdempotencyLifetime = DefaultIdempotency
+	}
 	if c.MaxMessages == 0 {
 		c.MaxMessages = outbound.DefaultMaxMessages
 	}
@@ -190,6 +220,7 @@ func (c Config) validateNumbers() (faults []error) {
 		{"max_messages", c.MaxMessages},
 		{"max_bytes", c.MaxBytes},
 		{"max_message_bytes", c.MaxMessageBytes},
+		{"idempotency_lifetime", int64(c.IdempotencyLifetime)},
 		{"shutdown_timeout", int64(c.ShutdownTimeout)},
 		{"lane_rate.burst", int64(c.LaneRate.Burst)},
 		{"breaker.failures", int64(c.Breaker.Failures)},

@@ -43,7 +43,8 @@ func TestPrecedence(t *testing.T) {
 		API: APIConfig{Listen: DefaultListen}, AllowPrivate: true,
 		Workers: 10, LaneConcurrency: 21, AttemptTimeout: 32 * time.Second, Retry: "standard",
 		MaxMessages: outbound.DefaultMaxMessages, MaxBytes: outbound.DefaultMaxBytes, MaxMessageBytes: outbound.DefaultMaxMessageBytes,
-		ShutdownTimeout: DefaultShutdownTimeout, Log: LogConfig{Level: "warn", Format: "json"},
+		IdempotencyLifetime: DefaultIdempotency,
+		ShutdownTimeout:     DefaultShutdownTimeout, Log: LogConfig{Level: "warn", Format: "json"},
 	}
 	if !reflect.DeepEqual(config, want) {
 		t.Errorf("got  %+v\nwant %+v", config, want)
@@ -77,6 +78,7 @@ retry: exponential,attempts=3
 max_messages: 100
 max_bytes: 1GiB
 max_message_bytes: 64 KiB
+idempotency_lifetime: 2h
 shutdown_timeout: 1m
 topic_prefix: "acme::"
 log: {level: debug, format: console}
@@ -98,9 +100,10 @@ profiles:
       allow_ports: 443
       proxy: http://user:pass@proxy.example:3128
     tls: {server_name: inner.example}
-    limits: {max_message_bytes: 1MiB, rate_per_destination: 2, burst_per_destination: 3}
+    limits: {max_message_bytes: 1MiB, rate_per_destination: 2, burst_per_destination: 3, max_messages: 5, max_bytes: 6MiB, max_destinations: 7, max_rate: 0.5, burst: 8}
     retry: none
     wire_format: json
+    min_evidence: acknowledged
   empty:
 `)
 	config, err := LoadConfig(Sources{File: file, Env: []string{"API_TOKEN=from-env"}})
@@ -119,7 +122,8 @@ profiles:
 		Breaker:       outbound.Breaker{Failures: 4, CoolOff: 6 * time.Second, MaxCoolOff: 7 * time.Minute, Disabled: true},
 		FailureBudget: 36 * time.Hour,
 		MaxMessages:   100, MaxBytes: 1 << 30, MaxMessageBytes: 64 << 10, Retain: retain, TopicPrefix: "acme::",
-		ShutdownTimeout: time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
+		IdempotencyLifetime: 2 * time.Hour,
+		ShutdownTimeout:     time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
 		Profiles: map[string]profile.Options{
 			"tenant.one:2": {
@@ -130,8 +134,11 @@ profiles:
 					AllowNetworks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
 					AllowPorts:    []uint16{443}, Proxy: transport.NewSecret("http://user:pass@proxy.example:3128"),
 				},
-				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{MaxMessageBytes: 1 << 20, RatePerDestination: 2, BurstPerDestination: 3},
-				Retry: "none", WireFormat: "json",
+				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{
+					MaxMessageBytes: 1 << 20, MaxMessages: 5, MaxBytes: 6 << 20, MaxDestinations: 7, MaxRate: 0.5, Burst: 8,
+					RatePerDestination: 2, BurstPerDestination: 3,
+				},
+				Retry: "none", WireFormat: "json", MinEvidence: transport.Acknowledged,
 			},
 			"empty": {},
 		},
@@ -198,7 +205,7 @@ shutdown_timeout: 0s
 				"retry: ", "topic_prefix: want text: write it in quotes", "log.level: ", "log.format: ",
 				"http.message_id_header: ", "http.user_agent: ", "http.max_idle_conns: want a whole number",
 				"retain.dead.age: want a duration", "retain.dead.count: want a whole number",
-				"lane_rate.per_second: want a number above zero", "lane_rate.burst: want a whole number",
+				"lane_rate.per_second: want a number per second above zero", "lane_rate.burst: want a whole number",
 				"breaker.failures: want a whole number", "breaker.cool_off: want a duration", "breaker.max_cool_off: want a duration",
 				"breaker.disabled: want true", "failure_budget: want a duration such as 120h, or never",
 				"retain.dead.bytes: want a number of bytes", "retain.delivered.bytes: is unknown", "shutdown_timeout: want a duration",

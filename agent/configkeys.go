@@ -40,6 +40,7 @@ var results = []queue.Result{queue.Delivered, queue.Dead, queue.Expired, queue.C
 func configKeys(s secretReader) []key[Config] {
 	keys := []key[Config]{
 		keyOf("dir", readText, func(c *Config) *string { return &c.Dir }),
+		keyOf("memory", readBool, func(c *Config) *bool { return &c.Memory }),
 		keyOf("api.listen", readText, func(c *Config) *string { return &c.API.Listen }),
 		keyOf("api.token", s.read, func(c *Config) *transport.Secret { return &c.API.Token }),
 		keyOf("api.token_file", s.readFile, func(c *Config) *transport.Secret { return &c.API.Token }),
@@ -58,6 +59,7 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("max_messages", readCount[int64], func(c *Config) *int64 { return &c.MaxMessages }),
 		keyOf("max_bytes", readBytes, func(c *Config) *int64 { return &c.MaxBytes }),
 		keyOf("max_message_bytes", readBytes, func(c *Config) *int64 { return &c.MaxMessageBytes }),
+		keyOf("idempotency_lifetime", readWait, func(c *Config) *time.Duration { return &c.IdempotencyLifetime }),
 		keyOf("shutdown_timeout", readWait, func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
 		keyOf("topic_prefix", readText, func(c *Config) *string { return &c.TopicPrefix }),
 		keyOf("log.level", readText, func(c *Config) *string { return &c.Log.Level }),
@@ -113,8 +115,14 @@ func profileKeys(s secretReader) []key[profile.Options] {
 		keyOf("limits.max_message_bytes", readBytes, func(o *profile.Options) *int64 { return &o.Limits.MaxMessageBytes }),
 		keyOf("limits.rate_per_destination", readRate, func(o *profile.Options) *float64 { return &o.Limits.RatePerDestination }),
 		keyOf("limits.burst_per_destination", readCount[int], func(o *profile.Options) *int { return &o.Limits.BurstPerDestination }),
+		keyOf("limits.max_messages", readCount[int64], func(o *profile.Options) *int64 { return &o.Limits.MaxMessages }),
+		keyOf("limits.max_bytes", readBytes, func(o *profile.Options) *int64 { return &o.Limits.MaxBytes }),
+		keyOf("limits.max_destinations", readCount[int64], func(o *profile.Options) *int64 { return &o.Limits.MaxDestinations }),
+		keyOf("limits.max_rate", readRate, func(o *profile.Options) *float64 { return &o.Limits.MaxRate }),
+		keyOf("limits.burst", readCount[int64], func(o *profile.Options) *int64 { return &o.Limits.Burst }),
 		keyOf("retry", readText, func(o *profile.Options) *string { return &o.Retry }),
 		keyOf("wire_format", readText, func(o *profile.Options) *string { return &o.WireFormat }),
+		keyOf("min_evidence", readEvidence, func(o *profile.Options) *transport.Evidence { return &o.MinEvidence }),
 	}
 }
 
@@ -150,6 +158,23 @@ func readCount[V int | int64](value any) (V, error) {
 		return 0, errors.New("want a whole number, at least 1")
 	}
 	return V(n), nil
+}
+
+// readRate takes a number per second, above zero.
+func readRate(value any) (float64, error) {
+	rate, err := strconv.ParseFloat(fmt.Sprint(value), 64)
+	if err != nil || !(rate > 0) || math.IsInf(rate, 1) {
+		return 0, errors.New("want a number per second above zero, such as 50 or 0.5")
+	}
+	return rate, nil
+}
+
+func readEvidence(value any) (e transport.Evidence, err error) {
+	text, err := readText(value)
+	if err == nil {
+		err = e.UnmarshalText([]byte(text))
+	}
+	return e, err
 }
 
 // readLimit takes a whole number from 0, which does not limit.
@@ -201,16 +226,6 @@ func readWait(value any) (time.Duration, error) {
 		return 0, errors.New("want a duration such as 30s or 5m")
 	}
 	return d, nil
-}
-
-// readRate takes a number a second, such as 0.5. How small it may be is for those
-// to say who use it.
-func readRate(value any) (float64, error) {
-	rate, err := strconv.ParseFloat(fmt.Sprint(value), 64)
-	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
-		return 0, errors.New("want a number above zero, such as 50 or 0.5")
-	}
-	return rate, nil
 }
 
 // Never is the failure_budget that has no limit.

@@ -24,6 +24,7 @@ func ExampleNew() {
 
 func deliver(ctx context.Context, uri string) error {
 	a, err := agent.New(agent.Config{
+		Memory:       true,
 		API:          agent.APIConfig{Listen: agent.ListenOff},
 		AllowPrivate: true, // the receiver is on this machine
 	}, agent.Options{})

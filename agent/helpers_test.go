@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ type heard struct {
 // start runs an agent on a free port until the end of the test.
 func start(t *testing.T, change func(*Config)) *bench {
 	t.Helper()
-	config := Config{AllowPrivate: true, Workers: 4, API: APIConfig{Listen: "127.0.0.1:0"}}
+	config := Config{Dir: filepath.Join(t.TempDir(), "queue"), AllowPrivate: true, Workers: 4, API: APIConfig{Listen: "127.0.0.1:0"}}
 	if change != nil {
 		change(&config)
 	}

@@ -23,6 +23,11 @@ type SendRequest struct {
 	NotBefore      time.Time         `json:"not_before,omitzero"`
 	ExpiresIn      string            `json:"expires_in,omitempty"` // a duration such as "90s"
 	Retry          string            `json:"retry,omitempty"`      // a retry policy's text
+	Alternates     []string          `json:"alternates,omitempty"` // endpoints to fail over to
+	Priority       string            `json:"priority,omitempty"`   // low, normal or high
+	OrderingKey    string            `json:"ordering_key,omitempty"`
+	OnBlocked      string            `json:"on_blocked,omitempty"`   // wait or skip
+	MinEvidence    string            `json:"min_evidence,omitempty"` // written, acknowledged or accepted
 }
 
 // SendResponse answers a SendRequest.
@@ -51,6 +56,13 @@ type MessageView struct {
 	NextAttemptAt time.Time          `json:"next_attempt_at,omitzero"`
 	ExpiresAt     time.Time          `json:"expires_at,omitzero"`
 	LastError     string             `json:"last_error,omitempty"`
+	// Alternates are its other targets, redacted, in the order of preference; Endpoint
+	// is the one in turn.
+	Alternates  []string           `json:"alternates,omitempty"`
+	Priority    queue.Priority     `json:"priority,omitzero"` // left out where it is normal
+	OrderingKey string             `json:"ordering_key,omitempty"`
+	OnBlocked   outbound.OnBlocked `json:"on_blocked,omitempty"` // left out where it is wait
+	MinEvidence transport.Evidence `json:"min_evidence,omitzero"`
 	// Attempts is left out of listings.
 	Attempts []AttemptView `json:"attempts,omitempty"`
 	// Payload or PayloadBase64 is there where ?payload=true asks for it by id.
@@ -60,14 +72,16 @@ type MessageView struct {
 
 // AttemptView is one attempt as the API shows it.
 type AttemptView struct {
-	N          int                `json:"n"`
-	StartedAt  time.Time          `json:"started_at"`
-	DurationMS float64            `json:"duration_ms"`
-	Class      transport.Class    `json:"class"`
-	Code       string             `json:"code,omitempty"`
-	Error      string             `json:"error,omitempty"`
-	Note       string             `json:"note,omitempty"`
-	Evidence   transport.Evidence `json:"evidence"`
+	N          int       `json:"n"`
+	StartedAt  time.Time `json:"started_at"`
+	DurationMS float64   `json:"duration_ms"`
+	// Endpoint is where it went, redacted; left out where the message has no alternates.
+	Endpoint string             `json:"endpoint,omitempty"`
+	Class    transport.Class    `json:"class"`
+	Code     string             `json:"code,omitempty"`
+	Error    string             `json:"error,omitempty"`
+	Note     string             `json:"note,omitempty"`
+	Evidence transport.Evidence `json:"evidence"`
 	// Response is the start of what the peer answered. It may repeat the payload, and
 	// is there where ?payload=true asks for that.
 	Response string `json:"response,omitempty"`

@@ -40,7 +40,7 @@ type daemon struct {
 // serve starts a daemon on a free port and waits until it is ready.
 func serve(t *testing.T, binary string, flags ...string) *daemon {
 	t.Helper()
-	args := append([]string{"serve", "--api", "127.0.0.1:0", "--allow-private", "--log-level", "error", "--json"}, flags...)
+	args := append([]string{"serve", "--api", "127.0.0.1:0", "--dir", filepath.Join(t.TempDir(), "queue"), "--allow-private", "--log-level", "error", "--json"}, flags...)
 	d := &daemon{command: exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...), stderr: &bytes.Buffer{}}
 	d.command.Stderr = d.stderr
 	d.command.Env = []string{}

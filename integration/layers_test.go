@@ -26,6 +26,7 @@ const (
 	ssrf      = "code.dny.dev/ssrf"
 	sys       = "golang.org/x/sys"
 	term      = "golang.org/x/term"
+	sqlite    = "modernc.org/sqlite"
 	zap       = "go.uber.org/zap"
 )
 
@@ -49,6 +50,7 @@ var layers = []rule{
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
+	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/*queue", internal: []string{"queue", "transport"}},
 
 	// L2: the two directions, which never import each other.

@@ -39,6 +39,9 @@ type Options struct {
 	Retry string
 	// WireFormat is the name of the profile's wire format. Default: "raw".
 	WireFormat string
+	// MinEvidence is the least that counts as delivered, for messages that do not
+	// say so themselves. Default: whatever the transport gives.
+	MinEvidence transport.Evidence
 }
 
 // Egress is what a profile's connections may reach.
@@ -66,9 +69,19 @@ type TLS struct {
 // slowestRate is one attempt a day.
 const slowestRate = 1.0 / (24 * 60 * 60)
 
-// Limits bound one profile.
+// Limits bound one profile. Zero does not limit.
 type Limits struct {
 	MaxMessageBytes int64 // of one payload; 0: the manager's limit
+	// MaxMessages and MaxBytes bound what waits in the queue.
+	MaxMessages, MaxBytes int64
+	// MaxDestinations bounds the destinations that messages wait for.
+	MaxDestinations int64
+	// MaxRate is how many messages are accepted per second, on average. One that
+	// is refused does not count.
+	MaxRate float64
+	// Burst is how many messages are accepted at once before MaxRate tells, and so
+	// the largest batch. Default: MaxRate, at least 1.
+	Burst int64
 
 	// RatePerDestination is the number of attempts a second to one destination, in
 	// the long run, at least one a day. 0: the manager's rate.
@@ -77,21 +90,35 @@ type Limits struct {
 	BurstPerDestination int
 }
 
+// validate names the first limit that is wrong.
 func (l Limits) validate() error {
-	var faults []error
-	if l.MaxMessageBytes < 0 {
-		faults = append(faults, errors.New("limits.max_message_bytes is negative"))
+	for _, limit := range []struct {
+		name  string
+		value float64
+	}{
+		{"max_message_bytes", float64(l.MaxMessageBytes)},
+		{"max_messages", float64(l.MaxMessages)},
+		{"max_bytes", float64(l.MaxBytes)},
+		{"max_destinations", float64(l.MaxDestinations)},
+		{"max_rate", l.MaxRate},
+		{"burst", float64(l.Burst)},
+		{"rate_per_destination", l.RatePerDestination},
+		{"burst_per_destination", float64(l.BurstPerDestination)},
+	} {
+		if !(limit.value >= 0) || math.IsInf(limit.value, 1) {
+			return fmt.Errorf("limits.%s is negative, or no number", limit.name)
+		}
 	}
-	if rate := l.RatePerDestination; rate != 0 && (!(rate >= slowestRate) || math.IsInf(rate, 0)) {
-		faults = append(faults, errors.New("limits.rate_per_destination: want at least one attempt a day"))
+	if l.Burst > 0 && l.MaxRate == 0 {
+		return errors.New("limits.burst says nothing without limits.max_rate: give one, or leave it out")
 	}
-	switch {
-	case l.BurstPerDestination < 0:
-		faults = append(faults, errors.New("limits.burst_per_destination is negative"))
-	case l.BurstPerDestination > 0 && l.RatePerDestination == 0:
-		faults = append(faults, errors.New("limits.burst_per_destination needs limits.rate_per_destination"))
+	if rate := l.RatePerDestination; rate > 0 && rate < slowestRate {
+		return errors.New("limits.rate_per_destination: want at least one attempt a day")
 	}
-	return errors.Join(faults...)
+	if l.BurstPerDestination > 0 && l.RatePerDestination == 0 {
+		return errors.New("limits.burst_per_destination says nothing without limits.rate_per_destination: give one, or leave it out")
+	}
+	return nil
 }
 
 // Profile is a tenant.
@@ -117,6 +144,9 @@ func New(id string, options Options) (*Profile, error) {
 	}
 	if err := options.Limits.validate(); err != nil {
 		return nil, fmt.Errorf("profile %s: %w", id, err)
+	}
+	if options.MinEvidence > transport.Accepted {
+		return nil, fmt.Errorf("profile %s: min_evidence %s: want written, acknowledged or accepted", id, options.MinEvidence)
 	}
 	if options.Name == "" {
 		options.Name = id
@@ -162,6 +192,10 @@ func (p *Profile) Retry() string { return p.options.Retry }
 
 // WireFormat returns the name of the profile's wire format, empty for none.
 func (p *Profile) WireFormat() string { return p.options.WireFormat }
+
+// MinEvidence returns the least that counts as delivered, None for whatever the
+// transport gives.
+func (p *Profile) MinEvidence() transport.Evidence { return p.options.MinEvidence }
 
 // String returns the id and, where it differs, the name.
 func (p *Profile) String() string {

@@ -2,6 +2,7 @@ package profile_test
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -63,13 +64,22 @@ func TestIDs(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for want, options := range map[string]profile.Options{
-		"certificate":                       {TLS: profile.TLS{CertFile: "cert.pem"}},
-		"key file":                          {TLS: profile.TLS{KeyFile: "key.pem"}},
-		"limits.max_message_bytes":          {Limits: profile.Limits{MaxMessageBytes: -1}},
-		"limits.rate_per_destination: want": {Limits: profile.Limits{RatePerDestination: -1}},
-		"at least one attempt a day":        {Limits: profile.Limits{RatePerDestination: 1e-6}},
-		"limits.burst_per_destination is":   {Limits: profile.Limits{RatePerDestination: 1, BurstPerDestination: -1}},
-		"needs limits.rate_per_destination": {Limits: profile.Limits{BurstPerDestination: 1}},
+		"certificate":                         {TLS: profile.TLS{CertFile: "cert.pem"}},
+		"key file":                            {TLS: profile.TLS{KeyFile: "key.pem"}},
+		"limits.max_message_bytes":            {Limits: profile.Limits{MaxMessageBytes: -1}},
+		"limits.max_messages":                 {Limits: profile.Limits{MaxMessages: -1}},
+		"limits.max_bytes":                    {Limits: profile.Limits{MaxBytes: -1}},
+		"limits.max_destinations":             {Limits: profile.Limits{MaxDestinations: -1}},
+		"limits.max_rate":                     {Limits: profile.Limits{MaxRate: -0.5}},
+		"limits.max_rate is":                  {Limits: profile.Limits{MaxRate: math.NaN()}},
+		"limits.max_rate is neg":              {Limits: profile.Limits{MaxRate: math.Inf(1)}},
+		"limits.burst is negative":            {Limits: profile.Limits{MaxRate: 1, Burst: -1}},
+		"limits.burst says":                   {Limits: profile.Limits{Burst: 5}},
+		"min_evidence":                        {MinEvidence: transport.Accepted + 1},
+		"limits.rate_per_destination is":      {Limits: profile.Limits{RatePerDestination: -1}},
+		"rate_per_destination: want at least": {Limits: profile.Limits{RatePerDestination: 1e-6}},
+		"limits.burst_per_destination is":     {Limits: profile.Limits{RatePerDestination: 1, BurstPerDestination: -1}},
+		"limits.burst_per_destination says":   {Limits: profile.Limits{BurstPerDestination: 1}},
 	} {
 		p, err := profile.New("tenant", options)
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "tenant") {
@@ -91,12 +101,14 @@ func TestAccessors(t *testing.T) {
 			Proxy:         transport.NewSecret("http://u:" + canary + "@proxy:3128"),
 		},
 		TLS:        profile.TLS{CertFile: "c", KeyFile: "k", ServerName: "s"},
-		Limits:     profile.Limits{MaxMessageBytes: 7},
+		Limits:     profile.Limits{MaxMessageBytes: 7, MaxRate: 0.5, Burst: 3},
 		Retry:      "acapy",
 		WireFormat: "json",
+
+		MinEvidence: transport.Written,
 	}
 	p := newProfile(t, "t1", options)
-	if p.Name() != "Tenant One" || p.String() != "t1 (Tenant One)" || p.Retry() != "acapy" || p.WireFormat() != "json" {
+	if p.Name() != "Tenant One" || p.String() != "t1 (Tenant One)" || p.Retry() != "acapy" || p.WireFormat() != "json" || p.MinEvidence() != transport.Written {
 		t.Errorf("got %v, %q, %q", p, p.Retry(), p.WireFormat())
 	}
 	if p.TLS() != options.TLS || p.Limits() != options.Limits {

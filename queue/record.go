@@ -53,6 +53,10 @@ type Message struct {
 	// OrderingKey, when set, has the messages of a lane with the same key attempted
 	// one at a time, in the order of their ids. See [Store.Lease].
 	OrderingKey string
+	// SkipBlocked has a message with an OrderingKey give up its turn while it waits
+	// for a retry. A store keeps it for the one who makes the outcomes; the turn
+	// passes with [Outcome].Skip alone.
+	SkipBlocked bool
 	// MinEvidence is the least that counts as delivered: an attempt that succeeds
 	// with less is to be made again. Zero is what the transport gives.
 	MinEvidence transport.Evidence
@@ -74,16 +78,6 @@ func (m *Message) Retarget(index int) {
 	t := m.Targets[index]
 	m.Target, m.Lane, m.Endpoint, m.URI = index, t.Lane, t.Endpoint, t.URI
 }
-
-// Priority orders the due messages of a lane. It does not order lanes.
-type Priority int8
-
-// The priorities.
-const (
-	PriorityLow    Priority = -1
-	PriorityNormal Priority = 0
-	PriorityHigh   Priority = 1
-)
 
 // Size is what the message counts against byte limits: the payload and what
 // travels with it.
@@ -159,7 +153,9 @@ type Record struct {
 
 // Attempt is one entry of a message's log: one call of a transport.
 type Attempt struct {
-	N         int // counts from 1 over the message's whole life, replays included
+	N int // counts from 1 over the message's whole life, replays included
+	// Target is the index of the target it went to; 0 for a message without Targets.
+	Target    int
 	StartedAt time.Time
 	Duration  time.Duration
 	Class     transport.Class

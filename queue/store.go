@@ -61,16 +61,18 @@ type Store interface {
 	// the turn until it ends, is parked, moves to another lane, or is settled with
 	// Outcome.Skip. Then, or when a message joins a key in which none has it, the
 	// turn goes to the one with the smallest id; one that was skipped stands aside
-	// until it is due. Priority does not change the order within a key.
+	// until it is due. What has expired has not ended before Expire ends it. Priority
+	// does not change the order within a key.
 	Lease(ctx context.Context, req LeaseRequest, into []Leased) ([]Leased, error)
 
 	// Extend renews leases. The slice has an error per lease (ErrLeaseLost) and
 	// is nil when there is none.
 	Extend(ctx context.Context, leases []LeaseRef, ttl time.Duration) ([]error, error)
 
-	// Settle ends leases with outcomes. The slice has an error per outcome
-	// (ErrLeaseLost) and is nil when there is none. A record that was cancelled
-	// while leased ends as cancelled where the verdict is Retry, Release or Park.
+	// Settle ends leases with outcomes, one after the other. The slice has an error
+	// per outcome (ErrLeaseLost) and is nil when there is none. A record that was
+	// cancelled while leased ends as cancelled where the verdict is Retry, Release or
+	// Park.
 	Settle(ctx context.Context, outcomes []Outcome) ([]error, error)
 
 	// Expire ends up to limit unleased records: as cancelled, those that were
@@ -82,7 +84,8 @@ type Store interface {
 	Expire(ctx context.Context, limit int) (ended []Record, next time.Time, err error)
 
 	// Get returns the records with those ids, in their order, leaving out ids
-	// that are not known. Payload and Metadata are nil unless withPayload.
+	// that are not known. Payload, Metadata and all URIs are left out unless
+	// withPayload; of a delivered record a store has mostly let go of them.
 	Get(ctx context.Context, ids []transport.ID, withPayload bool) ([]Record, error)
 
 	// Attempts returns the message's log, oldest first. A store may cap it and
@@ -90,7 +93,8 @@ type Store interface {
 	// ErrNotFound when the id is not known.
 	Attempts(ctx context.Context, id transport.ID) ([]Attempt, error)
 
-	// List returns a page of records without payload, in the order of their ids.
+	// List returns a page of records, without what Get leaves out, in the order of
+	// their ids.
 	List(ctx context.Context, q Query) (Page, error)
 
 	// Cancel ends, as cancelled, a page of the records that q selects and that

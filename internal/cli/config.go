@@ -22,7 +22,9 @@ type configFlags struct {
 func (f *configFlags) add(command *cobra.Command) {
 	f.set, f.keys = command.Flags(), map[string]string{}
 	f.set.StringVar(&f.file, "config", "", "read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
-	f.text("dir", "dir", "keep files in this `directory`")
+	f.text("dir", "dir", "keep the queue in this `directory` (default $XDG_STATE_HOME/outrider, or ~/.local/state/outrider)")
+	f.set.Bool("memory", false, "keep the queue in memory: it is lost when the program ends")
+	f.keys["memory"] = "memory"
 	f.text("api", "api.listen", "serve the API at this `address`, or off (default "+agent.DefaultListen+")")
 	f.text("retry", "retry", "default retry `policy`: standard, acapy, exponential, none or fields such as attempts=3,base=1s")
 	f.text("shutdown-timeout", "shutdown_timeout", "how long attempts may go on at the end (`duration`, default 30s)")

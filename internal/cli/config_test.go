@@ -106,8 +106,10 @@ func fill(value reflect.Value) {
 			field.SetBool(true)
 		case field.CanInt():
 			field.SetInt(7)
+		case field.CanUint():
+			field.SetUint(1)
 		case field.CanFloat():
-			field.SetFloat(7)
+			field.SetFloat(0.5)
 		case field.Kind() == reflect.Slice:
 			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
 		}

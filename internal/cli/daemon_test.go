@@ -277,14 +277,14 @@ func TestToken(t *testing.T) {
 
 func TestServe(t *testing.T) {
 	t.Parallel()
-	p := shell{}.start(t, "serve", "--api", "127.0.0.1:0", "--allow-private", "--log-level", "warn")
+	p := shell{}.start(t, "serve", "--memory", "--api", "127.0.0.1:0", "--allow-private", "--log-level", "warn")
 	line := p.line(t)
 	url, ok := strings.CutPrefix(strings.TrimSuffix(line, ", schemes http https"), "outrider ready: api ")
 	if !ok || !strings.HasPrefix(url, "http://127.0.0.1:") {
 		t.Fatalf("ready: got %q", line)
 	}
 	sh := shell{env: []string{"OUTRIDER_SERVER=" + url}}
-	taken := shell{}.want(t, ExitFailure, "serve", "--api", strings.TrimPrefix(url, "http://"))
+	taken := shell{}.want(t, ExitFailure, "serve", "--memory", "--api", strings.TrimPrefix(url, "http://"))
 	if !strings.Contains(taken.stderr, "choose another address with --api") {
 		t.Errorf("address that is taken: got %q", taken.stderr)
 	}
@@ -318,7 +318,7 @@ func TestServeAsJSON(t *testing.T) {
 
 func TestServeWithoutAPI(t *testing.T) {
 	t.Parallel()
-	p := shell{}.start(t, "serve", "--api", "off", "--log-level", "error")
+	p := shell{}.start(t, "serve", "--memory", "--api", "off", "--log-level", "error")
 	if line := p.line(t); line != "outrider ready: api off, schemes http https" {
 		t.Errorf("ready: got %q", line)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,8 +30,8 @@ func newDemo(c *console) *cobra.Command {
 		Use: "demo", Short: "Show it all at work on this machine, and check the outcome", Args: arguments(),
 		Long: `Demo starts an agent and receivers on free ports of this machine: one is healthy,
 one answers 503 twice, and one is down. It sends them messages, shows what happens
-and checks that every outcome is the expected one. It touches no file and no
-network.`,
+and checks that every outcome is the expected one. The queue is in a directory of
+its own, which is removed at the end. It touches no network.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return runDemo(command.Context(), c, asJSON)
 		},
@@ -64,7 +65,14 @@ func runDemo(ctx context.Context, c *console, asJSON bool) (err error) {
 	if d.letters, err = sampleLetters(d.places); err != nil {
 		return err
 	}
-	if d.own, err = startOwn(ctx, demoConfig()); err != nil {
+	dir, err := os.MkdirTemp("", "outrider-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	config := demoConfig()
+	config.Dir = dir
+	if d.own, err = startOwn(ctx, config); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.own.stop(ctx)) }()

@@ -14,8 +14,7 @@ import (
 // ownStopWait is how long an agent of a command's own may take to stop.
 const ownStopWait = 10 * time.Second
 
-// ownAgent is an agent that lives no longer than its command, with its queue in
-// memory. It is used as a daemon is: through its API, on a free port of this
+// ownAgent is an agent that lives no longer than its command. It is used as a daemon is: through its API, on a free port of this
 // machine and with a token that only this process knows.
 type ownAgent struct {
 	*agent.Agent
@@ -26,7 +25,6 @@ type ownAgent struct {
 // startOwn starts an agent. The end of ctx does not stop it; stop does.
 func startOwn(ctx context.Context, config agent.Config) (*ownAgent, error) {
 	token := transport.NewSecret(rand.Text())
-	config.Dir = ""
 	config.API = agent.APIConfig{Listen: "127.0.0.1:0", Token: token}
 	a, err := agent.New(config, agent.Options{})
 	if err != nil {

@@ -31,6 +31,11 @@ type sendFlags struct {
 	wireFormat     string
 	profile        string
 	retry          string
+	alternates     []string
+	priority       string
+	orderingKey    string
+	onBlocked      string
+	minEvidence    string
 	wait           time.Duration
 	json           bool
 
@@ -48,6 +53,7 @@ Exit codes: 0 delivered, or queued with a daemon; 1 failure; 2 usage; 3 not
 delivered.`,
 		Example: `  outrider send https://example.com/inbox -d 'hello'
   outrider send https://example.com/orders -d @order.json --text --content-type application/json
+  outrider send https://one.example/inbox -d 'hello' --alternate https://two.example/inbox
   outrider send https://example.com/inbox -d @- --server http://127.0.0.1:8480 --wait 30s < photo.jpg`,
 		RunE: func(command *cobra.Command, args []string) error {
 			request, err := flags.request(c, command, args[0])
@@ -72,6 +78,11 @@ func (f *sendFlags) add(command *cobra.Command) {
 	set.StringVar(&f.wireFormat, "wire-format", "", "encode with this wire `format` (default raw)")
 	set.StringVar(&f.profile, "profile", "", "send as this `profile` (default \"default\")")
 	set.StringVar(&f.retry, "retry", "", "retry `policy`: standard, acapy, exponential, none or fields such as attempts=3,base=1s")
+	set.StringArrayVar(&f.alternates, "alternate", nil, "go to this `URI` when the one before fails for good, or too often; may be repeated")
+	set.StringVar(&f.priority, "priority", "", "low, normal or high: before others that wait for the same destination (`word`, default normal)")
+	set.StringVar(&f.orderingKey, "ordering-key", "", "messages to a destination with the same `key` go one at a time, in order")
+	set.StringVar(&f.onBlocked, "on-blocked", "", "what those behind it do while it waits for a retry: wait or skip (`word`, default wait)")
+	set.StringVar(&f.minEvidence, "min-evidence", "", "the least that counts as delivered: written, acknowledged or accepted (`word`)")
 	set.DurationVar(&f.wait, "wait", 0, "wait so long for the delivery (default 1m0s without a daemon, none with one)")
 	f.daemonFlags.add(command, "; without, send itself")
 	set.StringVar(&f.config, "config", "", "without a daemon: read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
@@ -91,6 +102,11 @@ func (f *sendFlags) check(command *cobra.Command, uri string) error {
 	}
 	if _, err := transport.ParseEndpoint(uri); err != nil {
 		return usagef("%w", err)
+	}
+	for _, alternate := range f.alternates {
+		if _, err := transport.ParseEndpoint(alternate); err != nil {
+			return usagef("--alternate: %w", err)
+		}
 	}
 	if f.retry != "" {
 		if _, err := outbound.ParseRetryPolicy(f.retry); err != nil {
@@ -115,7 +131,8 @@ func (f *sendFlags) request(c *console, command *cobra.Command, uri string) (age
 	}
 	request := agent.SendRequest{
 		Endpoint: uri, ContentType: f.contentType, Metadata: headers, Profile: f.profile, WireFormat: f.wireFormat,
-		IdempotencyKey: f.idempotencyKey, Retry: f.retry,
+		IdempotencyKey: f.idempotencyKey, Retry: f.retry, Alternates: f.alternates,
+		Priority: f.priority, OrderingKey: f.orderingKey, OnBlocked: f.onBlocked, MinEvidence: f.minEvidence,
 	}
 	if f.ttl > 0 {
 		request.ExpiresIn = f.ttl.String()
@@ -168,6 +185,7 @@ func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.Send
 	if config.Retry == "standard" { // it takes days, and nobody asked for it
 		config.Retry = "exponential,age=" + f.wait.String()
 	}
+	config.Memory = true
 	own, err := startOwn(ctx, config)
 	if err != nil {
 		return err

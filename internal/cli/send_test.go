@@ -27,7 +27,7 @@ func TestSendByItself(t *testing.T) {
 		"standard input":  {flags: []string{"-d", "@-"}, stdin: "\xfe piped", payload: "\xfe piped"},
 		"input as text":   {flags: []string{"-d", "@-", "--text"}, stdin: "piped", payload: "piped"},
 		"empty input":     {flags: []string{"-d", "@-"}},
-		"all other flags": {flags: []string{"-d", "x", "-H", "x-kind: order", "--ttl", "1m", "--idempotency-key", "k", "--profile", "default", "--wire-format", "raw", "--retry", "none", "--wait", "20s"}, payload: "x"},
+		"all other flags": {flags: []string{"-d", "x", "-H", "x-kind: order", "--ttl", "1m", "--idempotency-key", "k", "--profile", "default", "--wire-format", "raw", "--retry", "none", "--wait", "20s", "--priority", "high", "--ordering-key", "o", "--on-blocked", "skip", "--min-evidence", "acknowledged", "--alternate", "http://127.0.0.1:9/a", "--alternate", "http://127.0.0.1:9/b"}, payload: "x"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +74,7 @@ func TestSendIsRefused(t *testing.T) {
 		"unknown scheme":      {args: []string{"send", "gopher://example.com/1", "-d", "x"}, want: "gopher"},
 		"unknown profile":     {args: []string{"send", box.url, "-d", "x", "--profile", "nobody"}, want: "nobody"},
 		"unknown wire format": {args: []string{"send", box.url, "-d", "x", "--wire-format", "morse", "--allow-private"}, want: "morse"},
+		"unknown priority":    {args: []string{"send", box.url, "-d", "x", "--priority", "urgent", "--allow-private"}, want: "low, normal or high"},
 		"missing file":        {args: []string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, want: "no such file"},
 	}
 	for name, test := range tests {

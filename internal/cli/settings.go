@@ -35,7 +35,9 @@ func (s *settings) add(value any, path ...string) {
 // settingsOf lists the keys that have a value, in the order of the documentation.
 func settingsOf(config agent.Config) settings {
 	var s settings
-	s.add(config.Dir, "dir")
+	dir, _ := agent.DefaultDir() //nolint:errcheck // serve tells when it needs one
+	s.add(cmp.Or(config.Dir, dir), "dir")
+	s.add(config.Memory, "memory")
 	s.add(config.API.Listen, "api", "listen")
 	s.add(config.API.Token, "api", "token")
 	s = append(s, setting{[]string{"allow_private"}, config.AllowPrivate})
@@ -49,6 +51,7 @@ func settingsOf(config agent.Config) settings {
 	s.add(config.MaxMessages, "max_messages")
 	s.add(config.MaxBytes, "max_bytes")
 	s.add(config.MaxMessageBytes, "max_message_bytes")
+	s.add(config.IdempotencyLifetime, "idempotency_lifetime")
 	s.add(config.ShutdownTimeout, "shutdown_timeout")
 	s.add(config.TopicPrefix, "topic_prefix")
 	s.add(config.Log.Level, "log", "level")
@@ -115,8 +118,14 @@ func (s *settings) addProfile(id string, o profile.Options) {
 	add(o.Limits.MaxMessageBytes, "limits", "max_message_bytes")
 	add(o.Limits.RatePerDestination, "limits", "rate_per_destination")
 	add(o.Limits.BurstPerDestination, "limits", "burst_per_destination")
+	add(o.Limits.MaxMessages, "limits", "max_messages")
+	add(o.Limits.MaxBytes, "limits", "max_bytes")
+	add(o.Limits.MaxDestinations, "limits", "max_destinations")
+	add(o.Limits.MaxRate, "limits", "max_rate")
+	add(o.Limits.Burst, "limits", "burst")
 	add(o.Retry, "retry")
 	add(o.WireFormat, "wire_format")
+	add(o.MinEvidence, "min_evidence")
 }
 
 func texts[T any](values []T) []string {

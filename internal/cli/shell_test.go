@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -153,7 +154,7 @@ func (p *process) line(t *testing.T) string {
 // startDaemon returns a shell whose commands talk to a daemon of their own.
 func startDaemon(t *testing.T, flags ...string) (shell, *process) {
 	t.Helper()
-	args := append([]string{"serve", "--api", "127.0.0.1:0", "--allow-private", "--log-level", "error", "--json"}, flags...)
+	args := append([]string{"serve", "--api", "127.0.0.1:0", "--dir", filepath.Join(t.TempDir(), "queue"), "--allow-private", "--log-level", "error", "--json"}, flags...)
 	p := shell{}.start(t, args...)
 	var ready struct {
 		Ready   bool     `json:"ready"`

@@ -88,6 +88,9 @@ func (h *happened) details(now time.Time) string {
 	if h.LatencyMS > 0 {
 		parts = append(parts, h.Evidence.String(), milliseconds(h.LatencyMS))
 	}
+	if h.NextEndpoint != "" {
+		parts = append(parts, "next to "+clip(h.NextEndpoint, maxErrorText))
+	}
 	if !h.NextAt.IsZero() {
 		parts = append(parts, "next "+ago(h.NextAt, now))
 	}
@@ -115,7 +118,7 @@ func eventPaint(s style, name string) func(string) string {
 		return s.green
 	case "dead", "undeliverable":
 		return s.red
-	case "attempt_failed", "retrying", "expired", "cancelled", "destination::paused", "destination::failing", "dropped":
+	case "attempt_failed", "retrying", "failed_over", "expired", "cancelled", "destination::paused", "destination::failing", "dropped":
 		return s.yellow
 	default:
 		return func(text string) string { return text }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
 )
 
 // maxErrorText is the width of an error in a table.
@@ -65,8 +67,12 @@ func writeMessage(c *console, m *agent.MessageView, now time.Time) error {
 		{"state", state + ", " + m.Status},
 		{"evidence", m.Evidence.String()},
 		{"endpoint", clip(m.Endpoint, transport.MaxEndpointLength)},
+		{"or to", clip(strings.Join(m.Alternates, ", "), transport.MaxEndpointLength)},
 		{"profile", m.Profile},
 		{"content", clip(body, transport.MaxEndpointLength)},
+		{"priority", nonNormal(m.Priority)},
+		{"order", clip(joinNonEmpty(", ", m.OrderingKey, blocked(m.OnBlocked)), maxErrorText)},
+		{"demands", demanded(m.MinEvidence)},
 		{"created", instant(m.CreatedAt, now)},
 		{"updated", instant(m.UpdatedAt, now)},
 		{"next", instant(m.NextAttemptAt, now)},
@@ -88,7 +94,12 @@ func writeAttempts(c *console, attempts []agent.AttemptView) error {
 	if len(attempts) == 0 {
 		return nil
 	}
-	grid := newTable(c.style, ">ATTEMPT", "STARTED", ">TOOK", "CLASS", "CODE", "EVIDENCE", "ERROR OR NOTE")
+	columns := []column{">ATTEMPT", "STARTED", ">TOOK", "CLASS", "CODE", "EVIDENCE", "ERROR OR NOTE"}
+	moves := slices.ContainsFunc(attempts, func(a agent.AttemptView) bool { return a.Endpoint != "" })
+	if moves {
+		columns = append(columns, "ENDPOINT")
+	}
+	grid := newTable(c.style, columns...)
 	for _, a := range attempts {
 		class := cell{text: string(a.Class)}
 		switch a.Class {
@@ -99,11 +110,15 @@ func writeAttempts(c *console, attempts []agent.AttemptView) error {
 		case transport.Temporary, transport.Throttled, transport.Unknown:
 			class.paint = c.style.yellow
 		}
-		grid.add(
-			cell{text: strconv.Itoa(a.N)}, cell{text: a.StartedAt.Local().Format("15:04:05.000")},
-			cell{text: milliseconds(a.DurationMS)}, class, cell{text: clip(a.Code, 40)},
-			cell{text: a.Evidence.String()}, cell{text: oneLine(joinNonEmpty("; ", a.Error, a.Note))},
-		)
+		row := []cell{
+			{text: strconv.Itoa(a.N)}, {text: a.StartedAt.Local().Format("15:04:05.000")},
+			{text: milliseconds(a.DurationMS)}, class, {text: clip(a.Code, 40)},
+			{text: a.Evidence.String()}, {text: oneLine(joinNonEmpty("; ", a.Error, a.Note))},
+		}
+		if moves {
+			row = append(row, cell{text: clip(a.Endpoint, maxErrorText)})
+		}
+		grid.add(row...)
 	}
 	if err := c.printf(""); err != nil {
 		return err
@@ -153,6 +168,27 @@ func instant(t, now time.Time) string {
 		return ""
 	}
 	return t.Local().Format(time.RFC3339) + " (" + ago(t, now) + ")"
+}
+
+func nonNormal(p queue.Priority) string {
+	if p == queue.PriorityNormal {
+		return ""
+	}
+	return p.String()
+}
+
+func blocked(b outbound.OnBlocked) string {
+	if b != outbound.BlockedSkip {
+		return ""
+	}
+	return "those behind it do not wait for its retries"
+}
+
+func demanded(e transport.Evidence) string {
+	if e == transport.None {
+		return ""
+	}
+	return e.String()
 }
 
 func nonZero(n int) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/stats"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
@@ -59,6 +60,33 @@ func TestWriteMessages(t *testing.T) {
 	}
 }
 
+func TestWriteMessageWithAlternates(t *testing.T) {
+	t.Parallel()
+	m := agent.MessageView{
+		ID: testID(t), Status: "queued_for_delivery", State: "retry", Endpoint: "https://b.example/", Alternates: []string{"https://a.example/", "https://c.example/?k=***"},
+		Profile: "default", WireFormat: "raw", Bytes: 5, Priority: queue.PriorityHigh, OrderingKey: "cart\x1b-1", OnBlocked: outbound.BlockedSkip,
+		MinEvidence: transport.Acknowledged, CreatedAt: testTime, UpdatedAt: testTime,
+		Attempts: []agent.AttemptView{{N: 1, Class: transport.Permanent, Code: "410", Endpoint: "https://a.example/"}},
+	}
+	plain, _ := printed(t, func(c *console) error { return writeMessage(c, &m, testTime) })
+	for _, want := range []string{
+		"endpoint  https://b.example/\nor to     https://a.example/, https://c.example/?k=***\n", "priority  high\n",
+		"order     cart -1, those behind it do not wait for its retries\n", "demands   acknowledged\n",
+		"ERROR OR NOTE  ENDPOINT\n", "https://a.example/\n",
+	} {
+		if !strings.Contains(plain, want) {
+			t.Errorf("got\n%s\nwant in it %q", plain, want)
+		}
+	}
+	m = agent.MessageView{ID: m.ID, State: "pending", Endpoint: "https://b.example/", Attempts: []agent.AttemptView{{N: 1}}}
+	plain, _ = printed(t, func(c *console) error { return writeMessage(c, &m, testTime) })
+	for _, unwanted := range []string{"or to", "priority", "order", "demands", "ENDPOINT"} {
+		if strings.Contains(plain, unwanted) {
+			t.Errorf("got\n%s\nnot wanted in it: %q", plain, unwanted)
+		}
+	}
+}
+
 func TestWriteResponses(t *testing.T) {
 	t.Parallel()
 	attempts := []agent.AttemptView{{N: 1, Response: "busy\x1b[2J\nlater"}, {N: 2}, {N: 3, Response: "gone"}}
@@ -79,6 +107,9 @@ func TestWriteEvent(t *testing.T) {
 		"message": {"acapy::outbound-message::retrying", outbound.MessageEvent{
 			ID: testID(t), Endpoint: "http://example.com", Attempt: 2, Code: "503", Error: "unavail\x1bable", NextAt: at.Add(time.Second),
 		}, "09:14:07.000  retrying                0198c0de-5b1e-7abc-8def-0123456789ab  http://example.com  attempt 2, 503, unavail able, next in 1.0 s\n"},
+		"fail-over": {"outbound-message::failed_over", outbound.MessageEvent{
+			ID: testID(t), Endpoint: "http://a.example", Attempt: 1, Code: "410", NextEndpoint: "http://b.example", NextAt: at,
+		}, "09:14:07.000  failed_over             0198c0de-5b1e-7abc-8def-0123456789ab  http://a.example  attempt 1, 410, next to http://b.example, next now\n"},
 		"transport": {"transport::started", outbound.TransportEvent{Transport: "x", Schemes: []string{"http", "https"}},
 			"09:14:07.000  transport::started      http https\n"},
 		"destination": {"destination::paused", outbound.DestinationEvent{Destination: "http://example.com", Reason: "busy"},

@@ -27,6 +27,7 @@ const (
 func start(t *testing.T) (*Client, *agent.Agent) {
 	t.Helper()
 	a, err := agent.New(agent.Config{
+		Memory:       true,
 		AllowPrivate: true, API: agent.APIConfig{Listen: "127.0.0.1:0", Token: transport.NewSecret(token)},
 	}, agent.Options{})
 	if err != nil {

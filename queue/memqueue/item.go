@@ -168,7 +168,7 @@ func (it *item) record(now instant) queue.Record {
 		CreatedAt: fromWall(it.created), QueuedAt: fromWall(it.queued()), UpdatedAt: fromWall(it.updated),
 		Bytes: it.size(),
 	}
-	r.Targets = slices.Clone(r.Targets)
+	r.URI, r.Targets = transport.Secret{}, withoutURIs(r.Targets)
 	if it.place.leasable() {
 		r.NextAt = now.timeOf(it.due).Round(0) // shown, not waited for: the wall clock will do
 	}
@@ -181,7 +181,17 @@ func (it *item) record(now instant) queue.Record {
 // withPayload adds copies of what record leaves out.
 func (it *item) withPayload(r queue.Record) queue.Record {
 	r.Payload, r.Metadata = bytes.Clone(it.payload), it.metadata.Clone()
+	m := it.message()
+	r.URI, r.Targets = m.URI, slices.Clone(m.Targets)
 	return r
+}
+
+func withoutURIs(targets []queue.Target) []queue.Target {
+	targets = slices.Clone(targets)
+	for i := range targets {
+		targets[i].URI = transport.Secret{}
+	}
+	return targets
 }
 
 // leased returns the message for the one that has leased it.

@@ -14,7 +14,7 @@ const unwatched = -1
 type lane struct {
 	key     queue.Lane
 	tiers   tiers
-	ordered table[string, *turns] // by ordering key
+	ordered table[string, *turns] // by ordering key: also those that wait for their turn
 	leased  list                  // in the order in which the leases run out
 	recent  [4]*address           // of the messages enqueued last, to share them
 	oldest  uint8                 // in recent

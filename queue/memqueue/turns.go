@@ -8,8 +8,8 @@ type turns struct {
 	// holder has the turn. While all are aside it is the one that is due first, and
 	// has the turn only once it is due.
 	holder *item
-	behind heap[byID] // those that wait, but for
-	aside  heap[byDue]
+	behind heap[byID]  // the others
+	aside  heap[byDue] // but for those that were skipped, and were not due when last looked at
 }
 
 // byID is the order in which items get the turn.
@@ -75,9 +75,10 @@ func (s *Store) join(it *item, now instant) bool {
 	if holder := t.holder; holder == nil {
 		t.elect(now)
 	} else if holder.isAside(now) {
+		s.block(holder)
 		t.add(holder, now)
-		if t.elect(now); t.holder != holder {
-			s.block(holder)
+		if t.elect(now); t.holder == holder {
+			s.admit(holder, now)
 		}
 	}
 	return t.holder == it

@@ -38,12 +38,15 @@ func (m *machine) compare(t *rapid.T) {
 func (m *machine) record(t *rapid.T, got *queue.Record, r *modelRecord, withPayload bool) {
 	want := r.Record
 	if !withPayload || r.Result == queue.Delivered { // a store may let go of what is delivered
-		want.Payload, want.Metadata, got.Payload, got.Metadata = nil, nil, nil, nil
+		want.Message, got.Message = withoutPayload(want.Message), withoutPayload(got.Message)
 	}
 	switch {
 	case r.done(), r.parked, r.marked, !r.until.IsZero():
 	case m.model.expired(r), r.lapsed && !got.NextAt.After(m.model.now) && !got.NextAt.IsZero():
 		want.NextAt = got.NextAt
+	case m.model.waits(r) && got.NextAt.IsZero():
+	case near(got.NextAt, r.turnAt, m.model.slack):
+		_, want.NextAt = r.window()
 	default:
 		want.NextAt = r.due
 	}

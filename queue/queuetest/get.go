@@ -42,8 +42,7 @@ func getPayload(x *trial) {
 		if r.Payload != nil || r.Metadata != nil {
 			x.Errorf("payload %q and metadata %v were not asked for", r.Payload, r.Metadata)
 		}
-		bare := m
-		bare.Payload, bare.Metadata = nil, nil
+		bare := withoutPayload(m)
 		if diff := diffMessages(&r.Message, &bare); diff != "" {
 			x.Errorf("without payload: %s", diff)
 		}

@@ -18,10 +18,7 @@ import (
 func checkModel(t *testing.T, open Open, features Features) {
 	t.Helper()
 	play := func(rt *rapid.T) {
-		m := &machine{store: open(t), real: features.RealTime > 0, model: model{slack: precision, keys: features.KeyLifetime}}
-		if m.real {
-			m.model.slack = time.Second
-		}
+		m := &machine{store: open(t), real: features.RealTime > 0, model: newModel(features)}
 		ctx := rt.Context()
 		rt.Cleanup(func() {
 			if err := m.store.Close(context.WithoutCancel(ctx)); err != nil {
@@ -85,17 +82,13 @@ func (m *machine) instant(t *rapid.T, what string) time.Time {
 
 func (m *machine) enqueue(t *rapid.T) {
 	m.begin()
-	batch := make([]queue.Message, rapid.IntRange(1, 4).Draw(t, "messages"))
+	n := rapid.IntRange(1, 4).Draw(t, "messages")
+	if rapid.IntRange(0, 9).Draw(t, "many") == 0 {
+		n = 15
+	}
+	batch := make([]queue.Message, n)
 	for i := range batch {
-		message := newMessage(m.store, rapid.SampledFrom(lanes()).Draw(t, "lane"))
-		if len(m.model.records) > 0 && rapid.IntRange(0, 9).Draw(t, "known id") == 0 {
-			message.ID = rapid.SampledFrom(m.model.records).Draw(t, "record").ID
-		}
-		message.Payload = make([]byte, rapid.IntRange(0, 9).Draw(t, "size"))
-		message.IdempotencyKey = rapid.SampledFrom([]string{"", "", "", "k", "l", "m"}).Draw(t, "key")
-		message.NotBefore = m.instant(t, "not before")
-		message.ExpiresAt = m.instant(t, "expires at")
-		batch[i] = message
+		batch[i] = m.message(t)
 	}
 	results, err := m.store.Enqueue(t.Context(), slices.Clone(batch))
 	if err != nil || len(results) != len(batch) {
@@ -108,12 +101,41 @@ func (m *machine) enqueue(t *rapid.T) {
 	}
 }
 
+func (m *machine) message(t *rapid.T) queue.Message {
+	message := newMessage(m.store, rapid.SampledFrom(lanes()).Draw(t, "lane"))
+	if len(m.model.records) > 0 && rapid.IntRange(0, 9).Draw(t, "known id") == 0 {
+		message.ID = rapid.SampledFrom(m.model.records).Draw(t, "record").ID
+	}
+	message.Payload = make([]byte, rapid.IntRange(0, 9).Draw(t, "size"))
+	message.IdempotencyKey = rapid.SampledFrom([]string{"", "", "", "k", "l", "m"}).Draw(t, "key")
+	message.NotBefore = m.instant(t, "not before")
+	message.ExpiresAt = m.instant(t, "expires at")
+	message.Priority = rapid.SampledFrom([]queue.Priority{0, queue.PriorityHigh, queue.PriorityLow}).Draw(t, "priority")
+	message.OrderingKey = rapid.SampledFrom([]string{"", "", "x", "y"}).Draw(t, "ordering key")
+	if rapid.IntRange(0, 2).Draw(t, "with targets") == 0 {
+		message.Targets = targetsFor(&message)
+	}
+	return message
+}
+
+// targetsFor returns the place a message goes to, another in the same lane, and
+// one in another lane, if its profile has more than one.
+func targetsFor(m *queue.Message) []queue.Target {
+	targets := []queue.Target{targetOf(*m), {Lane: m.Lane, Endpoint: "another", URI: transport.NewSecret("another#key")}}
+	for _, lane := range lanes() {
+		if lane != m.Lane && lane.Profile == m.Lane.Profile {
+			targets = append(targets, queue.Target{Lane: lane, Endpoint: "beyond"})
+		}
+	}
+	return targets
+}
+
 func (m *machine) lease(t *rapid.T) {
 	m.begin()
 	request := queue.LeaseRequest{TTL: m.span(t, "ttl", time.Minute, 10*time.Minute)}
 	for range rapid.IntRange(1, 3).Draw(t, "budgets") {
 		request.Budgets = append(request.Budgets, queue.Budget{
-			Lane: rapid.SampledFrom(lanes()).Draw(t, "lane"), Max: rapid.IntRange(0, 4).Draw(t, "max"),
+			Lane: rapid.SampledFrom(lanes()).Draw(t, "lane"), Max: rapid.SampledFrom([]int{0, 1, 2, 3, 4, 20}).Draw(t, "max"),
 		})
 	}
 	leased, err := m.store.Lease(t.Context(), request, nil)
@@ -136,9 +158,8 @@ func (m *machine) lease(t *rapid.T) {
 	}
 }
 
-// leased checks that what was leased was due longest.
+// leased checks that what was leased from a lane was due, and first.
 func (m *machine) leased(t *rapid.T, leased []queue.Leased, due []*modelRecord, ttl time.Duration) {
-	var last *modelRecord
 	for _, l := range leased {
 		i := slices.IndexFunc(due, func(r *modelRecord) bool { return r.ID == l.ID })
 		if i < 0 {
@@ -146,10 +167,14 @@ func (m *machine) leased(t *rapid.T, leased []queue.Leased, due []*modelRecord, 
 		}
 		r := due[i]
 		due = slices.Delete(due, i, i+1)
-		if last != nil && m.model.before(r, last) {
-			t.Fatalf("leased %s after one that was due later", l.ID)
+		for _, other := range due {
+			if other.Priority == r.Priority && m.model.before(other, r) {
+				t.Fatalf("leased %s, and %s was due before it", l.ID, other.ID)
+			}
 		}
-		last = &modelRecord{due: r.due, lapsed: r.lapsed}
+		if fault := m.model.rows[r.Lane].lease(r, due); fault != "" {
+			t.Fatal(fault)
+		}
 		if l.Attempt != r.Attempts+1 || l.Replays != r.Replays || !near(l.QueuedAt, r.QueuedAt, m.model.slack) || l.Token == r.token {
 			t.Fatalf("leased %+v, the record is %+v", l, r.Record)
 		}
@@ -158,11 +183,6 @@ func (m *machine) leased(t *rapid.T, leased []queue.Leased, due []*modelRecord, 
 		}
 		m.model.lease(r, l.Token, ttl)
 		m.leases = append(m.leases, l.Ref())
-	}
-	for _, r := range due {
-		if last != nil && m.model.before(r, last) {
-			t.Fatalf("%s was due before what was leased", r.ID)
-		}
 	}
 }
 
@@ -201,21 +221,9 @@ func (m *machine) settle(t *rapid.T) {
 	refs := m.some(t)
 	outcomes := make([]queue.Outcome, len(refs))
 	for i, ref := range refs {
-		outcomes[i] = queue.Outcome{
-			LeaseRef: ref, At: m.instant(t, "at"),
-			Verdict: rapid.SampledFrom([]queue.Verdict{
-				queue.VerdictDelivered, queue.VerdictRetry, queue.VerdictRetry, queue.VerdictDead,
-				queue.VerdictExpired, queue.VerdictRelease, queue.VerdictPark,
-			}).Draw(t, "verdict"),
-			Status: rapid.SampledFrom([]string{"", "told"}).Draw(t, "status"),
-		}
-		if rapid.Bool().Draw(t, "logged") {
-			outcomes[i].Attempt = &queue.Attempt{
-				StartedAt: m.model.now, Evidence: transport.Evidence(rapid.IntRange(0, 3).Draw(t, "evidence")),
-				Error: rapid.SampledFrom([]string{"", "reset", "busy"}).Draw(t, "error"),
-			}
-		}
+		outcomes[i] = m.outcome(t, ref)
 	}
+	m.skipOne(t, outcomes)
 	given := slices.Clone(outcomes)
 	faults, err := m.store.Settle(t.Context(), outcomes)
 	if err != nil {
@@ -230,6 +238,42 @@ func (m *machine) settle(t *rapid.T) {
 		m.model.settle(r, given[i])
 		if outcomes[i].Result != r.Result {
 			t.Fatalf("settle %d: the result is %q, want %q", i, outcomes[i].Result, r.Result)
+		}
+	}
+}
+
+func (m *machine) outcome(t *rapid.T, ref queue.LeaseRef) queue.Outcome {
+	o := queue.Outcome{
+		LeaseRef: ref, At: m.instant(t, "at"),
+		Verdict: rapid.SampledFrom([]queue.Verdict{
+			queue.VerdictDelivered, queue.VerdictRetry, queue.VerdictRetry, queue.VerdictRetry, queue.VerdictDead,
+			queue.VerdictExpired, queue.VerdictRelease, queue.VerdictPark,
+		}).Draw(t, "verdict"),
+		Target: rapid.IntRange(-1, 3).Draw(t, "target"),
+		Status: rapid.SampledFrom([]string{"", "told"}).Draw(t, "status"),
+	}
+	if rapid.Bool().Draw(t, "logged") {
+		o.Attempt = &queue.Attempt{
+			StartedAt: m.model.now, Evidence: transport.Evidence(rapid.IntRange(0, 3).Draw(t, "evidence")),
+			Error: rapid.SampledFrom([]string{"", "reset", "busy"}).Draw(t, "error"),
+		}
+	}
+	return o
+}
+
+// skipOne has one of the outcomes give up its turn for some time, unless another
+// stands aside: which of several comes back first is for the cases to check.
+func (m *machine) skipOne(t *rapid.T, outcomes []queue.Outcome) {
+	if slices.ContainsFunc(m.model.records, m.model.aside) {
+		return
+	}
+	for i := range outcomes {
+		o := &outcomes[i]
+		r := m.model.held(o.LeaseRef)
+		if r != nil && r.ordered() && r.ExpiresAt.IsZero() && rapid.Bool().Draw(t, "skip") {
+			o.Verdict, o.Skip = queue.VerdictRetry, true
+			o.At = m.model.now.Add(m.span(t, "aside", time.Minute, 5*time.Minute, time.Hour))
+			return
 		}
 	}
 }
@@ -290,9 +334,8 @@ func (m *machine) query(t *rapid.T) queue.Query {
 }
 
 // page makes a call that answers a page, and does the same to the model.
-func (m *machine) page(t *rapid.T, call pageCall, eligible func(*modelRecord) bool, do func(*modelRecord)) {
+func (m *machine) page(t *rapid.T, q queue.Query, call pageCall, eligible func(*modelRecord) bool, do func(*modelRecord)) {
 	m.begin()
-	q := m.query(t)
 	want, next := m.model.page(q, eligible)
 	page, err := call(t.Context(), q)
 	if err != nil || len(page.Records) != len(want) || page.Next != next {
@@ -305,15 +348,18 @@ func (m *machine) page(t *rapid.T, call pageCall, eligible func(*modelRecord) bo
 }
 
 func (m *machine) list(t *rapid.T) {
-	m.page(t, m.store.List, func(*modelRecord) bool { return true }, func(*modelRecord) {})
+	m.page(t, m.query(t), m.store.List, func(*modelRecord) bool { return true }, func(*modelRecord) {})
 }
 
 func (m *machine) cancel(t *rapid.T) {
-	m.page(t, m.store.Cancel, func(r *modelRecord) bool { return !r.done() }, m.model.cancel)
+	m.page(t, m.query(t), m.store.Cancel, func(r *modelRecord) bool { return !r.done() }, m.model.cancel)
 }
 
+// replay goes by ascending ids: those of one ordering key join it in that order.
 func (m *machine) replay(t *rapid.T) {
-	m.page(t, m.store.Replay, func(r *modelRecord) bool { return r.done() && r.Result != queue.Delivered }, m.model.replay)
+	q := m.query(t)
+	q.Descending = false
+	m.page(t, q, m.store.Replay, func(r *modelRecord) bool { return r.done() && r.Result != queue.Delivered }, m.model.replay)
 }
 
 func (m *machine) expire(t *rapid.T) {

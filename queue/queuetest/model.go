@@ -16,6 +16,18 @@ type model struct {
 	now     time.Time      // of the call
 	slack   time.Duration  // within which times are equal
 	keys    time.Duration  // how long keys are known; 0: as long as the record
+	rows    map[queue.Lane]*rows
+}
+
+func newModel(features Features) model {
+	m := model{slack: precision, keys: features.KeyLifetime, rows: map[queue.Lane]*rows{}}
+	for _, lane := range lanes() {
+		m.rows[lane] = &rows{}
+	}
+	if features.RealTime > 0 {
+		m.slack = time.Second
+	}
+	return m
 }
 
 // modelRecord is a record and what a reader of the store does not see.
@@ -28,6 +40,10 @@ type modelRecord struct {
 	parked bool
 	marked bool // cancelled while leased
 	log    []queue.Attempt
+
+	turn    bool      // has the turn in its ordering key
+	turnAt  time.Time // when it got it
+	skipped bool      // gave it up, and was not leased since
 }
 
 func (r *modelRecord) done() bool { return r.Result != "" }
@@ -61,6 +77,7 @@ func (m *model) lapse() {
 		m.wait(r, r.until)
 		r.lapsed = true
 	}
+	m.back()
 }
 
 // wait makes a record leasable from an instant.
@@ -75,6 +92,8 @@ func (m *model) wait(r *modelRecord, due time.Time) {
 func (m *model) end(r *modelRecord, result queue.Result) {
 	r.State, r.Result, r.UpdatedAt = queue.StateDone, result, m.now
 	r.until, r.marked, r.parked, r.lapsed = time.Time{}, false, false, false
+	r.leave()
+	m.pass()
 }
 
 func (m *model) enqueue(message queue.Message) queue.Enqueued {
@@ -95,6 +114,7 @@ func (m *model) enqueue(message queue.Message) queue.Enqueued {
 	m.wait(r, m.notBefore(message.NotBefore))
 	m.records = append(m.records, r)
 	slices.SortFunc(m.records, func(a, b *modelRecord) int { return compareIDs(a.ID, b.ID) })
+	m.pass()
 	return queue.Enqueued{ID: r.ID, Status: r.Status}
 }
 
@@ -110,24 +130,17 @@ func (m *model) notBefore(t time.Time) time.Time {
 func (m *model) leasable(lane queue.Lane) []*modelRecord {
 	var all []*modelRecord
 	for _, r := range m.records {
-		if r.Lane == lane && !r.done() && r.until.IsZero() && !r.parked && !m.over(r) && !r.due.After(m.now) {
+		waits := r.done() || r.parked || m.over(r) || m.waits(r) || r.due.After(m.now)
+		if r.Lane == lane && r.until.IsZero() && !waits {
 			all = append(all, r)
 		}
 	}
 	return all
 }
 
-// before reports whether a is to be leased before b.
-func (m *model) before(a, b *modelRecord) bool {
-	if a.lapsed || b.lapsed {
-		return a.lapsed && !b.lapsed
-	}
-	return b.due.Sub(a.due) > m.slack
-}
-
 func (m *model) lease(r *modelRecord, token uint64, ttl time.Duration) {
 	r.State, r.UpdatedAt, r.token = queue.StateDeliver, m.now, token
-	r.until, r.lapsed = m.now.Add(ttl), false
+	r.until, r.lapsed, r.skipped = m.now.Add(ttl), false, false
 }
 
 func (m *model) held(ref queue.LeaseRef) *modelRecord {
@@ -158,9 +171,18 @@ func (m *model) settle(r *modelRecord, o queue.Outcome) {
 		m.end(r, result)
 		return
 	}
-	r.parked = o.Verdict == queue.VerdictPark
 	r.UpdatedAt = m.now
+	lane := r.Lane
+	if r.parked = o.Verdict == queue.VerdictPark; !r.parked {
+		r.Retarget(o.Target)
+	}
+	skip := o.Skip && o.Verdict == queue.VerdictRetry
+	if r.parked || skip || r.Lane != lane {
+		r.leave()
+	}
+	r.skipped = skip
 	m.wait(r, m.notBefore(o.At))
+	m.pass()
 }
 
 func (m *model) cancel(r *modelRecord) {
@@ -191,6 +213,7 @@ func (m *model) replay(r *modelRecord) {
 		r.ExpiresAt = time.Time{}
 	}
 	m.wait(r, m.notBefore(r.NotBefore))
+	m.pass()
 }
 
 // page returns the records that a query selects, of those that are eligible, and
@@ -233,7 +256,7 @@ func (m *model) due() map[queue.Lane]time.Time {
 		if !r.until.IsZero() {
 			at = r.until
 		}
-		if r.done() || r.parked && r.until.IsZero() || m.over(r) {
+		if r.done() || r.parked && r.until.IsZero() || m.over(r) || m.waits(r) {
 			continue
 		}
 		if first, ok := lanes[r.Lane]; !ok || at.Before(first) {

@@ -20,6 +20,7 @@ func orderingCases() []testCase {
 		{name: "the turn passes by cancel", run: turnPassesByCancel},
 		{name: "the turn passes by expire", run: turnPassesByExpire},
 		{name: "the turn passes to one that is not due", run: turnPassesToWaiting},
+		{name: "the turn passes to one that has expired", run: turnPassesToExpired},
 		{name: "one that waits for the turn ends", run: waitingForTurnEnds},
 		{name: "a replay", run: replayJoins},
 		{name: "a replay where none has the turn", run: replayTakesTurn},
@@ -239,6 +240,20 @@ func turnPassesToWaiting(x *trial) {
 	x.deliver("the second is due", ids[1:]...)
 }
 
+// turnPassesToExpired: which holds up the others until Expire ends it.
+func turnPassesToExpired(x *trial) {
+	batch := x.ordered("k", laneA(), 3)
+	batch[1].ExpiresAt = time.Now().Add(x.unit)
+	ids := x.enqueue(batch...)
+	l := x.turn("first", ids[0])
+	x.advance(x.unit + precision)
+	x.end(queue.VerdictDelivered, time.Time{}, l)
+	x.dueLanes("the second has expired", nil)
+	x.leaseNone(laneA())
+	x.expire(10, ids[1])
+	x.deliver("the second was ended", ids[2])
+}
+
 // waitingForTurnEnds: it is cancelled, or expires, and the first is none the wiser.
 func waitingForTurnEnds(x *trial) {
 	batch := x.ordered("k", laneA(), 5)
@@ -367,7 +382,6 @@ func reopenOrdering(x *trial) {
 	for range 2 {
 		x.reopen()
 		x.leaseNone(laneA())
-		x.leaseNone(otherLane())
 	}
 	x.end(queue.VerdictDead, time.Time{}, x.lease(laneB(), 1)...)
 	x.advance(time.Until(at) + precision)

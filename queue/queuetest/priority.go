@@ -61,6 +61,11 @@ func higherFirst(x *trial) {
 }
 
 func higherFirstOneByOne(x *trial) {
+	low := x.addRanked(queue.PriorityLow, 1)
+	seven := x.addRanked(queue.PriorityHigh, 7)
+	for _, id := range append(seven, low...) {
+		same(x, "leased of eight", leasedIDs(x.lease(laneA(), 1)), []transport.ID{id})
+	}
 	for _, id := range x.addMixed() {
 		l := x.lease(laneA(), 1)
 		same(x, "leased", leasedIDs(l), []transport.ID{id})

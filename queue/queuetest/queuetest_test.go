@@ -17,13 +17,16 @@ type durable struct{ queue.Store }
 
 func (durable) Capabilities() queue.Capabilities { return queue.Capabilities{Durable: true} }
 
-func open(tb testing.TB) queue.Store {
-	tb.Helper()
-	store, err := memqueue.New(memqueue.Options{})
-	if err != nil {
-		tb.Fatal(err)
+// opened returns what opens such a store.
+func opened(options memqueue.Options) queuetest.Open {
+	return func(tb testing.TB) queue.Store {
+		tb.Helper()
+		store, err := memqueue.New(options)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return durable{store}
 	}
-	return durable{store}
 }
 
 func reopen(_ testing.TB, store queue.Store) queue.Store { return store }
@@ -34,5 +37,11 @@ func TestFeatures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits in real time")
 	}
-	queuetest.Run(t, open, queuetest.Features{RealTime: 100 * time.Millisecond, Reopen: reopen})
+	queuetest.Run(t, opened(memqueue.Options{}), queuetest.Features{RealTime: 100 * time.Millisecond, Reopen: reopen})
+}
+
+// TestForgets runs those for a durable store that forgets keys, in no time.
+func TestForgets(t *testing.T) { // not parallel: TestFeatures waits in real time, and needs the machine
+	const lifetime = 3 * time.Hour
+	queuetest.Run(t, opened(memqueue.Options{KeyLifetime: lifetime}), queuetest.Features{Reopen: reopen, KeyLifetime: lifetime})
 }

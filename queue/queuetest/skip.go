@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
 )
 
 func skipCases() []testCase {
@@ -14,6 +15,7 @@ func skipCases() []testCase {
 		{name: "another comes after it is due", run: skipNotOvertaken},
 		{name: "it ends while it stands aside", run: skipEnds},
 		{name: "all of them", run: skipAll},
+		{name: "among others that wait", run: skipAmongOthers},
 		{name: "only with a retry", run: skipOnlyRetry},
 		{name: "without a key", run: skipWithoutKey},
 		{name: "what was skipped is kept", run: reopenSkipped, reopens: true},
@@ -68,7 +70,11 @@ func skipNotOvertaken(x *trial) {
 	at := x.skip(x.turn("alone", ids[0]), 2)
 	x.advance(time.Until(at) + precision)
 	ids = append(ids, x.addOrdered(1)...)
-	x.deliver("with one that came later", ids...)
+	l := x.turn("with one that came later", ids[0])
+	ids = append(ids, x.addOrdered(1)...)
+	x.dueAt("leased, with one more", time.Now().Add(10*x.unit))
+	x.end(queue.VerdictRetry, time.Time{}, l)
+	x.deliver("all", ids...)
 }
 
 func skipEnds(x *trial) {
@@ -100,6 +106,27 @@ func skipAll(x *trial) {
 	x.deliver("the first is due", ids[0])
 }
 
+// skipAmongOthers: whoever takes the turn from one that is aside, takes nothing
+// from those that wait in the lane for other reasons.
+func skipAmongOthers(x *trial) {
+	ids := x.addOrdered(1)
+	x.skip(x.turn("alone", ids[0]), 3)
+	others := x.ordered("", laneA(), 3)
+	for i := range others {
+		others[i].NotBefore = time.Now().Add(time.Duration(2+i) * x.unit)
+	}
+	x.enqueue(others...)
+	last := x.ordered("k", laneA(), 1)
+	last[0].NotBefore = time.Now().Add(5 * x.unit)
+	x.enqueue(last...)
+	x.dueAt("overtaken by one that waits", others[0].NotBefore)
+	x.advance(5*x.unit + x.slack)
+	leased := x.lease(laneA(), 4)
+	same(x, "leased", leasedIDs(leased), []transport.ID{others[0].ID, others[1].ID, others[2].ID, last[0].ID})
+	x.end(queue.VerdictDelivered, time.Time{}, leased...)
+	x.deliver("the skipped one", ids...)
+}
+
 func skipOnlyRetry(x *trial) {
 	ids := x.addOrdered(2)
 	at := time.Now().Add(2 * x.unit)
@@ -126,10 +153,8 @@ func reopenSkipped(x *trial) {
 	x.dueAt("aside", at)
 	x.reopen()
 	ids = append(ids, x.addOrdered(1)...)
-	l := x.turn("with one that came later", ids[2])
-	x.advance(time.Until(at) + precision)
-	x.reopen()
-	x.leaseNone(laneA())
-	x.end(queue.VerdictDelivered, time.Time{}, l)
-	x.deliver("due again", ids[0])
+	x.turn("with one that came later", ids[2])
+	x.reopen() // which may end the lease
+	x.advance(10*x.unit + precision)
+	x.deliver("due again", ids[2], ids[0])
 }

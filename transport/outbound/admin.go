@@ -49,7 +49,8 @@ func (m *Manager) Cancel(ctx context.Context, q queue.Query) (queue.Page, error)
 			m.announceQueued(record.ID)
 			e := eventOf(record)
 			m.tellEnd(record.Result, &e)
-			m.done(1, record.Bytes)
+			m.done(record.Lane, record.Bytes)
+			m.passTurn(&record.Message, record.Lane)
 		} else {
 			m.expiresAt(m.leaseEnd()) // in case its attempt never ends
 			m.release(m.sched.withdraw(record.Lane, record.ID))
@@ -77,11 +78,11 @@ func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error)
 	// What is told and counted of a message comes before its first attempt, which
 	// may come before the store has answered.
 	ids := make([]transport.ID, len(found.Records))
-	sizes := map[transport.ID]int64{}
+	counted := map[transport.ID]*queue.Record{}
 	for i := range found.Records {
 		record := &found.Records[i]
-		ids[i], sizes[record.ID] = record.ID, record.Bytes
-		m.load.addKept(1, record.Bytes)
+		ids[i], counted[record.ID] = record.ID, record
+		m.load.addKept(m.tenant(ctx, record.Lane.Profile), record.Lane, 1, record.Bytes)
 		if m.events.Active(m.options.TopicPrefix + topicQueued) {
 			e := eventOf(record)
 			e.Status, e.Attempt, e.Error = StatusQueuedForDelivery, 0, ""
@@ -91,13 +92,13 @@ func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error)
 	replayed, err := withStatus(m.store.Replay(ctx, queue.Query{IDs: ids, Limit: len(ids)}))
 	for i := range replayed.Records {
 		record := &replayed.Records[i]
-		delete(sizes, record.ID)
+		delete(counted, record.ID)
 		m.announceQueued(record.ID)
 		m.sched.notify(record.Lane, time.Time{})
 	}
-	for id, size := range sizes { // somebody else was faster
+	for id, record := range counted { // somebody else was faster
 		m.announce.forget(id)
-		m.load.remove(1, size)
+		m.load.remove(record.Lane, record.Bytes)
 	}
 	replayed.Next = found.Next
 	return replayed, err

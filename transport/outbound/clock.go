@@ -84,7 +84,8 @@ func (m *Manager) expire(now time.Time) time.Time {
 		m.announceQueued(records[i].ID)
 		e := eventOf(&records[i])
 		m.tellEnd(records[i].Result, &e)
-		m.done(1, records[i].Bytes)
+		m.done(records[i].Lane, records[i].Bytes)
+		m.passTurn(&records[i].Message, records[i].Lane)
 	}
 	return m.expiryDue()
 }

@@ -19,15 +19,23 @@
 //
 // # Outcomes
 //
-// A nil error delivers the message with the evidence the receipt states. A
-// permanent error makes it dead. Any other is tried again by its retry policy:
+// A nil error delivers the message with the evidence the receipt states, unless
+// the message demands more: then the attempt counts as one whose answer was lost.
+// A permanent error makes it dead. Any other is tried again by its retry policy:
 // the message's own, else its profile's, else the manager's; when that gives up,
-// the message is dead. Dead messages are kept and can be replayed. A destination
+// the message is dead. A message with alternates goes on to the next of its targets
+// where this one fails for good, or too often, and is dead when all of them have
+// failed for good, or the policy gives up. Dead messages are kept and can be replayed. A destination
 // that asks for a pause gets it for its whole lane; one that says it is gone is
 // paused until somebody resumes it. One that fails again and again is left alone
 // for longer and longer ([Breaker]), and paused once it has done nothing else for
 // Options.FailureBudget. An attempt that the end of the process or the
 // hard stop cuts short does not count.
+//
+// # Order
+//
+// None, but among messages of a lane with the same OrderingKey: these are
+// attempted one at a time, in the order in which they were accepted.
 //
 // # Delivery
 //
@@ -44,6 +52,7 @@
 // # Errors
 //
 // Sentinels for the kind ([ErrTransport], [ErrDelivery], [ErrRegistration],
-// [ErrQueueFull], [ErrStopped]), structs for the facts ([*DeliveryError],
-// [*RegistrationError], [*FieldError], [*BatchError]). None holds a secret.
+// [ErrQueueFull], [ErrQuotaExceeded], [ErrStopped]), structs for the facts
+// ([*DeliveryError], [*RegistrationError], [*FieldError], [*QuotaError],
+// [*BatchError]). None holds a secret.
 package outbound

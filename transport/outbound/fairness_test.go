@@ -11,8 +11,8 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
-// tenants is a directory of profiles, each without or with limits.
-func tenants(t *testing.T, limits map[string]profile.Limits) *profile.Static {
+// limited is a directory of profiles, each without or with limits.
+func limited(t *testing.T, limits map[string]profile.Limits) *profile.Static {
 	t.Helper()
 	var all []*profile.Profile
 	for id, limits := range limits {
@@ -43,7 +43,7 @@ func (f *fixture) of(directory profile.Directory, id string) func(*outbound.Mess
 // for the attempt under way, and for one of the big profile's at most.
 func TestAProfileWithManyDestinationsDelaysNoOther(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		directory := tenants(t, map[string]profile.Limits{"big": {}, "small": {}})
+		directory := limited(t, map[string]profile.Limits{"big": {}, "small": {}})
 		f := start(t, &driver{handle: func(context.Context, *outbound.Message) error {
 			pass(time.Second)
 			return nil

@@ -99,7 +99,17 @@ func start(t *testing.T, d *driver, options outbound.Options) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
-	return startOver(t, store, d, options)
+	return startOver(t, keep(store), d, options)
+}
+
+// startWith is start with any transport.
+func startWith(t *testing.T, d outbound.Transport, options outbound.Options) *fixture {
+	t.Helper()
+	f := start(t, nil, options)
+	if err := f.Register(d); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // startOver is start with a store that may hold messages already.

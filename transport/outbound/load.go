@@ -4,24 +4,47 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
 )
 
 // load counts what waits in the queue, against its limits.
 type load struct {
 	maxMessages, maxBytes int64
+	began                 time.Time // the zero of the clock that quotas go by
 
 	mu       sync.Mutex
 	messages int64
 	bytes    int64
+	quotas   quotas
 	empty    chan struct{} // closed when nothing waits; nil when nobody asked
 }
 
-// add counts messages that are about to be enqueued, or refuses.
-func (l *load) add(messages, bytes int64) error {
+// add counts messages that are about to be enqueued, each with its tenant, or
+// refuses.
+func (l *load) add(batch []queue.Message, tenants []*profile.Profile) error {
+	messages, bytes := int64(len(batch)), int64(0)
+	limited := false
+	for i := range batch {
+		bytes += batch[i].Size()
+		_, has := quotaLimits(tenants[i])
+		limited = limited || has
+	}
+	var elapsed time.Duration
+	if limited {
+		elapsed = time.Since(l.began)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.fits(messages, bytes); err != nil {
 		return err
+	}
+	if limited {
+		if err := l.quotas.admit(batch, tenants, elapsed); err != nil {
+			return err
+		}
 	}
 	l.messages += messages
 	l.bytes += bytes
@@ -46,23 +69,38 @@ func (l *load) fits(messages, bytes int64) error {
 }
 
 // addKept counts messages that are in the store already: nothing can refuse them.
-func (l *load) addKept(messages, bytes int64) {
+// Tenant is nil where it is not known.
+func (l *load) addKept(tenant *profile.Profile, lane queue.Lane, messages, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.messages += messages
 	l.bytes += bytes
+	if tenant == nil {
+		return
+	}
+	if _, limited := quotaLimits(tenant); limited {
+		l.quotas.track(lane, messages, bytes)
+	}
 }
 
-// remove counts messages that are done.
-func (l *load) remove(messages, bytes int64) {
+// remove counts a message that is done.
+func (l *load) remove(lane queue.Lane, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.messages -= messages
+	l.messages--
 	l.bytes -= bytes
+	l.quotas.forget(lane, bytes)
 	if l.messages <= 0 && l.empty != nil {
 		close(l.empty)
 		l.empty = nil
 	}
+}
+
+// move counts a message that goes to another lane.
+func (l *load) move(from, to queue.Lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quotas.move(from, to)
 }
 
 func (l *load) waiting() (messages, bytes int64) {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/outrider-go/outrider/event"
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/registry"
 )
@@ -80,7 +81,7 @@ func New(store queue.Store, options Options) (*Manager, error) {
 		base:      context.Background(), settling: context.Background(), cancel: func() {},
 		stopped: make(chan struct{}),
 	}
-	m.load.maxMessages, m.load.maxBytes = options.MaxMessages, options.MaxBytes
+	m.load.maxMessages, m.load.maxBytes, m.load.began = options.MaxMessages, options.MaxBytes, time.Now()
 	if m.events == nil {
 		m.events, m.ownEvents = event.New(event.Options{}), true
 	}
@@ -161,14 +162,25 @@ func (m *Manager) restore(ctx context.Context) error {
 	for _, state := range states {
 		m.sched.restore(state)
 	}
-	totals, err := m.store.Stats(ctx, queue.ByTotal)
+	backlog, err := m.store.Stats(ctx, queue.ByLane)
 	if err != nil {
 		return fmt.Errorf("count messages: %w", err)
 	}
-	for _, total := range totals {
-		m.load.addKept(total.Waiting(), total.Bytes)
+	for i := range backlog {
+		if lane := backlog[i].Lane; backlog[i].Waiting() > 0 {
+			m.load.addKept(m.tenant(ctx, lane.Profile), lane, backlog[i].Waiting(), backlog[i].Bytes)
+		}
 	}
 	return m.scan(ctx)
+}
+
+// tenant returns a profile, or nil where it is not known.
+func (m *Manager) tenant(ctx context.Context, id string) *profile.Profile {
+	tenant, err := m.options.Profiles.Lookup(ctx, id)
+	if err != nil {
+		return nil
+	}
+	return tenant
 }
 
 // scan asks the store for all lanes that have work.

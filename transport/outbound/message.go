@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/wireformat"
 )
@@ -31,7 +32,7 @@ type Message struct {
 	// Target is whom the payload is for, where the wire format needs to know.
 	Target wireformat.Target
 	// IdempotencyKey, when set, makes later messages of the profile with the same
-	// key duplicates of this one. At most 256 bytes.
+	// key duplicates of this one, whatever else is in them. At most 256 bytes.
 	IdempotencyKey string
 	// Retry is the message's own policy. Default: the profile's, then the manager's.
 	Retry *RetryPolicy
@@ -39,6 +40,24 @@ type Message struct {
 	NotBefore time.Time
 	// ExpiresAt is when the message is no longer worth delivering. Default: never.
 	ExpiresAt time.Time
+	// Priority puts the message before others that wait for the same destination.
+	// It does not hurry a destination. Default: queue.PriorityNormal.
+	Priority queue.Priority
+	// OrderingKey, when set, has the messages of the profile to one destination that
+	// have the same key attempted one at a time, in the order in which they were
+	// accepted. At most 256 bytes.
+	OrderingKey string
+	// OnBlocked is what those behind the message do while it waits for a retry.
+	// Default: BlockedWait.
+	OnBlocked OnBlocked
+	// MinEvidence is the least that counts as delivered. An attempt that succeeds
+	// with less has failed, as one whose answer was lost, and is retried. Default:
+	// the profile's, then whatever the transport gives.
+	MinEvidence transport.Evidence
+	// Alternates are where the message goes instead, in this order, when Endpoint
+	// fails for good, or as often as RetryPolicy.FailoverAfter says. They may have
+	// other schemes; the payload is encoded once, as it is for Endpoint. At most 8.
+	Alternates []transport.Endpoint
 
 	// ID names the message, the same on every attempt. Set by the manager.
 	ID transport.ID

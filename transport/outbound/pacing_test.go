@@ -137,7 +137,7 @@ func TestLaneRateCountsAttempts(t *testing.T) {
 // itself.
 func TestProfileRates(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		directory := tenants(t, map[string]profile.Limits{
+		directory := limited(t, map[string]profile.Limits{
 			"plain": {}, "slow": {RatePerDestination: 0.5}, "bursty": {RatePerDestination: 2, BurstPerDestination: 5},
 		})
 		f := start(t, &driver{}, outbound.Options{Profiles: directory, LaneRate: outbound.Rate{PerSecond: 1}})
@@ -162,7 +162,7 @@ func TestProfileRates(t *testing.T) {
 // A lane that waits for its token delays no other.
 func TestLaneRateHoldsNoWorker(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		directory := tenants(t, map[string]profile.Limits{"slow": {RatePerDestination: 1}})
+		directory := limited(t, map[string]profile.Limits{"slow": {RatePerDestination: 1}})
 		f := start(t, &driver{}, outbound.Options{Workers: 1, Profiles: directory})
 		for range 100 {
 			f.send("test://host/", f.of(directory, "slow"))

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -31,7 +32,13 @@ type RetryPolicy struct {
 	// MaxAge is the time since the message was queued after which no attempt is
 	// started. Zero does not limit.
 	MaxAge time.Duration
+	// FailoverAfter is how many attempts in a row a target of a message with
+	// alternates gets before the next one is tried. Default: 3.
+	FailoverAfter int
 }
+
+// DefaultFailoverAfter is the default of RetryPolicy.FailoverAfter.
+const DefaultFailoverAfter = 3
 
 const day = 24 * time.Hour
 
@@ -70,20 +77,35 @@ var retryPresets = []struct {
 // Next returns the wait after the attempt of that number has failed at that age
 // of the message, and false when there is to be no other.
 func (p *RetryPolicy) Next(attempt int, age time.Duration) (time.Duration, bool) {
+	return p.next(attempt, attempt, age, 0)
+}
+
+// next is Next for a message that is at that step of the schedule. A destination's
+// Retry-After can put the attempt off, never hasten it.
+func (p *RetryPolicy) next(attempt, step int, age, retryAfter time.Duration) (time.Duration, bool) {
 	if attempt >= p.MaxAttempts {
 		return 0, false
 	}
-	wait := p.wait(attempt)
+	wait := p.wait(step)
 	if p.Jitter > 0 {
 		wait = saturate(float64(wait) * (1 + p.Jitter*rand.Float64())) //nolint:gosec // spreads load, keeps no secret
 	}
-	if p.MaxAge > 0 && wait > p.MaxAge-age {
+	wait = max(wait, retryAfter)
+	if !p.allows(attempt, age, wait) {
 		return 0, false
 	}
 	return wait, true
 }
 
-// wait is the wait after the attempt of that number, without jitter.
+// allows reports whether the attempt of that number, at that age of the message,
+// may be followed by another after a wait.
+func (p *RetryPolicy) allows(attempt int, age, wait time.Duration) bool {
+	return attempt < p.MaxAttempts && (p.MaxAge == 0 || wait <= p.MaxAge-age)
+}
+
+func (p *RetryPolicy) triesPerTarget() int { return cmp.Or(p.FailoverAfter, DefaultFailoverAfter) }
+
+// wait is the wait of that step of the schedule, without jitter.
 func (p *RetryPolicy) wait(attempt int) time.Duration {
 	if attempt <= len(p.Delays) {
 		return p.Delays[attempt-1]
@@ -108,7 +130,8 @@ func saturate(nanoseconds float64) time.Duration {
 }
 
 func (p *RetryPolicy) isZero() bool {
-	return len(p.Delays) == 0 && p.Base == 0 && p.Factor == 0 && p.Max == 0 && p.Jitter == 0 && p.MaxAttempts == 0 && p.MaxAge == 0
+	return len(p.Delays) == 0 && p.Base == 0 && p.Factor == 0 && p.Max == 0 && p.Jitter == 0 && p.MaxAttempts == 0 && p.MaxAge == 0 &&
+		p.FailoverAfter == 0
 }
 
 // Validate names what is wrong with the policy.
@@ -116,6 +139,9 @@ func (p *RetryPolicy) Validate() error {
 	var faults []error
 	if p.MaxAttempts < 1 {
 		faults = append(faults, errors.New("attempts: want at least 1"))
+	}
+	if p.FailoverAfter < 0 {
+		faults = append(faults, errors.New("failover: want at least 1"))
 	}
 	if p.Factor < 0 || math.IsNaN(p.Factor) || math.IsInf(p.Factor, 0) {
 		faults = append(faults, errors.New("factor: want a number that is not negative; below 1 counts as 1"))
@@ -170,13 +196,16 @@ func (p *RetryPolicy) fields() string {
 	if p.Jitter > 0 {
 		fields = append(fields, "jitter="+strconv.FormatFloat(p.Jitter, 'g', -1, 64))
 	}
+	if p.FailoverAfter > 0 {
+		fields = append(fields, "failover="+strconv.Itoa(p.FailoverAfter))
+	}
 	return strings.Join(fields, ",")
 }
 
 // ParseRetryPolicy reads a preset ("standard", "acapy", "exponential", "none"),
 // fields ("attempts=3,base=1s,factor=2"), or a preset with fields changed
 // ("exponential,attempts=3"). The fields are attempts, delays (durations parted
-// by "/"), base, max, age, factor and jitter.
+// by "/"), base, max, age, factor, jitter and failover.
 func ParseRetryPolicy(text string) (RetryPolicy, error) {
 	policy := RetryPolicy{Factor: 1}
 	for i, part := range strings.Split(text, ",") {
@@ -219,6 +248,10 @@ func (p *RetryPolicy) set(name, value string) (err error) {
 	switch name {
 	case "attempts":
 		p.MaxAttempts, err = strconv.Atoi(value)
+	case "failover":
+		if p.FailoverAfter, err = strconv.Atoi(value); err == nil && p.FailoverAfter < 1 {
+			return errors.New("failover: want at least 1")
+		}
 	case "base":
 		p.Base, err = time.ParseDuration(value)
 	case "max":
@@ -239,7 +272,7 @@ func (p *RetryPolicy) set(name, value string) (err error) {
 			p.Delays = append(p.Delays, delay)
 		}
 	default:
-		return fmt.Errorf("unknown field %q: want attempts, delays, base, max, age, factor or jitter", name)
+		return fmt.Errorf("unknown field %q: want attempts, delays, base, max, age, factor, jitter or failover", name)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %q is not a number or duration", name, value)

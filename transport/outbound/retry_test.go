@@ -65,6 +65,7 @@ func TestRetryPolicyText(t *testing.T) {
 	for _, text := range []string{
 		"standard", "acapy", "exponential", "none",
 		"attempts=3,base=1s,max=1m0s,age=1h0m0s,factor=1.5,jitter=0.25", "attempts=4,delays=1s/5m0s",
+		"attempts=3,base=1s,failover=2",
 	} {
 		policy, err := ParseRetryPolicy(text)
 		if err != nil {
@@ -92,6 +93,8 @@ func TestRetryPolicyFaults(t *testing.T) {
 		"standard,delays=1s/5":   "delays:",
 		"standard,delays=-1s":    "delays: want no negative",
 		"standard,nonsense=1":    "unknown field",
+		"standard,failover=0":    "failover: want at least 1",
+		"standard,failover=one":  "failover:",
 		"standard,acapy":         "is not a field",
 		"attempts=5":             "says no wait",
 		"attempts=5,factor=2":    "says no wait",
@@ -126,7 +129,7 @@ func TestRetryJitterOnlyLengthens(t *testing.T) {
 }
 
 func FuzzParseRetryPolicy(f *testing.F) {
-	for _, seed := range []string{"standard", "acapy,attempts=3", "attempts=3,delays=1s/2s,factor=2", "base==", ",,,"} {
+	for _, seed := range []string{"standard", "acapy,attempts=3,failover=1", "attempts=3,delays=1s/2s,factor=2", "base==", ",,,"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -23,8 +23,8 @@ const (
 // store, encoded, and will be delivered, or end as dead, expired or cancelled.
 //
 // Errors: [*FieldError] names what is wrong with the message; ErrQueueFull,
-// queue.ErrStoreFull, ErrNotStarted and ErrStopped say that it could be sent
-// another time. In each case nothing was kept.
+// [*QuotaError], queue.ErrStoreFull, ErrNotStarted and ErrStopped say that it could
+// be sent another time. In each case nothing was kept.
 func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)
@@ -32,7 +32,8 @@ func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	if err := m.prepare(ctx, &single.message, &single.batch[0]); err != nil {
 		return Accepted{}, err
 	}
-	accepted, err := m.enqueue(ctx, single.batch[:])
+	single.tenant[0] = single.message.Profile
+	accepted, err := m.enqueue(ctx, single.batch[:], single.tenant[:])
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -43,6 +44,7 @@ func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 type single struct {
 	message Message
 	batch   [1]queue.Message
+	tenant  [1]*profile.Profile
 }
 
 func (s *single) free(pool *sync.Pool) {
@@ -54,13 +56,15 @@ func (s *single) free(pool *sync.Pool) {
 // about one of them, is a [*BatchError].
 func (m *Manager) SendBatch(ctx context.Context, messages []Message) ([]Accepted, error) {
 	batch := make([]queue.Message, len(messages))
+	tenants := make([]*profile.Profile, len(messages))
 	for i := range messages {
 		message := messages[i]
 		if err := m.prepare(ctx, &message, &batch[i]); err != nil {
 			return nil, &BatchError{Index: i, Err: err}
 		}
+		tenants[i] = message.Profile
 	}
-	enqueued, err := m.enqueue(ctx, batch)
+	enqueued, err := m.enqueue(ctx, batch, tenants)
 	if err != nil {
 		return nil, err
 	}
@@ -107,10 +111,11 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	if err := m.check(message); err != nil {
 		return err
 	}
-	route, err := m.transports.Lookup(message.Endpoint.Scheme())
+	route, err := m.route(message.Endpoint)
 	if err != nil {
-		return &FieldError{"endpoint", fmt.Errorf("%w: %w", ErrUnknownScheme, err)}
+		return &FieldError{"endpoint", err}
 	}
+	message.MinEvidence = minEvidence(message)
 	message.ID = m.store.NewID()
 	frame, format, err := m.encode(ctx, route, message)
 	if err != nil {
@@ -121,16 +126,15 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	}
 	message.ContentType, message.Text, message.Payload = frame.ContentType, frame.Text, frame.Body
 	message.Metadata = merged(message.Metadata, frame.Header)
-	if route.checker != nil {
-		if err := route.checker.CheckMessage(ctx, message); err != nil {
-			return err
-		}
+	if err := route.check(ctx, message); err != nil {
+		return err
 	}
+	place := targetOf(message, message.Endpoint)
 	*record = queue.Message{
 		ID:             message.ID,
-		Lane:           queue.Lane{Profile: message.Profile.ID(), Destination: message.Endpoint.Destination()},
-		Endpoint:       message.Endpoint.String(),
-		URI:            message.Endpoint.Whole(),
+		Lane:           place.Lane,
+		Endpoint:       place.Endpoint,
+		URI:            place.URI,
 		Format:         format,
 		ContentType:    message.ContentType,
 		Text:           message.Text,
@@ -139,11 +143,38 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 		IdempotencyKey: message.IdempotencyKey,
 		NotBefore:      message.NotBefore,
 		ExpiresAt:      message.ExpiresAt,
+		Priority:       message.Priority,
+		OrderingKey:    message.OrderingKey,
+		SkipBlocked:    message.OnBlocked == BlockedSkip,
+		MinEvidence:    message.MinEvidence,
 	}
 	if message.Retry != nil {
 		record.Retry = message.Retry.String()
 	}
-	return nil
+	if len(message.Alternates) > 0 {
+		record.Targets, err = m.targets(ctx, message)
+	}
+	return err
+}
+
+// route returns the transport for an endpoint.
+func (m *Manager) route(endpoint transport.Endpoint) (*registered, error) {
+	r, err := m.transports.Lookup(endpoint.Scheme())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnknownScheme, err)
+	}
+	return r, nil
+}
+
+// check asks the transport whether it could ever deliver an encoded message.
+func (r *registered) check(ctx context.Context, message *Message) error {
+	if err := r.checkEvidence(message.MinEvidence); err != nil {
+		return err
+	}
+	if r.checker == nil {
+		return nil
+	}
+	return r.checker.CheckMessage(ctx, message)
 }
 
 // merged returns the metadata with what a wire format adds to it.
@@ -180,6 +211,12 @@ func (m *Manager) check(message *Message) error {
 		if !message.NotBefore.Before(message.ExpiresAt) {
 			return &FieldError{"not_before", errors.New("is not before the message expires")}
 		}
+	}
+	if err := checkOrder(message); err != nil {
+		return err
+	}
+	if message.MinEvidence > transport.Accepted {
+		return &FieldError{"min_evidence", fmt.Errorf("%s is unknown: want written, acknowledged or accepted", message.MinEvidence)}
 	}
 	return m.checkSize(message.Profile, len(message.Payload))
 }
@@ -219,27 +256,24 @@ func (m *Manager) encode(ctx context.Context, route *registered, message *Messag
 	return frame, name, nil
 }
 
-// enqueue keeps a batch, tells of it, and has it delivered.
-func (m *Manager) enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enqueued, error) {
-	var bytes int64
-	for i := range batch {
-		bytes += batch[i].Size()
-	}
-	if err := m.load.add(int64(len(batch)), bytes); err != nil {
+// enqueue keeps a batch, each message of which has its tenant, tells of it, and
+// has it delivered.
+func (m *Manager) enqueue(ctx context.Context, batch []queue.Message, tenants []*profile.Profile) ([]queue.Enqueued, error) {
+	if err := m.load.add(batch, tenants); err != nil {
 		return nil, err
 	}
 	m.prepareAnnouncements(batch)
 	enqueued, err := m.store.Enqueue(ctx, batch)
 	if err != nil {
-		m.load.remove(int64(len(batch)), bytes)
 		for i := range batch {
+			m.load.remove(batch[i].Lane, batch[i].Size())
 			m.announce.forget(batch[i].ID)
 		}
 		return nil, fmt.Errorf("enqueue: %w", err)
 	}
 	for i := range batch {
 		if enqueued[i].Duplicate {
-			m.load.remove(1, batch[i].Size())
+			m.load.remove(batch[i].Lane, batch[i].Size())
 			m.announce.forget(batch[i].ID)
 			continue
 		}

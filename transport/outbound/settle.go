@@ -14,50 +14,36 @@ import (
 const maxRetryAfter = day
 
 // judge turns an attempt's error into what becomes of the message: an attempt
-// that the hard stop cut short does not count; a permanent error, or one too many,
-// makes the message dead; everything else is tried again.
+// that the hard stop cut short does not count; what the policy does not try again
+// is dead.
 func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome) {
 	facts := classify(err)
 	log := outcome.Attempt
-	log.Class, log.Evidence, log.Code, log.Response = facts.Class, transport.None, facts.Code, facts.Response
+	log.Class, log.Code, log.Response = facts.Class, facts.Code, facts.Response
 	log.Error = err.Error()
 	if facts.MaybeSent {
-		log.Evidence = transport.Written
+		log.Evidence = max(log.Evidence, transport.Written)
 	}
 	if panicked := (*panicError)(nil); errors.As(err, &panicked) {
 		m.log.Error("an attempt panicked", zap.Stringer("message_id", leased.ID), zap.ByteString("stack", panicked.stack))
 	}
 	if m.base.Err() != nil && facts.Class != transport.Permanent {
-		*outcome = queue.Outcome{LeaseRef: outcome.LeaseRef, Verdict: queue.VerdictRelease}
+		*outcome = released(leased)
 		return
 	}
 	finished := log.StartedAt.Add(log.Duration)
 	m.holdLane(leased.Lane, &facts, finished)
-	if facts.Class != transport.Permanent {
-		if at, again := m.nextAttempt(leased, facts.RetryAfter, finished); again {
-			outcome.Verdict, outcome.At = queue.VerdictRetry, at
-			return
-		}
+	at, target, again := m.next(leased, &facts, finished)
+	if !again {
+		outcome.Verdict, outcome.Status = queue.VerdictDead, string(StatusUndeliverable)
+		return
 	}
-	outcome.Verdict, outcome.Status = queue.VerdictDead, string(StatusUndeliverable)
-}
-
-// nextAttempt asks the message's policy, or its profile's, or the manager's, in
-// this order. A destination's Retry-After can put the attempt off, never hasten
-// it; past the policy's age there is none.
-func (m *Manager) nextAttempt(leased *queue.Leased, retryAfter time.Duration, now time.Time) (time.Time, bool) {
-	policy := m.retryPolicy(leased)
-	age := now.Sub(laterOf(leased.QueuedAt, leased.NotBefore))
-	wait, again := policy.Next(leased.Attempt, age)
-	wait = max(wait, clampRetryAfter(retryAfter))
-	if !again || policy.MaxAge > 0 && wait > policy.MaxAge-age {
-		return time.Time{}, false
-	}
-	return now.Add(wait), true
+	outcome.Verdict, outcome.At, outcome.Target, outcome.Skip = queue.VerdictRetry, at, target, leased.SkipBlocked
 }
 
 func clampRetryAfter(d time.Duration) time.Duration { return min(max(d, 0), maxRetryAfter) }
 
+// retryPolicy is the message's own, or its profile's, or the manager's.
 func (m *Manager) retryPolicy(leased *queue.Leased) RetryPolicy {
 	text := leased.Retry
 	if text == "" {
@@ -109,22 +95,30 @@ func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
 func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 	m.announceQueued(leased.ID) // what was leased ahead can end without an attempt
 	m.tellOutcome(leased, outcome)
-	if outcome.Result == "" {
-		m.sched.notify(leased.Lane, outcome.At)
-	} else {
-		m.done(1, leased.Size())
+	lane, target := leased.Lane, moved(leased, outcome)
+	switch {
+	case target != nil:
+		m.load.move(lane, target.Lane)
+		m.sched.notify(target.Lane, outcome.At)
+	case outcome.Result == "":
+		m.sched.notify(lane, outcome.At)
+	default:
+		m.done(lane, leased.Size())
+	}
+	if outcome.Result != "" || outcome.Skip || target != nil {
+		m.passTurn(&leased.Message, lane)
 	}
 }
 
 // leaseEnd is when a lease that is taken now has run out.
 func (m *Manager) leaseEnd() time.Time { return time.Now().Add(m.options.AttemptTimeout + leaseMargin) }
 
-// done counts messages that have ended, and has the clock purge when they are many
+// done counts a message that has ended, and has the clock purge when they are many
 // or large.
-func (m *Manager) done(messages, bytes int64) {
-	m.load.remove(messages, bytes)
-	n, size := m.unpurged.Add(messages), m.unpurgedBytes.Add(bytes)
-	if n >= purgeAfter && n-messages < purgeAfter || size >= purgeAfterBytes && size-bytes < purgeAfterBytes {
+func (m *Manager) done(lane queue.Lane, bytes int64) {
+	m.load.remove(lane, bytes)
+	n, size := m.unpurged.Add(1), m.unpurgedBytes.Add(bytes)
+	if n == purgeAfter || size >= purgeAfterBytes && size-bytes < purgeAfterBytes {
 		m.sched.kickClock()
 	}
 }
@@ -152,10 +146,16 @@ func (m *Manager) tellOutcome(leased *queue.Leased, outcome *queue.Outcome) {
 			m.tell(e.Status.Topic(), &e)
 		}
 	case "":
-		if outcome.Verdict == queue.VerdictRetry {
-			e.NextAt = outcome.At
-			m.tell(TopicRetrying, &e)
+		if outcome.Verdict != queue.VerdictRetry {
+			break
 		}
+		e.NextAt = outcome.At
+		if target := moved(leased, outcome); target != nil {
+			e.NextEndpoint = target.Endpoint
+			m.tell(TopicFailedOver, &e)
+			break
+		}
+		m.tell(TopicRetrying, &e)
 	default:
 		m.tellEnd(outcome.Result, &e)
 	}
@@ -183,7 +183,13 @@ func (m *Manager) release(leased []queue.Leased) {
 	}
 	outcomes := make([]queue.Outcome, len(leased))
 	for i := range leased {
-		outcomes[i] = queue.Outcome{LeaseRef: leased[i].Ref(), Verdict: queue.VerdictRelease}
+		outcomes[i] = released(&leased[i])
 	}
 	m.settle(leased, outcomes)
+}
+
+// released is the outcome of a message that is to be attempted as though it had
+// not been leased.
+func released(leased *queue.Leased) queue.Outcome {
+	return queue.Outcome{LeaseRef: leased.Ref(), Verdict: queue.VerdictRelease, Target: leased.Target}
 }

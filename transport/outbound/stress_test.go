@@ -180,11 +180,26 @@ func (s *stress) act(m *outbound.Manager) {
 		if luck%8 == 0 {
 			message.ExpiresAt = time.Now().Add(time.Duration(6+s.intn(20)) * time.Millisecond)
 		}
+		s.mark(&message, luck)
 		if accepted, err := m.Send(ctx, message); err == nil {
 			s.mu.Lock()
 			s.accepted = append(s.accepted, accepted.ID)
 			s.mu.Unlock()
 		}
+	}
+}
+
+// mark gives some messages a priority, an ordering key, or another place to go to.
+func (s *stress) mark(message *outbound.Message, luck int) {
+	message.Priority = queue.Priority(luck%3 - 1)
+	if luck%4 == 0 {
+		message.OrderingKey = fmt.Sprint("key", s.intn(3))
+		if luck%3 == 0 {
+			message.OnBlocked = outbound.BlockedSkip
+		}
+	}
+	if other := endpoint(s.t, s.lane().Destination+"/y"); luck%5 == 0 {
+		message.Alternates = append(message.Alternates, other)
 	}
 }
 

@@ -12,6 +12,7 @@ const (
 	TopicDelivered     = topicOfMessages + "delivered"
 	TopicAttemptFailed = topicOfMessages + "attempt_failed"
 	TopicRetrying      = topicOfMessages + "retrying"
+	TopicFailedOver    = topicOfMessages + "failed_over"
 	TopicDead          = topicOfMessages + "dead"
 	TopicExpired       = topicOfMessages + "expired"
 	TopicCancelled     = topicOfMessages + "cancelled"
@@ -30,17 +31,19 @@ const (
 
 // MessageEvent is the payload of the events about a message.
 type MessageEvent struct {
-	ID        transport.ID       `json:"id"`
-	Profile   string             `json:"profile"`
-	Endpoint  string             `json:"endpoint"` // redacted
-	Status    Status             `json:"status,omitempty"`
-	Attempt   int                `json:"attempt,omitempty"` // since the message was queued, from 1
-	Evidence  transport.Evidence `json:"evidence,omitzero"`
-	Class     transport.Class    `json:"class,omitempty"`
-	Code      string             `json:"code,omitempty"`
-	Error     string             `json:"error,omitempty"`
-	NextAt    time.Time          `json:"next_at,omitzero"`
-	LatencyMS float64            `json:"latency_ms,omitempty"` // from queued to delivered
+	ID       transport.ID       `json:"id"`
+	Profile  string             `json:"profile"`
+	Endpoint string             `json:"endpoint"` // redacted
+	Status   Status             `json:"status,omitempty"`
+	Attempt  int                `json:"attempt,omitempty"` // since the message was queued, from 1
+	Evidence transport.Evidence `json:"evidence,omitzero"`
+	Class    transport.Class    `json:"class,omitempty"`
+	Code     string             `json:"code,omitempty"`
+	Error    string             `json:"error,omitempty"`
+	NextAt   time.Time          `json:"next_at,omitzero"`
+	// NextEndpoint is where the message goes now, after it failed over; redacted.
+	NextEndpoint string  `json:"next_endpoint,omitempty"`
+	LatencyMS    float64 `json:"latency_ms,omitempty"` // from queued to delivered
 }
 
 // TransportEvent is the payload of the events about a transport.

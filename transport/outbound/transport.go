@@ -95,6 +95,7 @@ type abilities struct {
 	format    string
 	checker   Checker
 	collector *stats.Collector
+	limiter   EvidenceLimiter
 }
 
 func abilitiesOf(t Transport) abilities {
@@ -106,6 +107,7 @@ func abilitiesOf(t Transport) abilities {
 		a.format = formatter.WireFormat()
 	}
 	a.checker, _ = t.(Checker)
+	a.limiter, _ = t.(EvidenceLimiter)
 	if collected, ok := t.(Collected); ok {
 		a.collector = collected.Collector()
 	}

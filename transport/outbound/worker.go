@@ -129,7 +129,7 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	receipt, external, err := w.deliver(l, started)
 	finished = time.Now()
 	w.log = queue.Attempt{
-		StartedAt: started, Duration: finished.Sub(started),
+		Target: w.leased.Target, StartedAt: started, Duration: finished.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
 	}
 	outcome.Verdict, outcome.Attempt = queue.VerdictDelivered, &w.log
@@ -179,12 +179,16 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external 
 		Endpoint: endpoint, Payload: leased.Payload, Text: leased.Text, ContentType: leased.ContentType,
 		Metadata: leased.Metadata, Profile: tenant, WireFormat: leased.Format, IdempotencyKey: leased.IdempotencyKey,
 		NotBefore: leased.NotBefore, ExpiresAt: leased.ExpiresAt,
+		Priority: leased.Priority, OrderingKey: leased.OrderingKey, MinEvidence: leased.MinEvidence,
 		ID: leased.ID, Attempt: leased.Attempt, QueuedAt: leased.QueuedAt,
 	}
 	if err := m.stamp(ctx, &w.message, started); err != nil {
 		return Receipt{}, false, &DeliveryError{Op: "stamp", Transport: route.name, Endpoint: endpoint, Err: err}
 	}
-	receipt, err = route.HandleMessage(ctx, &w.message)
+	if receipt, err = route.HandleMessage(ctx, &w.message); err != nil {
+		return Receipt{}, false, err
+	}
+	err = weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
 	return receipt, route.external, err
 }
 

@@ -110,6 +110,9 @@ func (t *Transport) profileOf(m *outbound.Message) *profile.Profile {
 	return m.Profile
 }
 
+// MaxEvidence implements [outbound.EvidenceLimiter]: HTTP knows no broker.
+func (t *Transport) MaxEvidence() transport.Evidence { return transport.Acknowledged }
+
 // CheckMessage implements [outbound.Checker]: it refuses endpoints that the
 // profile's egress policy rules out, and metadata that cannot become headers.
 func (t *Transport) CheckMessage(_ context.Context, m *outbound.Message) error {

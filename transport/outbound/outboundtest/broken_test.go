@@ -80,6 +80,7 @@ func TestBrokenTransportsFail(t *testing.T) {
 			receipt.Evidence = transport.Written
 			return receipt, err
 		})},
+		{"payloads", "more evidence than it says", func() *fake { return &fake{most: transport.Written} }},
 		{"payloads", "cuts them", sending(func(m *outbound.Message) { m.Payload = m.Payload[:min(len(m.Payload), 1<<16)] })},
 		{"payloads", "all bytes", sending(func(m *outbound.Message) { m.Text = false })},
 		{"payloads", "loses the content type", sending(func(m *outbound.Message) { m.ContentType = "" })},

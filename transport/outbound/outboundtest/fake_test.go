@@ -1,6 +1,7 @@
 package outboundtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -26,6 +27,7 @@ type fake struct {
 	schemes func() []string
 	check   func() error
 	collect func() *stats.Collector
+	most    transport.Evidence // what it says it gives; None: all there is
 }
 
 type handler func(ctx context.Context, m *outbound.Message) (outbound.Receipt, error)
@@ -71,6 +73,8 @@ func (f *fake) CheckMessage(context.Context, *outbound.Message) error {
 	}
 	return nil
 }
+
+func (f *fake) MaxEvidence() transport.Evidence { return cmp.Or(f.most, transport.Accepted) }
 
 func (f *fake) Collector() *stats.Collector {
 	if f.collect != nil {

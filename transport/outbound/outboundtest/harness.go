@@ -107,6 +107,9 @@ func (b *bench) deliver(ctx context.Context, m *outbound.Message) error {
 	if receipt.Evidence < b.features.Evidence {
 		return fmt.Errorf("the evidence is %v, want %v", receipt.Evidence, b.features.Evidence)
 	}
+	if limiter, ok := b.Transport.(outbound.EvidenceLimiter); ok && receipt.Evidence > limiter.MaxEvidence() {
+		return fmt.Errorf("the evidence is %v, and MaxEvidence says %v at most", receipt.Evidence, limiter.MaxEvidence())
+	}
 	return nil
 }
 

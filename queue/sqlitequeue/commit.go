@@ -1,0 +1,288 @@
+package sqlitequeue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+const (
+	maxOps     = 2048    // in one transaction
+	maxOpBytes = 4 << 20 // of their messages
+)
+
+// op is what a call asks of the committer. Enqueues and settlements of many calls
+// share a transaction, and its fsync; everything else has one of its own.
+type op struct {
+	batch    []queue.Message // an enqueue
+	enqueued []queue.Enqueued
+	bytes    int64
+
+	outcomes []queue.Outcome // a settlement
+	items    []*item         // of the outcomes; nil where the lease is lost
+
+	run func(*tx) error // anything else
+
+	err  error
+	done chan struct{} // has room for one
+}
+
+func (s *Store) newOp() *op {
+	o := s.pool.Get().(*op) //nolint:forcetypeassert // the pool holds nothing else
+	*o = op{done: o.done, items: o.items[:0]}
+	return o
+}
+
+// submit has the committer run an op, and waits for it. It is not left while it
+// is waited for: what is committed must be known to be.
+func (s *Store) submit(o *op) error {
+	s.ops <- o
+	<-o.done
+	return o.err
+}
+
+// exclusively runs a function in a transaction of its own.
+func (s *Store) exclusively(ctx context.Context, run func(*tx) error) error {
+	if _, err := s.use(ctx); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	o := s.newOp()
+	defer s.pool.Put(o)
+	o.run = run
+	return s.submit(o)
+}
+
+// commit is the committer: it alone writes. It sleeps while there is nothing to
+// write, and for some time after a write there is something to keep in order.
+func (s *Store) commit() {
+	defer close(s.ended)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	armed := true
+	var round []*op
+	for {
+		select {
+		case o := <-s.ops:
+			round = s.gather(append(round[:0], o))
+			if !armed {
+				timer.Reset(keepEvery)
+				armed = true
+			}
+		case <-timer.C:
+			if armed = s.maintain(); armed {
+				timer.Reset(keepEvery)
+			}
+		case <-s.quit:
+			s.maintain()
+			return
+		}
+		clear(round)
+	}
+}
+
+// gather takes what else waits, as much as one transaction may have, and runs it.
+func (s *Store) gather(round []*op) []*op {
+	bytes := round[0].bytes
+	for round[len(round)-1].run == nil && len(round) < maxOps && bytes < maxOpBytes {
+		select {
+		case o := <-s.ops:
+			round = append(round, o)
+			bytes += o.bytes
+			continue
+		default:
+		}
+		break
+	}
+	shared := round
+	if last := round[len(round)-1]; last.run != nil {
+		shared = round[:len(round)-1]
+		defer s.finish(func(t *tx) error { return last.run(t) }, round[len(round)-1:])
+	}
+	if len(shared) > 0 {
+		s.finish(func(t *tx) error { return t.share(shared) }, shared)
+	}
+	return round
+}
+
+// finish runs a transaction and tells the ops of it.
+func (s *Store) finish(run func(*tx) error, ops []*op) {
+	err := s.transact(run)
+	if isFull(err) {
+		err = s.transactFull(run, ops)
+	}
+	for _, o := range ops {
+		if o.err == nil {
+			o.err = err
+		}
+		o.done <- struct{}{}
+	}
+}
+
+// transactFull runs a transaction again, after the disk was found to be full,
+// without what is to be enqueued: deliveries and deletions go on, in the room that
+// was kept for them.
+func (s *Store) transactFull(run func(*tx) error, ops []*op) error {
+	s.becomeFull()
+	for _, o := range ops {
+		if o.batch != nil {
+			o.err = fmt.Errorf("%w: no room on the disk of %s", queue.ErrStoreFull, s.dir)
+		}
+	}
+	err := s.transact(run)
+	if isFull(err) {
+		err = fmt.Errorf("%w: %w", queue.ErrStoreFull, err)
+	}
+	return err
+}
+
+// transact runs a function in a transaction. Any fault but a full disk ends the
+// store: after a failed write or fsync nobody knows what is on the disk, and to
+// try again would only hide it.
+func (s *Store) transact(run func(*tx) error) error {
+	s.mu.Lock()
+	failed := s.failed
+	s.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
+	t := &tx{s: s, c: s.writer, now: s.clock.now()}
+	if _, err := t.c.exec("BEGIN IMMEDIATE"); err != nil {
+		return s.fail(err)
+	}
+	err := run(t)
+	if err == nil {
+		err = t.writeTallies()
+	}
+	if err == nil {
+		if _, err = t.c.exec("COMMIT"); err == nil {
+			t.apply()
+			return nil
+		}
+	}
+	t.rollback()
+	if _, rollback := t.c.exec("ROLLBACK"); rollback != nil && !isFull(err) {
+		err = errors.Join(err, rollback)
+	}
+	if isFull(err) || errors.Is(err, errRefused) {
+		return err
+	}
+	return s.fail(err)
+}
+
+// errRefused marks the error of a call that is at fault itself.
+var errRefused = errors.New("refused")
+
+// fail has the store take nothing any more.
+func (s *Store) fail(err error) error {
+	err = fmt.Errorf("%w: %w", queue.ErrStoreFailed, err)
+	s.mu.Lock()
+	s.failed = err
+	s.mu.Unlock()
+	s.options.OnFault(err)
+	return err
+}
+
+// tx is a transaction: what it writes, and what memory learns once that is on
+// disk.
+type tx struct {
+	s     *Store
+	c     *conn
+	now   instant
+	dirty []*lane
+	undo  []func()
+	added []*item  // that were enqueued
+	after []func() // run with the store's lock
+	rows  rowBuffer
+	keys  []byte
+}
+
+// count counts a row in its lane, n times.
+func (t *tx) count(l *lane, r *row, n int64) {
+	if !l.dirty {
+		l.dirty, l.work = true, l.tally
+		t.dirty = append(t.dirty, l)
+	}
+	l.work.add(r, n)
+}
+
+// writeTallies writes what the lanes count now.
+func (t *tx) writeTallies() error {
+	if len(t.dirty) == 0 {
+		return nil
+	}
+	var tallies []byte
+	for _, l := range t.dirty {
+		tallies = appendTally(tallies, l.id, &l.work)
+	}
+	_, err := t.c.exec("INSERT INTO journal (tallies) VALUES (?)", tallies)
+	return err
+}
+
+// apply has memory follow what is on disk now.
+func (t *tx) apply() {
+	s := t.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range t.dirty {
+		s.total.plus(&l.tally, -1)
+		s.total.plus(&l.work, 1)
+		l.tally, l.dirty = l.work, false
+		s.keep.unfolded[l] = struct{}{}
+	}
+	for _, it := range t.added {
+		s.admitNew(it)
+	}
+	for _, do := range t.after {
+		do()
+	}
+	s.stirring = false
+	s.unbar()
+}
+
+// rollback forgets what the transaction has changed outside the database.
+func (t *tx) rollback() {
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	for _, l := range t.dirty {
+		l.dirty = false
+	}
+	for i := len(t.undo) - 1; i >= 0; i-- {
+		t.undo[i]()
+	}
+	t.s.stirring = false
+	t.s.unbar()
+}
+
+// share runs the settlements and then the enqueues of a round.
+func (t *tx) share(ops []*op) error {
+	for _, o := range ops {
+		if o.outcomes != nil {
+			if err := t.settle(o); err != nil {
+				return err
+			}
+		}
+	}
+	full := t.s.full.Load()
+	for _, o := range ops {
+		switch {
+		case o.batch == nil:
+		case full:
+			o.err = fmt.Errorf("%w: no room on the disk of %s", queue.ErrStoreFull, t.s.dir)
+		default:
+			if err := t.enqueue(o); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if err := t.writeKeys(); err != nil {
+		return err
+	}
+	return t.dropContents(contentsInRound)
+}

@@ -1,0 +1,214 @@
+package sqlitequeue
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	keepEvery       = time.Second
+	freshFor        = 5 * time.Second // then a message goes into the index
+	foldLanes       = 512             // tallies folded in one transaction
+	contentsInRound = 256             // contents dropped with other writes
+	contentsAtOnce  = 4096            // contents dropped on their own
+	idMargin        = 10_000          // ids that may be enqueued late, and still be fresh
+	vacuumFrom      = 1024            // unused pages
+	vacuumPages     = 512             // given back at once
+)
+
+// keeper is what the committer does beside its calls: it drops the payloads of
+// delivered messages, folds the journal, and gives room back. Only the committer
+// uses it.
+type keeper struct {
+	watermark int64              // no fresh row is below
+	spare     []int64            // delivered messages whose content is still there
+	unfolded  map[*lane]struct{} // lanes whose tally is newer in journal
+	folding   int64              // the row of journal up to which all are folded, once unfolded of then are
+	fold      []*lane            // those
+	known     knownKeys
+	oldKeys   int64 // runs before this row of keys are forgotten
+}
+
+// maintain does a part of the work, and says whether there is more, now or later.
+func (s *Store) maintain() (again bool) {
+	if s.full.Load() {
+		s.recoverRoom()
+	}
+	if !s.idle() {
+		if err := s.transact((*tx).maintain); isFull(err) {
+			s.becomeFull()
+		}
+	}
+	s.mu.Lock()
+	failed := s.failed != nil
+	s.mu.Unlock()
+	if failed {
+		return false
+	}
+	shrinking := s.giveBackRoom()
+	return shrinking || s.full.Load() || !s.idle() || len(s.fresh) > 0
+}
+
+// idle reports whether nothing has changed since all was in order.
+func (s *Store) idle() bool {
+	k := &s.keep
+	k.known.forget(s.clock.now())
+	return len(k.spare) == 0 && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
+}
+
+func (t *tx) maintain() error {
+	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.saveWatermark} {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return t.dropContents(contentsAtOnce)
+}
+
+// foldTallies writes tallies into their lanes, and drops the rows of journal that
+// are no longer needed for any.
+func (t *tx) foldTallies() error {
+	k := &t.s.keep
+	newest, err := t.c.number("SELECT max(n) FROM journal")
+	if err != nil {
+		return err
+	}
+	if len(k.fold) == 0 {
+		k.folding = newest
+		for l := range k.unfolded {
+			k.fold = append(k.fold, l)
+		}
+	}
+	part := k.fold[:min(foldLanes, len(k.fold))]
+	for _, l := range part {
+		if _, err := t.c.exec("UPDATE lane SET tally = ?, folded = ? WHERE id = ?", appendTally(nil, l.id, &l.tally), newest, l.id); err != nil {
+			return err
+		}
+	}
+	rest := k.fold[len(part):]
+	if len(rest) == 0 {
+		// The last row stays, so that numbers are not used again.
+		if _, err := t.c.exec("DELETE FROM journal WHERE n < ?", k.folding); err != nil {
+			return err
+		}
+	}
+	t.after = append(t.after, func() {
+		for _, l := range part {
+			delete(k.unfolded, l)
+		}
+		k.fold = rest
+	})
+	return nil
+}
+
+// hasAged reports whether there are fresh messages that are not so fresh.
+func (s *Store) hasAged() bool {
+	now := s.clock.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.fresh {
+		if now.wall-it.created >= int64(freshFor) {
+			return true
+		}
+	}
+	return false
+}
+
+// ageFresh brings messages into the index that have been fresh for a while, so
+// that those that are fresh after a crash are the latest.
+func (t *tx) ageFresh() error {
+	s := t.s
+	var aged []*item
+	s.mu.Lock()
+	for _, it := range s.fresh {
+		if t.now.wall-it.created >= int64(freshFor) && it.place != settling {
+			aged = append(aged, it)
+		}
+	}
+	s.mu.Unlock()
+	for _, it := range aged {
+		if _, err := t.c.exec("UPDATE message SET status = 1, due = ? WHERE seq = ?", it.due, it.seq); err != nil {
+			return err
+		}
+	}
+	t.after = append(t.after, func() {
+		for _, it := range aged {
+			it.status = waiting
+			delete(s.fresh, it.seq)
+			level := &it.lane.levels[it.level]
+			level.waiting++
+			level.residents++
+		}
+	})
+	return nil
+}
+
+// saveWatermark keeps how far back a restart has to look for fresh messages.
+func (t *tx) saveWatermark() error {
+	s := t.s
+	s.mu.Lock()
+	mark := s.ids.latestSeq() - idMargin
+	for seq := range s.fresh {
+		mark = min(mark, seq)
+	}
+	s.mu.Unlock()
+	if mark <= s.keep.watermark {
+		return nil
+	}
+	t.after = append(t.after, func() { s.keep.watermark = mark })
+	_, err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('watermark', ?)", mark)
+	return err
+}
+
+// dropKeys drops the runs of keys that are forgotten.
+func (t *tx) dropKeys() error {
+	k := &t.s.keep
+	oldest := k.known.oldest()
+	if oldest <= k.oldKeys {
+		return nil
+	}
+	t.after = append(t.after, func() { k.oldKeys = oldest })
+	_, err := t.c.exec("DELETE FROM keys WHERE n < ?", oldest)
+	return err
+}
+
+// dropContents drops up to most contents of delivered messages, once they are
+// many enough to be worth it, or at the time for that. Neighbours go together.
+func (t *tx) dropContents(most int) error {
+	k := &t.s.keep
+	if len(k.spare) < most && most == contentsInRound || len(k.spare) == 0 {
+		return nil
+	}
+	part := k.spare[:min(most, len(k.spare))]
+	for i := 0; i < len(part); {
+		first := i
+		for i++; i < len(part) && part[i] == part[i-1]+1; i++ {
+		}
+		if _, err := t.c.exec("DELETE FROM content WHERE seq BETWEEN ? AND ?", part[first], part[i-1]); err != nil {
+			return err
+		}
+	}
+	n := len(part)
+	t.after = append(t.after, func() { k.spare = append(k.spare[:0], k.spare[n:]...) })
+	return nil
+}
+
+// giveBackRoom shortens the file by some of the pages that are not used, where
+// they are many. It says whether there are more.
+func (s *Store) giveBackRoom() bool {
+	free, err := s.writer.number("PRAGMA freelist_count")
+	if err != nil || free < vacuumFrom {
+		return false
+	}
+	pages, err := s.writer.number("PRAGMA page_count")
+	if err != nil || free < pages/4 {
+		return false
+	}
+	if err := s.writer.script(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
+		if !isFull(err) {
+			_ = s.fail(err)
+		}
+		return false
+	}
+	return true
+}

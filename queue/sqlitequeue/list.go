@@ -1,0 +1,225 @@
+package sqlitequeue
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// Get implements queue.Store.
+func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) ([]queue.Record, error) {
+	now, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.users.Done()
+	records := make([]queue.Record, 0, len(ids))
+	err = s.read(func(c *conn) error {
+		for _, id := range ids {
+			r, found, err := c.row(seqOf(id))
+			if err != nil {
+				return err
+			}
+			if !found || r.prefix != prefixOf(id) {
+				continue
+			}
+			record, err := s.record(&r, now)
+			if err != nil {
+				return err
+			}
+			if withPayload && r.status != delivered {
+				if err := c.addContent(&record.Message, r.head); err != nil {
+					return err
+				}
+			}
+			records = append(records, record)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("get: %w", err)
+	}
+	return records, nil
+}
+
+// record returns the record of a row, as it is in memory now.
+func (s *Store) record(r *row, now instant) (queue.Record, error) {
+	l := s.laneByID(r.lane)
+	if l == nil {
+		return queue.Record{}, fmt.Errorf("message %s: %w: its lane %d is not there", r.id(), errDamaged, r.lane)
+	}
+	record, err := r.record(l.key, now)
+	if err != nil || r.status.done() {
+		return record, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it := s.items[r.seq]; it != nil {
+		it.overlay(&record)
+	}
+	return record, nil
+}
+
+// Attempts implements queue.Store. It keeps the first 10 and the latest 40.
+func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt, error) {
+	if _, err := s.use(ctx); err != nil {
+		return nil, err
+	}
+	defer s.users.Done()
+	var log []queue.Attempt
+	found := false
+	add := func(n driver.Value, entry driver.Value) error {
+		a := queue.Attempt{N: int(integer(n))}
+		err := readAttempt(blob(entry), &a)
+		log = append(log, a)
+		return err
+	}
+	err := s.read(func(c *conn) error {
+		return c.atOnce(func() error {
+			if err := c.query("SELECT n, entry FROM attempt WHERE seq = ? ORDER BY n", func(v []driver.Value) error {
+				return add(v[0], v[1])
+			}, seqOf(id)); err != nil {
+				return err
+			}
+			return c.query("SELECT prefix, logged, last FROM message WHERE seq = ?", func(v []driver.Value) error {
+				if found = integer(v[0]) == prefixOf(id); found && integer(v[1]) > 0 {
+					return add(v[1], v[2])
+				}
+				return nil
+			}, seqOf(id))
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attempts: %w", err)
+	}
+	if !found {
+		return nil, fmt.Errorf("%w: %s", queue.ErrNotFound, id)
+	}
+	return log, nil
+}
+
+// atOnce runs several queries that see the database at one moment.
+func (c *conn) atOnce(do func() error) error {
+	if _, err := c.exec("BEGIN"); err != nil {
+		return err
+	}
+	err := do()
+	if _, end := c.exec("COMMIT"); err == nil {
+		err = end
+	}
+	return err
+}
+
+// List implements queue.Store.
+func (s *Store) List(ctx context.Context, q queue.Query) (queue.Page, error) {
+	now, err := s.use(ctx)
+	if err != nil {
+		return queue.Page{}, err
+	}
+	defer s.users.Done()
+	var page queue.Page
+	err = s.read(func(c *conn) error {
+		rows, next, err := s.selectRows(ctx, c, &q, nil, now)
+		for i := range rows {
+			record, fault := s.record(&rows[i], now)
+			if fault != nil {
+				return fault
+			}
+			page.Records = append(page.Records, record)
+		}
+		if next {
+			page.Next = rows[len(rows)-1].id()
+		}
+		return err
+	})
+	if err != nil {
+		return queue.Page{}, fmt.Errorf("list: %w", err)
+	}
+	return page, nil
+}
+
+// selectRows returns a page of the rows that a query and a condition select, and
+// whether there are more.
+func (s *Store) selectRows(ctx context.Context, c *conn, q *queue.Query, which func(*row) bool, now instant) (rows []row, more bool, err error) {
+	limit := q.PageLimit()
+	visit := func(r row) (bool, error) {
+		if which != nil && !which(&r) {
+			return true, nil
+		}
+		matches, err := s.matches(q, &r, now)
+		if err != nil || !matches {
+			return err == nil, err
+		}
+		if more = len(rows) == limit; more {
+			return false, nil
+		}
+		rows = append(rows, r)
+		return true, nil
+	}
+	if len(q.IDs) > 0 {
+		err = selectIDs(ctx, c, q, visit)
+	} else {
+		err = s.scan(ctx, c, q, visit)
+	}
+	return rows, more, err
+}
+
+// matches looks at what the choice of an index leaves open.
+func (s *Store) matches(q *queue.Query, r *row, now instant) (bool, error) {
+	record, err := s.record(r, now)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case q.Profile != "" && q.Profile != record.Lane.Profile,
+		q.Destination != "" && q.Destination != record.Lane.Destination,
+		q.Endpoint != "" && q.Endpoint != record.Endpoint,
+		len(q.States) > 0 && !slices.Contains(q.States, record.State),
+		len(q.Results) > 0 && !slices.Contains(q.Results, record.Result),
+		!q.Since.IsZero() && record.UpdatedAt.Before(q.Since),
+		!q.Until.IsZero() && !record.UpdatedAt.Before(q.Until):
+		return false, nil
+	}
+	return true, nil
+}
+
+func selectIDs(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
+	ids := slices.Clone(q.IDs)
+	slices.SortFunc(ids, compareIDs)
+	ids = slices.Compact(ids)
+	behind := 1
+	if q.Descending {
+		slices.Reverse(ids)
+		behind = -1
+	}
+	for _, id := range ids {
+		if !q.After.IsZero() && compareIDs(id, q.After) != behind {
+			continue
+		}
+		r, found, err := c.row(seqOf(id))
+		if err = firstOf(err, ctx.Err()); err != nil {
+			return err
+		}
+		if !found || r.id() != id {
+			continue
+		}
+		if again, err := visit(r); err != nil || !again {
+			return err
+		}
+	}
+	return nil
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func compareIDs(a, b transport.ID) int { return bytes.Compare(a[:], b[:]) }

@@ -1,0 +1,169 @@
+package sqlitequeue
+
+import (
+	"database/sql/driver"
+	"slices"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// loadPage is how many messages are read from the database at once, where more
+// than one is wanted.
+const loadPage = 128
+
+// load reads a page of the messages of a level that are due longest into memory,
+// and learns when the next one is due. It is called with the store's lock, and gives it back
+// meanwhile; when another load of the level is under way it waits for that one
+// instead.
+func (s *Store) load(l *lane, n, page int) error {
+	level := &l.levels[n]
+	if done := level.loading; done != nil {
+		s.mu.Unlock()
+		<-done
+		s.mu.Lock()
+		return nil
+	}
+	done := make(chan struct{})
+	level.loading = done
+	skip := level.residents
+	level.next, level.stale = nextRow{}, false // what spills from now on sets it again
+	now := s.clock.now()
+	s.loads++
+	s.mu.Unlock()
+
+	var found []loaded
+	var next nextRow
+	err := s.read(func(c *conn) error {
+		var err error
+		found, next, err = s.readDue(c, l, n, skip, page, now)
+		return err
+	})
+
+	s.mu.Lock()
+	for i := range found {
+		s.admit(l, &found[i])
+	}
+	level.next.consider(next)
+	if err != nil {
+		level.next.consider(nextRow{due: now.tick})
+		level.stale = true
+	}
+	level.loading = nil
+	close(done)
+	s.loads--
+	s.unbar()
+	return err
+}
+
+// loaded is a message that was read, and what is wrong with it.
+type loaded struct {
+	row
+	message queue.Message
+	fault   error
+}
+
+// readDue reads a page of what is due, and when the first is due that is not in
+// it. What has expired is Expire's.
+func (s *Store) readDue(c *conn, l *lane, n, skip, page int, now instant) (found []loaded, next nextRow, err error) {
+	due, seq := int64(-1), int64(0)
+	for limit := skip + page + 1; ; {
+		seqs, read, err := s.strangers(c, l, n, due, seq, limit)
+		if err != nil {
+			return found, next, err
+		}
+		for _, at := range seqs {
+			due, seq = at.due, at.seq
+			r, known, err := c.row(seq)
+			switch {
+			case err != nil:
+				return found, next, err
+			case !known || r.status != waiting || r.hasExpired(now):
+				continue // changed meanwhile, or expired
+			case due > now.tick || len(found) == page:
+				return found, nextRow{due, r.expires}, nil
+			}
+			one, err := c.content(r, l.key)
+			if err != nil {
+				return found, next, err
+			}
+			found = append(found, one)
+		}
+		if read < limit {
+			return found, next, nil
+		}
+	}
+}
+
+// content reads what belongs to a row.
+func (c *conn) content(r row, key queue.Lane) (one loaded, err error) {
+	one.row = r
+	if one.message, err = r.message(key); err == nil {
+		err = c.addContent(&one.message, r.head)
+	}
+	if isDamaged(err) {
+		one.fault, err = err, nil
+	}
+	return one, err
+}
+
+// place of a row in the index wait.
+type dueRow struct{ due, seq int64 }
+
+// strangers reads a part of the index wait, behind a place, without the rows that
+// memory has. It says how many it has read.
+func (s *Store) strangers(c *conn, l *lane, n int, due, seq int64, limit int) (rows []dueRow, read int, err error) {
+	err = c.query("SELECT due, seq FROM message INDEXED BY wait WHERE lane = ? AND level = ? AND status = 1 AND (due, seq) > (?, ?) "+
+		"ORDER BY due, seq LIMIT ?", func(v []driver.Value) error {
+		rows = append(rows, dueRow{integer(v[0]), integer(v[1])})
+		return nil
+	}, l.id, n, due, seq, limit)
+	read = len(rows)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(rows, func(r dueRow) bool { return s.items[r.seq] != nil }), read, err
+}
+
+// admit brings a message into memory, unless it has changed since it was read.
+func (s *Store) admit(l *lane, from *loaded) {
+	if _, changed := s.barred[from.seq]; changed || s.items[from.seq] != nil {
+		return
+	}
+	it := &item{row: from.row, message: from.message, lane: l}
+	s.keepItem(it)
+	l.levels[it.level].residents++
+	switch {
+	case from.fault != nil:
+		it.fault = from.fault.Error()
+		s.putOverdue(it)
+		s.options.OnFault(from.fault)
+	default:
+		s.putReady(it)
+	}
+}
+
+// keepItem and dropItem keep count of what is in memory.
+func (s *Store) keepItem(it *item) {
+	s.items[it.seq] = it
+	s.bytes += it.row.bytes
+}
+
+func (s *Store) dropItem(it *item) {
+	delete(s.items, it.seq)
+	delete(s.fresh, it.seq)
+	s.bytes -= it.row.bytes
+	s.bar(it.seq)
+}
+
+// bar keeps a load under way from a message that has changed since it began.
+func (s *Store) bar(seq int64) {
+	if s.loads > 0 || s.stirring {
+		s.barred[seq] = struct{}{}
+	}
+}
+
+// unbar forgets what is barred once no load can have read it before.
+func (s *Store) unbar() {
+	if s.loads == 0 && !s.stirring {
+		clear(s.barred)
+	}
+}

@@ -1,0 +1,357 @@
+package sqlitequeue
+
+import (
+	"context"
+	"database/sql/driver"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// The names of the files in a store's directory, beside those that SQLite makes of
+// the database's.
+const (
+	databaseName = "queue.db"
+	lockName     = "queue.lock"
+	reserveName  = "queue.reserve"
+)
+
+const (
+	// leastSQLite is the first version without a fault that can lose a commit when
+	// it meets a checkpoint (https://sqlite.org/wal.html#walresetbug).
+	leastSQLite = "3.51.3"
+	// applicationID marks the file as a queue: "Outr".
+	applicationID = 0x4f757472
+	readerCount   = 3
+)
+
+//go:embed schema.sql
+var schema string
+
+// migrations take a database from one version to the next. The first is the
+// schema. They are never changed once they are released.
+func migrations() []string { return []string{schema} }
+
+// Open opens the store in a directory: [New] and [Store.Open] in one.
+func Open(ctx context.Context, dir string, options Options) (*Store, error) {
+	s, err := New(dir, options)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Open(ctx)
+}
+
+// Open opens the store, whose directory it makes where there is none. It takes up
+// what it finds: every message that was accepted, and is not done. A store is
+// opened once, or again after Open has failed.
+//
+// Errors: [queue.ErrLocked] when another process has the store; [ErrVersion] when
+// a later version of the program has written it; what SQLite says when the file is
+// damaged.
+func (s *Store) Open(ctx context.Context) (err error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if s.used {
+		return errors.New("open store: it has been opened before")
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	if s.lock, err = lockDir(s.dir); err != nil {
+		return err
+	}
+	if err := s.openFiles(ctx); err != nil {
+		return errors.Join(fmt.Errorf("open store in %s: %w", s.dir, err), s.abandon())
+	}
+	s.ops = make(chan *op, maxOps)
+	s.quit, s.ended = make(chan struct{}), make(chan struct{})
+	s.pool = sync.Pool{New: func() any { return &op{done: make(chan struct{}, 1)} }}
+	s.used = true
+	s.mu.Lock()
+	s.closed = false
+	s.mu.Unlock()
+	go s.commit()
+	return nil
+}
+
+// openFiles opens the database and reads what memory has to know.
+func (s *Store) openFiles(ctx context.Context) (err error) {
+	path := filepath.Join(s.dir, databaseName)
+	if s.writer, err = openDatabase(path); err != nil {
+		return err
+	}
+	s.readers = make(chan *conn, readerCount)
+	for range readerCount {
+		reader, err := connect(path, "PRAGMA query_only = 1", "PRAGMA cache_size = -4096", "PRAGMA busy_timeout = 10000")
+		if err != nil {
+			return err
+		}
+		s.readers <- reader
+	}
+	if err := s.restore(ctx); err != nil {
+		return err
+	}
+	if err := s.makeReserve(); err != nil {
+		s.becomeFull()
+	}
+	return nil
+}
+
+// abandon closes what Open has opened.
+func (s *Store) abandon() error {
+	faults := []error{s.lock.Close()}
+	if s.writer != nil {
+		faults = append(faults, s.writer.close())
+	}
+	for range len(s.readers) {
+		faults = append(faults, (<-s.readers).close())
+	}
+	s.writer = nil
+	return errors.Join(faults...)
+}
+
+func lockDir(dir string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	ok, err := lockFile(file)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: it is in %s", queue.ErrLocked, dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// openDatabase opens the writing connection, checks that commits are durable on
+// it, and brings the schema up to date.
+func openDatabase(path string) (c *conn, err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would ask the umask; the other files follow this one
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	c, err = connect(path,
+		"PRAGMA auto_vacuum = INCREMENTAL", // says something for a new file only, and only if it comes first
+		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -32768",
+		"PRAGMA wal_autocheckpoint = 4000", "PRAGMA busy_timeout = 10000", "PRAGMA trusted_schema = 0")
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.checkSettings(), c.migrate()); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// checkSettings makes sure that what was asked for is so.
+func (c *conn) checkSettings() error {
+	for _, setting := range []struct{ query, want string }{
+		{"PRAGMA journal_mode", "wal"},
+		{"PRAGMA synchronous", "2"},
+	} {
+		if got, err := c.text(setting.query); err != nil || got != setting.want {
+			return errors.Join(fmt.Errorf("%s is %s, and must be %s for what is accepted to be durable", setting.query, got, setting.want), err)
+		}
+	}
+	version, err := c.text("SELECT sqlite_version()")
+	if err == nil && !atLeast(version, leastSQLite) {
+		err = fmt.Errorf("the SQLite in this program is %s: it can lose messages before %s", version, leastSQLite)
+	}
+	return err
+}
+
+// atLeast compares versions of three numbers.
+func atLeast(version, least string) bool {
+	have, want := strings.Split(version, "."), strings.Split(least, ".")
+	for i := range min(len(have), len(want)) {
+		a, _ := strconv.Atoi(have[i]) //nolint:errcheck // no number is 0
+		b, _ := strconv.Atoi(want[i]) //nolint:errcheck // as above
+		if a != b {
+			return a > b
+		}
+	}
+	return len(have) >= len(want)
+}
+
+// ErrVersion: the store was written by a later version of the program.
+var ErrVersion = errors.New("store was written by a later version of the program: use that one")
+
+// migrate brings the schema up to date, each step in a transaction.
+func (c *conn) migrate() error {
+	id, err := c.number("PRAGMA application_id")
+	if err != nil {
+		return err
+	}
+	version, err := c.number("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	steps := migrations()
+	switch {
+	case id != applicationID && (id != 0 || version != 0):
+		return fmt.Errorf("the file is another program's database (application id %#x)", id)
+	case version > int64(len(steps)):
+		return fmt.Errorf("%w (schema %d, known are those up to %d)", ErrVersion, version, len(steps))
+	}
+	for ; version < int64(len(steps)); version++ {
+		step := fmt.Sprintf("BEGIN IMMEDIATE;\n%s;\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT", steps[version], applicationID, version+1)
+		if err := c.script(step); err != nil {
+			return fmt.Errorf("bring the schema to version %d: %w", version+1, err)
+		}
+	}
+	return nil
+}
+
+// restore makes memory what it was when the store was closed, or crashed.
+func (s *Store) restore(ctx context.Context) error {
+	s.memory = memory{
+		lanes: map[queue.Lane]*lane{}, byID: map[int64]*lane{}, items: map[int64]*item{}, fresh: map[int64]*item{},
+		turns: map[turnKey]*turn{}, barred: map[int64]struct{}{}, token: uint64(time.Now().UnixNano()), //nolint:gosec // after 1970
+	}
+	s.keep = keeper{unfolded: map[*lane]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
+	for _, step := range []func() error{
+		s.restoreLanes, s.restoreTallies, s.restoreFresh, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys, s.restoreMarked,
+	} {
+		if err := errors.Join(ctx.Err(), step()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) restoreLanes() error {
+	return s.writer.query("SELECT id, profile, destination, tally, state FROM lane", func(v []driver.Value) error {
+		l := s.addLane(queue.Lane{Profile: text(v[1]), Destination: text(v[2])}, integer(v[0]))
+		if err := readTallies(blob(v[3]), func(_ int64, t tally) { l.tally = t }); err != nil {
+			return err
+		}
+		if state := text(v[4]); state != "" {
+			if err := json.Unmarshal([]byte(state), &l.state); err != nil {
+				return fmt.Errorf("state of lane %s: %w", l.key.Destination, err)
+			}
+			l.state.Lane = l.key
+		}
+		return nil
+	})
+}
+
+// restoreTallies brings the lanes' tallies up to the last commit.
+func (s *Store) restoreTallies() error {
+	folded := map[int64]int64{}
+	if err := s.writer.query("SELECT id, folded FROM lane", func(v []driver.Value) error {
+		folded[integer(v[0])] = integer(v[1])
+		return nil
+	}); err != nil {
+		return err
+	}
+	err := s.writer.query("SELECT n, tallies FROM journal ORDER BY n", func(v []driver.Value) error {
+		n := integer(v[0])
+		return readTallies(blob(v[1]), func(id int64, t tally) {
+			if l := s.byID[id]; l != nil && n > folded[id] {
+				l.tally = t
+				s.keep.unfolded[l] = struct{}{}
+			}
+		})
+	})
+	for _, l := range s.lanes {
+		s.total.plus(&l.tally, 1)
+	}
+	return err
+}
+
+// restoreFresh brings into the index what was in memory alone.
+func (s *Store) restoreFresh() error {
+	watermark, err := s.writer.number("SELECT value FROM setting WHERE name = 'watermark'")
+	if err != nil {
+		return err
+	}
+	s.keep.watermark = watermark
+	_, err = s.writer.exec("UPDATE message SET status = 1, due = created WHERE seq >= ? AND status = 0", watermark)
+	return err
+}
+
+func (s *Store) restoreIDs() error {
+	var prefix, seq int64
+	err := s.writer.query("SELECT prefix, seq FROM message ORDER BY seq DESC LIMIT 1", func(v []driver.Value) error {
+		prefix, seq = integer(v[0]), integer(v[1])
+		return nil
+	})
+	latest := idOf(prefix, max(seq, s.keep.watermark+idMargin))
+	if prefix == 0 {
+		latest = idOf(0, max(seq, s.keep.watermark+idMargin))
+	}
+	s.ids.startAfter(latest)
+	return err
+}
+
+// restoreLevels counts what waits, and finds out when it is due.
+func (s *Store) restoreLevels() error {
+	expiring, err := s.writer.number("SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY expiry WHERE expires > 0 AND status < 4 LIMIT 1)")
+	if err != nil {
+		return err
+	}
+	return s.writer.query("SELECT lane, level, count(*), min(due) FROM message INDEXED BY wait WHERE status = 1 GROUP BY lane, level",
+		func(v []driver.Value) error {
+			l := s.byID[integer(v[0])]
+			n := int(integer(v[1]))
+			if l == nil || n < 0 || n >= levels {
+				return fmt.Errorf("%w: a message waits in lane %d, level %d, which is not there", errDamaged, integer(v[0]), n)
+			}
+			l.levels[n].waiting, l.levels[n].next.due = int(integer(v[2])), max(1, integer(v[3]))
+			l.levels[n].stale = expiring > 0 // some of them may never be due
+			return nil
+		})
+}
+
+// restoreTurns finds out who has the turn of each ordering key.
+func (s *Store) restoreTurns() error {
+	return s.writer.query("SELECT lane, turn, seq, status, level, due, flags FROM message INDEXED BY turn WHERE turn IS NOT NULL AND status < 3",
+		func(v []driver.Value) error {
+			key := turnKey{integer(v[0]), integer(v[1])}
+			at := s.turns[key]
+			if at == nil {
+				at = &turn{}
+				s.turns[key] = at
+			}
+			at.live++
+			if status(integer(v[3])) != blocked {
+				at.holder = contender{seq: integer(v[2]), level: int(integer(v[4])), due: integer(v[5]), aside: integer(v[6])&flagSkipped != 0}
+			}
+			return nil
+		})
+}
+
+func (s *Store) restoreKeys() error {
+	now := s.clock.now()
+	return s.writer.query("SELECT n, at, pairs FROM keys ORDER BY n", func(v []driver.Value) error {
+		s.keep.known.add(keyRun{n: integer(v[0]), at: integer(v[1]), pairs: blob(v[2])}, now)
+		return nil
+	})
+}
+
+// restoreMarked finds what was cancelled while it was leased: its lease has ended.
+func (s *Store) restoreMarked() error {
+	return s.writer.rows("INDEXED BY marked WHERE flags > 0 AND status < 4 AND flags & 1", func(r row) error {
+		it := &item{row: r, lane: s.byID[r.lane], marked: true}
+		if r.status == waiting {
+			it.lane.levels[r.level].residents++
+		}
+		s.keepItem(it)
+		s.putOverdue(it)
+		return nil
+	})
+}

@@ -1,0 +1,56 @@
+package sqlitequeue
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// reserveBytes is the room on the disk that is kept for deliveries and deletions,
+// which go on when it is full for everything else.
+const reserveBytes = 8 << 20
+
+func (s *Store) reservePath() string { return filepath.Join(s.dir, reserveName) }
+
+// makeReserve takes the room. It is written, since a file without content has none.
+func (s *Store) makeReserve() (err error) {
+	file, err := os.OpenFile(s.reservePath(), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, file.Close()); err != nil {
+			_ = os.Remove(s.reservePath()) //nolint:errcheck // half a reserve is none; the first error is the one to tell
+		}
+	}()
+	info, err := file.Stat()
+	if err != nil || info.Size() >= reserveBytes {
+		return err
+	}
+	zeros := make([]byte, 1<<20)
+	for range reserveBytes / len(zeros) {
+		if _, err := file.Write(zeros); err != nil {
+			return err
+		}
+	}
+	return file.Sync()
+}
+
+// becomeFull refuses new messages, and gives the reserve to the others.
+func (s *Store) becomeFull() {
+	if !s.full.Swap(true) {
+		s.options.OnFault(fmt.Errorf("%w: no room on the disk of %s; deliveries go on", queue.ErrStoreFull, s.dir))
+	}
+	_ = os.Remove(s.reservePath()) //nolint:errcheck // it is gone already, or the next write says that there is no room
+}
+
+// recoverRoom takes new messages again, once there is room for the reserve.
+func (s *Store) recoverRoom() {
+	_, _ = s.writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") //nolint:errcheck // it frees room where it can
+	if s.makeReserve() == nil {
+		s.full.Store(false)
+	}
+}

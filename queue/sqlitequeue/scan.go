@@ -1,0 +1,203 @@
+package sqlitequeue
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+const (
+	scanStep  = 250 // rows read from an index at once
+	laneScans = 16  // lanes that are scanned one by one; more are scanned together
+)
+
+// scan visits the rows that a query may select, in its order, until visit returns
+// false. It chooses the indexes that leave the least to look at.
+func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
+	sources := s.sources(q)
+	after := int64(-1)
+	if q.Descending {
+		after = math.MaxInt64
+	}
+	if !q.After.IsZero() {
+		after = seqOf(q.After)
+	}
+	for {
+		var page []row
+		ends := after // up to here all sources have been read
+		full := false
+		for _, source := range sources {
+			rows, err := source(c, after)
+			if err = firstOf(err, ctx.Err()); err != nil {
+				return err
+			}
+			page = append(page, rows...)
+			if len(rows) == scanStep {
+				last := rows[len(rows)-1].seq
+				if !full || (last < ends) != q.Descending {
+					ends = last
+				}
+				full = true
+			}
+		}
+		slices.SortFunc(page, func(a, b row) int {
+			if (a.seq < b.seq) != q.Descending {
+				return -1
+			}
+			return 1
+		})
+		for i := range page {
+			if full && page[i].seq != ends && (page[i].seq > ends) != q.Descending {
+				break
+			}
+			if i > 0 && page[i].seq == page[i-1].seq {
+				continue // it moved from one source to another meanwhile
+			}
+			if again, err := visit(page[i]); err != nil || !again {
+				return err
+			}
+		}
+		if !full {
+			return nil
+		}
+		after = ends
+	}
+}
+
+// source returns some rows behind a seq, in the order of the query.
+type source func(c *conn, after int64) ([]row, error)
+
+// sources are the places in which the query has to look.
+func (s *Store) sources(q *queue.Query) []source {
+	live, done := wants(q)
+	if lanes, some := s.lanesOf(q); some {
+		var all []source
+		for _, l := range lanes {
+			if live {
+				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 0 AND status > 0", l.id))
+			}
+			if len(done) > 0 {
+				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 1 AND status > 0", l.id))
+			}
+		}
+		if live {
+			all = append(all, s.freshOnes(q))
+		}
+		return all
+	}
+	if live && len(done) == 4 {
+		return []source{indexed(q, "WHERE true")}
+	}
+	var all []source
+	if live {
+		all = append(all, indexed(q, "INDEXED BY live WHERE status IN (1, 2, 3)"), s.freshOnes(q))
+	}
+	for _, end := range done {
+		all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 3", int64(end)))
+	}
+	return all
+}
+
+// wants says whether the query may select what is not done, and which of what is.
+func wants(q *queue.Query) (live bool, done []status) {
+	live = len(q.Results) == 0 || slices.Contains(q.Results, "")
+	for end := delivered; end <= expired; end++ {
+		if len(q.Results) == 0 || slices.Contains(q.Results, end.result()) {
+			done = append(done, end)
+		}
+	}
+	if len(q.States) > 0 {
+		if !slices.Contains(q.States, queue.StateDone) {
+			done = nil
+		}
+		if !slices.ContainsFunc(q.States, func(state queue.State) bool { return state != queue.StateDone }) {
+			live = false
+		}
+	}
+	return live, done
+}
+
+// lanesOf are the lanes a query is about; false: all, or too many of them.
+func (s *Store) lanesOf(q *queue.Query) ([]*lane, bool) {
+	if q.Profile == "" && q.Destination == "" {
+		return nil, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.Profile != "" && q.Destination != "" {
+		if l := s.lanes[queue.Lane{Profile: q.Profile, Destination: q.Destination}]; l != nil {
+			return []*lane{l}, true
+		}
+		return nil, true
+	}
+	var lanes []*lane
+	for _, l := range s.byName() {
+		if (q.Profile == "" || q.Profile == l.key.Profile) && (q.Destination == "" || q.Destination == l.key.Destination) {
+			if lanes = append(lanes, l); len(lanes) > laneScans {
+				return nil, false
+			}
+		}
+	}
+	return lanes, true
+}
+
+// indexed reads rows by an index.
+func indexed(q *queue.Query, where string, args ...any) source {
+	order := " AND seq > ? ORDER BY seq LIMIT ?"
+	if q.Descending {
+		order = " AND seq < ? ORDER BY seq DESC LIMIT ?"
+	}
+	return func(c *conn, after int64) ([]row, error) {
+		rows := make([]row, 0, scanStep)
+		err := c.rows(where+order, func(r row) error {
+			rows = append(rows, r)
+			return nil
+		}, append(slices.Clone(args), after, scanStep)...)
+		return rows, err
+	}
+}
+
+// freshOnes reads the rows that are in no index, which memory knows.
+func (s *Store) freshOnes(q *queue.Query) source {
+	var seqs []int64
+	return func(c *conn, after int64) ([]row, error) {
+		if seqs == nil {
+			seqs = s.freshSeqs(q)
+		}
+		for len(seqs) > 0 && (seqs[0] == after || (seqs[0] < after) != q.Descending) {
+			seqs = seqs[1:]
+		}
+		rows := make([]row, 0, scanStep)
+		for _, seq := range seqs {
+			if len(rows) == scanStep {
+				break
+			}
+			r, found, err := c.row(seq)
+			if err != nil {
+				return nil, err
+			}
+			if found {
+				rows = append(rows, r)
+			}
+		}
+		return rows, nil
+	}
+}
+
+func (s *Store) freshSeqs(q *queue.Query) []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seqs := make([]int64, 0, len(s.fresh))
+	for seq, it := range s.fresh {
+		if (q.Profile == "" || q.Profile == it.lane.key.Profile) && (q.Destination == "" || q.Destination == it.lane.key.Destination) {
+			seqs = append(seqs, seq)
+		}
+	}
+	slices.Sort(seqs)
+	if q.Descending {
+		slices.Reverse(seqs)
+	}
+	return seqs
+}

@@ -1,0 +1,197 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// maxAlternates is how many alternates a message may have.
+const maxAlternates = 8
+
+// targets checks the alternates of an encoded message as its endpoint was checked,
+// and returns all the places it may go to, in their order.
+func (m *Manager) targets(ctx context.Context, message *Message) ([]queue.Target, error) {
+	if len(message.Alternates) > maxAlternates {
+		return nil, &FieldError{"alternates", fmt.Errorf("has %d entries: at most %d are allowed", len(message.Alternates), maxAlternates)}
+	}
+	all := make([]queue.Target, 1, 1+len(message.Alternates))
+	all[0] = targetOf(message, message.Endpoint)
+	for i, endpoint := range message.Alternates {
+		if err := m.checkAlternate(ctx, message, i); err != nil {
+			return nil, &FieldError{"alternates", fmt.Errorf("entry %d: %w", i+1, err)}
+		}
+		all = append(all, targetOf(message, endpoint))
+	}
+	return all, nil
+}
+
+func targetOf(message *Message, endpoint transport.Endpoint) queue.Target {
+	return queue.Target{
+		Lane:     queue.Lane{Profile: message.Profile.ID(), Destination: endpoint.Destination()},
+		Endpoint: endpoint.String(), URI: endpoint.Whole(),
+	}
+}
+
+func (m *Manager) checkAlternate(ctx context.Context, message *Message, index int) error {
+	other := *message
+	other.Endpoint = message.Alternates[index]
+	if other.Endpoint.IsZero() {
+		return errors.New("is missing: give a URI such as https://example.com/inbox")
+	}
+	if sameEndpoint(other.Endpoint, message.Endpoint) {
+		return errors.New("is the endpoint itself: leave it out")
+	}
+	for i, earlier := range message.Alternates[:index] {
+		if sameEndpoint(other.Endpoint, earlier) {
+			return fmt.Errorf("is entry %d again: leave it out", i+1)
+		}
+	}
+	route, err := m.route(other.Endpoint)
+	if err != nil {
+		return err
+	}
+	return route.check(ctx, &other)
+}
+
+// sameEndpoint reports whether two endpoints are one, however they are written.
+func sameEndpoint(a, b transport.Endpoint) bool {
+	first, second := a.URL(), b.URL()
+	return first.String() == second.String() && a.APIKey().Equal(b.APIKey())
+}
+
+// next says when a message is attempted again after an attempt has failed, and at
+// which of its targets; false: never.
+func (m *Manager) next(leased *queue.Leased, facts *DeliveryError, now time.Time) (at time.Time, target int, again bool) {
+	policy := m.retryPolicy(leased)
+	f := failure{
+		target: leased.Target, targets: len(leased.Targets), attempt: leased.Attempt,
+		age:   now.Sub(laterOf(leased.QueuedAt, leased.NotBefore)),
+		class: facts.Class, gone: facts.Gone, retryAfter: clampRetryAfter(facts.RetryAfter),
+	}
+	if f.targets > 1 {
+		f.past = m.past(leased)
+	}
+	wait, target, again := policy.after(&f)
+	return now.Add(wait), target, again
+}
+
+// past reads the log of the attempts that were made since the message was queued.
+// Where it cannot be read, the message is judged as though this attempt was the
+// first, which at worst repeats some.
+func (m *Manager) past(leased *queue.Leased) []queue.Attempt {
+	made := leased.Attempt - 1
+	if made == 0 {
+		return nil
+	}
+	log, err := m.store.Attempts(m.settling, leased.ID)
+	if err != nil {
+		m.log.Error("cannot read the attempts of a message", zap.Stringer("message_id", leased.ID), zap.Error(err))
+		return nil
+	}
+	for len(log) > 0 && log[0].N <= log[len(log)-1].N-made {
+		log = log[1:]
+	}
+	return log
+}
+
+// failure is an attempt that failed, with what its message's policy goes by.
+type failure struct {
+	target, targets int // which of how many; a message without targets has none
+	attempt         int // its number
+	age             time.Duration
+	class           transport.Class
+	gone            bool
+	retryAfter      time.Duration
+	past            []queue.Attempt // those before it, as far as the log has them
+}
+
+// after says how long to wait after a failed attempt, and which target is next;
+// false: the policy gives up.
+//
+// A target that failed for good, or is gone, or has had its tries in a row, is
+// followed by the next one that has not failed for good, at once. After the last
+// one the round starts again with the first, when the schedule says so: going on
+// to the next target takes an attempt, but no step of the schedule.
+func (p *RetryPolicy) after(f *failure) (wait time.Duration, target int, again bool) {
+	if f.targets <= 1 {
+		if f.class == transport.Permanent {
+			return 0, f.target, false
+		}
+		wait, again = p.next(f.attempt, f.attempt, f.age, f.retryAfter)
+		return wait, f.target, again
+	}
+	h := historyOf(f)
+	target = f.target
+	if f.class == transport.Permanent || f.gone || h.tries >= p.triesPerTarget() {
+		if target, again = h.nextTarget(f); !again {
+			return 0, f.target, false
+		}
+	}
+	switch {
+	case target > f.target:
+		return 0, target, p.allows(f.attempt, f.age, 0)
+	case target < f.target:
+		f.retryAfter = 0 // said by another
+	}
+	wait, again = p.next(f.attempt, h.steps+1, f.age, f.retryAfter)
+	return wait, target, again
+}
+
+// history is what the attempts since a message was queued say of its targets.
+type history struct {
+	failed [1 + maxAlternates]bool // for good
+	tries  int                     // in a row at the target of the latest attempt
+	steps  int                     // of the schedule that were waited for
+}
+
+func historyOf(f *failure) (h history) {
+	last := -1
+	visit := func(target int, class transport.Class) {
+		if target < 0 || target >= min(f.targets, len(h.failed)) {
+			return // kept by somebody who allows more
+		}
+		h.failed[target] = class == transport.Permanent
+		if last >= target {
+			h.steps++
+		}
+		if last == target {
+			h.tries++
+		} else {
+			h.tries = 1
+		}
+		last = target
+	}
+	for i := range f.past {
+		visit(f.past[i].Target, f.past[i].Class)
+	}
+	visit(f.target, f.class)
+	return h
+}
+
+// nextTarget returns the target that comes after the failed one, round and round,
+// without those that failed for good; false: there is none.
+func (h *history) nextTarget(f *failure) (int, bool) {
+	for i := 1; i <= f.targets; i++ {
+		if target := (f.target + i) % f.targets; target >= len(h.failed) || !h.failed[target] {
+			return target, true
+		}
+	}
+	return 0, false
+}
+
+// moved returns the target that an outcome has moved a message to; nil: it has not
+// moved.
+func moved(leased *queue.Leased, outcome *queue.Outcome) *queue.Target {
+	if outcome.Verdict != queue.VerdictRetry || outcome.Result != "" || outcome.Target == leased.Target ||
+		outcome.Target >= len(leased.Targets) {
+		return nil
+	}
+	return &leased.Targets[outcome.Target]
+}
