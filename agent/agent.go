@@ -28,9 +28,9 @@ const hardStopWait = 5 * time.Second
 type Options struct {
 	// Logger. Default: none.
 	Logger *zap.Logger
-	// Store keeps the messages. It stays the caller's, to be opened before Start and
-	// closed after Stop. Default: one in the config's directory, or in memory, which
-	// the agent opens and closes.
+	// Store keeps the messages, sealed where the config has a master key. It stays
+	// the caller's, to be opened before Start and closed after Stop. Default: one in
+	// the config's directory, or in memory, which the agent opens and closes.
 	Store queue.Store
 }
 
@@ -105,29 +105,40 @@ func (c Config) profiles() map[string]profile.Options {
 	return all
 }
 
-// openStore chooses the store. It has no limits of its own: the manager bounds
-// what waits, and Retain what is kept, so that messages that are kept never keep
-// others out.
-func (a *Agent) openStore() (err error) {
-	if a.store != nil {
-		return nil
-	}
-	a.ownStore = true
-	if a.config.Memory {
-		a.store, err = memqueue.New(memqueue.Options{KeyLifetime: a.config.IdempotencyLifetime})
-		return err
-	}
-	if a.config.Dir == "" {
+// openStore chooses the store, and puts a seal around it where there is a key.
+func (a *Agent) openStore() error {
+	if a.config.Dir == "" && !a.config.Memory {
+		var err error
 		if a.config.Dir, err = DefaultDir(); err != nil {
 			return err
 		}
 	}
-	a.disk, err = sqlitequeue.New(a.config.Dir, sqlitequeue.Options{
+	keys, err := a.config.OpenKeyring() // first: what is sealed is not opened without
+	if err != nil {
+		return err
+	}
+	if a.store == nil {
+		if a.store, err = a.newStore(); err != nil {
+			return err
+		}
+		a.ownStore = true
+	}
+	return a.seal(keys)
+}
+
+// newStore makes the agent's own store. It has no limits of its own: the manager
+// bounds what waits, and Retain what is kept, so that messages that are kept never
+// keep others out.
+func (a *Agent) newStore() (queue.Store, error) {
+	if a.config.Memory {
+		return memqueue.New(memqueue.Options{KeyLifetime: a.config.IdempotencyLifetime})
+	}
+	disk, err := sqlitequeue.New(a.config.Dir, sqlitequeue.Options{
 		KeyLifetime: a.config.IdempotencyLifetime,
 		OnFault:     func(err error) { a.log.Error("the queue's disk", zap.Error(err)) },
 	})
-	a.store = a.disk
-	return err
+	a.disk = disk
+	return disk, err
 }
 
 func (a *Agent) openManager() error {
@@ -232,11 +243,13 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if !a.store.Capabilities().Durable {
 		a.log.Warn("queue is in memory: messages are lost when the process ends")
 	}
+	if a.disk != nil || !a.config.Encryption.Key.IsZero() {
+		if err := checkDir(a.config.Dir); err != nil {
+			return err
+		}
+	}
 	if a.disk == nil {
 		return nil
-	}
-	if err := checkDir(a.config.Dir); err != nil {
-		return err
 	}
 	return a.disk.Open(ctx)
 }

@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/queue/sealqueue"
+	"github.com/outrider-go/outrider/queue/sealqueue/keyring"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -101,6 +103,8 @@ func problemOf(err error) *problemError {
 		{outbound.ErrNothingWaits, kindConflict, "no message waits for an attempt at this destination: send one, and test again"},
 		{queue.ErrNotFound, kindNotFound, "there is no message with this id"},
 		{queue.ErrStoreFull, kindStoreFull, "nothing was kept: the store has no room for more messages, dead ones included"},
+		{keyring.ErrKeyMissing, kindConflict, "the content of the message cannot be opened, its key is missing: ask without payload"},
+		{sealqueue.ErrDamaged, kindConflict, "the content of the message cannot be opened, it is damaged: ask without payload"},
 		{context.Canceled, kindTimeout, "the request was given up"},
 		{context.DeadlineExceeded, kindTimeout, "the request took too long"},
 	} {

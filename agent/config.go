@@ -63,6 +63,8 @@ type Config struct {
 	Memory bool
 	// API is how the HTTP API is served (api.*).
 	API APIConfig
+	// Encryption is how messages are encrypted in the store (encryption.*).
+	Encryption EncryptionConfig
 	// AllowPrivate lets the default profile reach addresses that are not public
 	// (allow_private). Default: public ones only.
 	AllowPrivate bool
@@ -204,6 +206,7 @@ func (c Config) Validate() error {
 	if c.Log.Format != "json" && c.Log.Format != "console" {
 		faults = append(faults, &KeyError{"log.format", fmt.Errorf("%q is not a format: want json or console", c.Log.Format)})
 	}
+	faults = append(faults, c.Encryption.validate(c.Memory)...)
 	faults = append(faults, c.HTTP.validate()...)
 	faults = append(faults, c.validateProfiles()...)
 	return errors.Join(faults...)

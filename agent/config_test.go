@@ -62,11 +62,13 @@ func TestFailureBudgetNever(t *testing.T) {
 func TestLoadConfigReadsEveryKey(t *testing.T) {
 	t.Parallel()
 	tokenFile := writeFile(t, "token", "from-file\n")
+	masterKey := strings.Repeat("5eC2e7", 10) + "abcd"
 	file := writeFile(t, "config.yaml", `
 dir: data
 api:
   listen: 0.0.0.0:9000
   token: env:API_TOKEN
+encryption: {key: "file:`+writeFile(t, "master", masterKey)+`", sealed_only: true}
 allow_private: true
 workers: 3
 lane_concurrency: 2
@@ -117,7 +119,8 @@ profiles:
 	retain[queue.Expired] = expired
 	want := Config{
 		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
-		Workers: 3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
+		Encryption: EncryptionConfig{Key: transport.NewSecret(masterKey), SealedOnly: true},
+		Workers:    3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
 		LaneRate:      outbound.Rate{PerSecond: 0.5, Burst: 9},
 		Breaker:       outbound.Breaker{Failures: 4, CoolOff: 6 * time.Second, MaxCoolOff: 7 * time.Minute, Disabled: true},
 		FailureBudget: 36 * time.Hour,
@@ -146,7 +149,7 @@ profiles:
 	if !reflect.DeepEqual(config, want) {
 		t.Errorf("got  %+v\nwant %+v", config, want)
 	}
-	if text := fmt.Sprintf("%v %+v %#v", config, config, config); strings.Contains(text, "from-env") || strings.Contains(text, "pass@") {
+	if text := fmt.Sprintf("%v %+v %#v", config, config, config); strings.Contains(text, "from-env") || strings.Contains(text, masterKey) || strings.Contains(text, "pass@") {
 		t.Errorf("a secret is printed: %s", text)
 	}
 }
@@ -229,6 +232,23 @@ shutdown_timeout: 0s
 			name: "two tokens", file: "api: {token: t}\n", env: []string{"OUTRIDER_API_TOKEN_FILE=" + os.DevNull},
 			want: []string{"api.token_file: api.token is given too", "api.token_file: file " + os.DevNull + " is empty"},
 		},
+		{
+			name: "master key in the configuration", flags: map[string]any{"dir": "d", "encryption.key": strings.Repeat("ab", 16) + strings.Repeat("cd", 16)},
+			want: []string{"encryption.key: want env:NAME or file:PATH"},
+		},
+		{
+			name: "master key that is none", flags: map[string]any{"dir": "d", "encryption.key": "env:MASTER"}, env: []string{"MASTER=secret"},
+			want: []string{"encryption.key: not a master key"},
+		},
+		{
+			name: "master key that is not there", flags: map[string]any{"dir": "d", "encryption.key": "env:MASTER", "encryption.key_file": "/nowhere/key"},
+			want: []string{"encryption.key: variable MASTER is not set", "encryption.key_file: read master key: open /nowhere/key", "encryption.key_file: encryption.key is given too"},
+		},
+		{
+			name: "nothing to encrypt", flags: map[string]any{"memory": true, "encryption.key": "env:MASTER"}, env: []string{"MASTER=" + strings.Repeat("0123456789abcdef", 4)},
+			want: []string{"encryption.key: means nothing for a queue in memory"},
+		},
+		{name: "sealed only, without a key", flags: map[string]any{"encryption.sealed_only": true}, want: []string{"encryption.sealed_only: means nothing"}},
 		{
 			name: "secrets that are not there",
 			file: "api: {token: 'env:NOT_THERE'}\nprofiles: {p: {secrets: {a: 'env:NOR_THIS', b: 'file:/not/there', c: '', d: 42}}}\n",

@@ -121,9 +121,7 @@ func decodeConfig(values map[string]any, secrets secretReader) (config Config, f
 	profiles := values["profiles"]
 	delete(values, "profiles")
 	faults = decodeKeys("", values, configKeys(secrets), &config)
-	if api, ok := values["api"].(map[string]any); ok && api["token"] != nil && api["token_file"] != nil {
-		faults = append(faults, &KeyError{"api.token_file", errors.New("api.token is given too: choose one")})
-	}
+	faults = append(faults, givenTwice(values)...)
 	if profiles == nil {
 		return config, faults
 	}
@@ -142,6 +140,19 @@ func decodeConfig(values map[string]any, secrets secretReader) (config Config, f
 		config.Profiles[id] = options
 	}
 	return config, faults
+}
+
+// givenTwice refuses two keys that set the same.
+func givenTwice(values map[string]any) (faults []error) {
+	for _, same := range []struct{ section, first, second string }{{"api", "token", "token_file"}, {"encryption", "key", "key_file"}} {
+		below, ok := values[same.section].(map[string]any)
+		if ok && below[same.first] != nil && below[same.second] != nil {
+			faults = append(faults, &KeyError{
+				same.section + "." + same.second, fmt.Errorf("%s.%s is given too: choose one", same.section, same.first),
+			})
+		}
+	}
+	return faults
 }
 
 // decoder sets the fields of a T from nested values.

@@ -15,6 +15,7 @@ type rule struct {
 const anything = "..."
 
 const (
+	chacha    = "golang.org/x/crypto/chacha20poly1305"
 	cobra     = "github.com/spf13/cobra"
 	goAMQP    = "github.com/Azure/go-amqp"
 	goleak    = "go.uber.org/goleak"
@@ -51,6 +52,8 @@ var layers = []rule{
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
+	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
+	{pkg: "queue/sealqueue/keyring", internal: []string{"transport"}, external: []string{chacha}},
 	{pkg: "queue/*queue", internal: []string{"queue", "transport"}},
 
 	// L2: the two directions, which never import each other.
@@ -78,7 +81,7 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/client", "internal/receiver", "internal/suggest", "event", "profile", "queue", "stats", "transport", "transport/outbound"},
+		internal: []string{"agent", "internal/client", "internal/receiver", "internal/suggest", "event", "profile", "queue", "queue/sealqueue/keyring", "stats", "transport", "transport/outbound"},
 		external: []string{cobra, pflag, term, zap},
 	},
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},

@@ -77,8 +77,8 @@ type Store interface {
 
 	// Expire ends up to limit unleased records: as cancelled, those that were
 	// cancelled while leased and whose lease has run out; as expired, those whose
-	// ExpiresAt has passed. It returns them, without payload (Record.Result says
-	// which), with the instant at which it has something to end again (zero: never;
+	// ExpiresAt has passed. It returns them, and those that Lease has ended since
+	// (see [Budget].Ended), without payload (Record.Result says which), with the instant at which it has something to end again (zero: never;
 	// in the past: there is more now). One that is leased counts with the end of its
 	// lease, and where it is not cancelled, with ExpiresAt if that is later.
 	Expire(ctx context.Context, limit int) (ended []Record, next time.Time, err error)
@@ -175,6 +175,9 @@ type Budget struct {
 	// leased counts with the end of its lease. Zero: it has none. Not after now: it
 	// has more than Max.
 	NextAt time.Time
+	// Ended is set by Lease: how many messages it took from the lane and ended,
+	// because they cannot be read. Expire returns them, so that their end is told.
+	Ended int
 }
 
 // LeaseRef names a lease. The token fences: an old one settles nothing.

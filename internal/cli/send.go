@@ -185,7 +185,7 @@ func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.Send
 	if config.Retry == "standard" { // it takes days, and nobody asked for it
 		config.Retry = "exponential,age=" + f.wait.String()
 	}
-	config.Memory = true
+	config.Memory, config.Encryption = true, agent.EncryptionConfig{} // it writes nothing
 	own, err := startOwn(ctx, config)
 	if err != nil {
 		return err

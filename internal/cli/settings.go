@@ -40,6 +40,8 @@ func settingsOf(config agent.Config) settings {
 	s.add(config.Memory, "memory")
 	s.add(config.API.Listen, "api", "listen")
 	s.add(config.API.Token, "api", "token")
+	s.add(config.Encryption.Key, "encryption", "key")
+	s.add(config.Encryption.SealedOnly, "encryption", "sealed_only")
 	s = append(s, setting{[]string{"allow_private"}, config.AllowPrivate})
 	s.add(cmp.Or(config.Workers, outbound.DefaultWorkers), "workers")
 	s.add(cmp.Or(config.LaneConcurrency, outbound.DefaultLaneConcurrency), "lane_concurrency")

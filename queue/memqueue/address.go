@@ -20,20 +20,21 @@ type address struct {
 	text        bool
 	priority    queue.Priority
 	minEvidence transport.Evidence
+	skipBlocked bool
 }
 
 func newAddress(l *lane, m *queue.Message) *address {
 	return &address{
 		lane: l, endpoint: m.Endpoint, uri: m.URI, targets: m.Targets, target: m.Target,
 		format: m.Format, contentType: m.ContentType, retry: m.Retry, text: m.Text,
-		priority: m.Priority, minEvidence: m.MinEvidence,
+		priority: m.Priority, minEvidence: m.MinEvidence, skipBlocked: m.SkipBlocked,
 	}
 }
 
 // of reports whether the message, which is for the same lane, has this address.
 func (a *address) of(m *queue.Message) bool {
 	return a.endpoint == m.Endpoint && a.format == m.Format && a.contentType == m.ContentType &&
-		a.retry == m.Retry && a.text == m.Text && a.priority == m.Priority && a.minEvidence == m.MinEvidence &&
+		a.retry == m.Retry && a.text == m.Text && a.priority == m.Priority && a.minEvidence == m.MinEvidence && a.skipBlocked == m.SkipBlocked &&
 		a.target == m.Target && a.uri.Equal(m.URI) && slices.EqualFunc(a.targets, m.Targets, sameTarget)
 }
 
@@ -46,6 +47,6 @@ func (a *address) message() queue.Message {
 	return queue.Message{
 		Lane: a.lane.key, Endpoint: a.endpoint, URI: a.uri, Targets: a.targets, Target: a.target,
 		Format: a.format, ContentType: a.contentType, Text: a.text, Retry: a.retry,
-		Priority: a.priority, MinEvidence: a.minEvidence,
+		Priority: a.priority, MinEvidence: a.minEvidence, SkipBlocked: a.skipBlocked,
 	}
 }

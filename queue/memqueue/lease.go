@@ -21,7 +21,7 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 	until := now.after(req.TTL)
 	for i := range req.Budgets {
 		budget := &req.Budgets[i]
-		budget.NextAt = time.Time{}
+		budget.NextAt, budget.Ended = time.Time{}, 0
 		l := s.lanes.get(budget.Lane)
 		if l == nil {
 			continue

@@ -26,13 +26,14 @@ type entry struct {
 	response string
 	n        uint32
 	evidence transport.Evidence
+	target   uint8
 }
 
 // logged adds an attempt to the item's log and sets its number.
 func (it *item) logged(a *queue.Attempt) {
 	e := &entry{
 		started: toWall(a.StartedAt), duration: a.Duration, class: a.Class, evidence: a.Evidence,
-		code: a.Code, err: a.Error, note: a.Note, response: string(a.Response), n: 1,
+		code: a.Code, err: a.Error, note: a.Note, response: string(a.Response), n: 1, target: uint8(a.Target), //nolint:gosec // a message has a few targets
 	}
 	e.next = e
 	if latest := it.log; latest != nil {
@@ -73,7 +74,7 @@ func (it *item) history() []queue.Attempt {
 func (e *entry) attempt() queue.Attempt {
 	a := queue.Attempt{
 		N: int(e.n), StartedAt: fromWall(e.started), Duration: e.duration, Class: e.class, Evidence: e.evidence,
-		Code: e.code, Error: e.err, Note: e.note,
+		Code: e.code, Error: e.err, Note: e.note, Target: int(e.target),
 	}
 	if e.response != "" {
 		a.Response = []byte(e.response)

@@ -27,7 +27,7 @@ func attemptFields(x *trial) {
 			StartedAt: time.Now().Add(-x.unit), Duration: 1234567 * time.Nanosecond, Class: transport.Throttled,
 			Evidence: transport.Written, Code: "503", Error: "busy", Note: "cut short", Response: []byte("<p>\x00\xff"),
 		},
-		{StartedAt: time.Now(), Class: transport.Unknown, Error: "reset"},
+		{StartedAt: time.Now(), Class: transport.Unknown, Error: "reset", Target: 2},
 		{Class: transport.Success, Evidence: transport.Acknowledged, Code: "200"},
 	}
 	for i, verdict := range []queue.Verdict{queue.VerdictRetry, queue.VerdictRetry, queue.VerdictDelivered} {
@@ -54,6 +54,8 @@ func diffAttempts(got, want *queue.Attempt) string {
 		return fmt.Sprintf("N is %d, want %d", got.N, want.N)
 	case !near(got.StartedAt, want.StartedAt, precision) || (got.Duration-want.Duration).Abs() > precision:
 		return fmt.Sprintf("StartedAt and Duration are %v, %v, want %v, %v", got.StartedAt, got.Duration, want.StartedAt, want.Duration)
+	case got.Target != want.Target:
+		return fmt.Sprintf("Target is %d, want %d", got.Target, want.Target)
 	case got.Class != want.Class || got.Evidence != want.Evidence:
 		return fmt.Sprintf("Class and Evidence are %q, %v, want %q, %v", got.Class, got.Evidence, want.Class, want.Evidence)
 	case got.Code != want.Code || got.Error != want.Error || got.Note != want.Note:

@@ -35,6 +35,7 @@ func (x *trial) fullMessage(lane queue.Lane) queue.Message {
 	m.Metadata = transport.Metadata{"a": "1", "ü": "\x01", "empty": ""}
 	m.Priority = queue.PriorityHigh
 	m.OrderingKey = "order-" + m.ID.String()
+	m.SkipBlocked = true
 	m.MinEvidence = transport.Acknowledged
 	m.Targets = []queue.Target{targetOf(x.message(laneB())), targetOf(m)}
 	m.Target = 1

@@ -281,6 +281,8 @@ func diffPolicies(got, want *queue.Message) string {
 	case got.IdempotencyKey != want.IdempotencyKey || got.Retry != want.Retry:
 		return fmt.Sprintf("IdempotencyKey and Retry are %q, %q, want %q, %q",
 			got.IdempotencyKey, got.Retry, want.IdempotencyKey, want.Retry)
+	case got.SkipBlocked != want.SkipBlocked:
+		return fmt.Sprintf("SkipBlocked is %v, want %v", got.SkipBlocked, want.SkipBlocked)
 	case got.Priority != want.Priority || got.OrderingKey != want.OrderingKey || got.MinEvidence != want.MinEvidence:
 		return fmt.Sprintf("Priority, OrderingKey and MinEvidence are %d, %q, %v, want %d, %q, %v",
 			got.Priority, got.OrderingKey, got.MinEvidence, want.Priority, want.OrderingKey, want.MinEvidence)

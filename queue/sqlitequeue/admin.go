@@ -46,6 +46,10 @@ func (t *tx) change(q *queue.Query, which func(*row) bool, do func(r *row) error
 		page.Next = rows[len(rows)-1].id()
 	}
 	for i := range rows {
+		// One before it may have given it the turn.
+		if rows[i], _, err = t.c.row(rows[i].seq); err != nil {
+			return queue.Page{}, err
+		}
 		if err := do(&rows[i]); err != nil {
 			return queue.Page{}, err
 		}
@@ -233,6 +237,9 @@ func (t *tx) expire(limit int) (ended []queue.Record, next time.Time, err error)
 		}
 		if !t.claimRow(rows[i].seq) {
 			continue
+		}
+		if rows[i], _, err = t.c.row(rows[i].seq); err != nil { // one before it may have given it the turn
+			return nil, time.Time{}, err
 		}
 		record, err := t.endOverdue(&rows[i], false, "")
 		if err != nil {

@@ -33,6 +33,7 @@ const (
 	headText
 	headTargetDestination
 	headTargetEndpoint // ends a target
+	headSkipBlocked
 )
 
 // The tags of a secret: what only an attempt needs, beside the payload.
@@ -53,6 +54,7 @@ const (
 	attemptError
 	attemptNote
 	attemptResponse
+	attemptTarget
 )
 
 // put adds a field, empty or not.
@@ -107,6 +109,9 @@ func appendHead(to []byte, m *queue.Message) []byte {
 	if m.Text {
 		to = putInt(to, headText, 1)
 	}
+	if m.SkipBlocked {
+		to = putInt(to, headSkipBlocked, 1)
+	}
 	for i := range m.Targets {
 		to = putText(to, headTargetDestination, m.Targets[i].Lane.Destination)
 		to = put(to, headTargetEndpoint, m.Targets[i].Endpoint)
@@ -136,6 +141,8 @@ func readHead(from []byte, m *queue.Message) error {
 			m.MinEvidence = transport.Evidence(number(value)) //nolint:gosec // as written
 		case headText:
 			m.Text = true
+		case headSkipBlocked:
+			m.SkipBlocked = true
 		case headTargetDestination:
 			target.Lane.Destination = string(value)
 		case headTargetEndpoint:
@@ -197,6 +204,7 @@ func appendAttempt(to []byte, a *queue.Attempt) []byte {
 	to = putText(to, attemptCode, a.Code)
 	to = putText(to, attemptError, a.Error)
 	to = putText(to, attemptNote, a.Note)
+	to = putInt(to, attemptTarget, int64(a.Target))
 	return putText(to, attemptResponse, a.Response)
 }
 
@@ -217,6 +225,8 @@ func readAttempt(from []byte, a *queue.Attempt) error {
 			a.Error = string(value)
 		case attemptNote:
 			a.Note = string(value)
+		case attemptTarget:
+			a.Target = int(number(value))
 		case attemptResponse:
 			a.Response = slices.Clone(value)
 		}

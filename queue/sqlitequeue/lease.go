@@ -29,7 +29,7 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 	before := len(into)
 	for i := range req.Budgets {
 		budget := &req.Budgets[i]
-		budget.NextAt = time.Time{}
+		budget.NextAt, budget.Ended = time.Time{}, 0
 		l := s.lanes[budget.Lane]
 		if l == nil {
 			continue
@@ -50,6 +50,7 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 		if tick := l.nextAt(); tick != 0 {
 			budget.NextAt = now.timeOf(tick)
 		}
+		budget.Ended, l.damaged = l.damaged, 0
 	}
 	return into, nil
 }

@@ -134,6 +134,7 @@ func (s *Store) admit(l *lane, from *loaded) {
 	switch {
 	case from.fault != nil:
 		it.fault = from.fault.Error()
+		l.damaged++
 		s.putOverdue(it)
 		s.options.OnFault(from.fault)
 	default:

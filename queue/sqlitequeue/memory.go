@@ -145,6 +145,8 @@ type lane struct {
 	work  tally // as the commit under way leaves it; the committer's own
 	dirty bool  // work differs from tally
 	state queue.LaneState
+	// damaged counts messages that were found damaged, which Lease has not told yet.
+	damaged int
 }
 
 // level is what is due in a lane, of one priority. What memory has no room for

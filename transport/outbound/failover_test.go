@@ -166,14 +166,13 @@ func TestFailOverOutlivesARestart(t *testing.T) {
 			return nil
 		}}
 		options := outbound.Options{Retry: outbound.RetryPolicy{Base: time.Minute, MaxAttempts: 9, FailoverAfter: 2}}
-		kept := keep(store)
-		f := startOver(t, kept, d, options)
+		f := startOver(t, store, d, options)
 		began := time.Now()
 		id := f.send("test://a/", alternates(t, "test://b/"))
 		for _, wait := range []time.Duration{time.Second, time.Minute, time.Minute} {
 			pass(wait)
 			f.close()
-			f = startOver(t, kept, d, options)
+			f = startOver(t, store, d, options)
 		}
 		if err := f.Flush(t.Context()); err != nil {
 			t.Fatal(err)

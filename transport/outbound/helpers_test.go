@@ -99,7 +99,7 @@ func start(t *testing.T, d *driver, options outbound.Options) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
-	return startOver(t, keep(store), d, options)
+	return startOver(t, store, d, options)
 }
 
 // startWith is start with any transport.

@@ -108,9 +108,13 @@ func (w *worker) lease(l *lane, most int) bool {
 
 // askStore leases messages for the worker's budget.
 func (w *worker) askStore() ([]queue.Leased, error) {
-	return w.m.store.Lease(w.m.base, queue.LeaseRequest{
+	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
 		Owner: w.m.options.Owner, TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
 	}, w.batch[:0])
+	if w.budgets[0].Ended > 0 {
+		w.m.expiresAt(time.Now()) // has their end told
+	}
+	return leased, err
 }
 
 // attempt makes one attempt for the worker's message, records the outcome, and

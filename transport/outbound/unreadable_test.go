@@ -1,0 +1,78 @@
+package outbound_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/queue/memqueue"
+	"github.com/outrider-go/outrider/queue/sealqueue"
+	"github.com/outrider-go/outrider/queue/sealqueue/keyring"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+// TestUnreadableMessages: what the store ends because it cannot be read is told,
+// and no longer counts as waiting.
+func TestUnreadableMessages(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		master, err := keyring.ParseMaster(keyring.NewMaster())
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := keyring.Open(t.TempDir(), master)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner, err := memqueue.New(memqueue.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := sealqueue.New(inner, keys, sealqueue.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
+		d := &driver{}
+		f := startOver(t, store, d, outbound.Options{})
+		held := queue.Lane{Profile: profile.DefaultID, Destination: endpoint(t, "test://a").Destination()}
+		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: held, PausedUntil: queue.Forever}); err != nil {
+			t.Fatal(err)
+		}
+		lost := []transport.ID{f.send("test://a", nil), f.send("test://a", nil), f.send("test://a", nil)}
+		if _, err := keys.Shred(t.Context(), profile.DefaultID); err != nil {
+			t.Fatal(err)
+		}
+		readable := f.send("test://a", nil)
+		synctest.Wait()
+		if err := f.ResumeDestination(t.Context(), held); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Flush(t.Context()); err != nil { // returns when nothing waits
+			t.Fatal(err)
+		}
+		if seen := d.seen(); len(seen) != 1 || seen[0].message.ID != readable {
+			t.Errorf("attempts: %+v", seen)
+		}
+		synctest.Wait()
+		dead := map[transport.ID]int{}
+		for more := true; more; {
+			select {
+			case e := <-f.events.Events():
+				if m, ok := e.Payload.(outbound.MessageEvent); ok && e.Topic == outbound.TopicDead {
+					dead[m.ID]++
+				}
+			default:
+				more = false
+			}
+		}
+		for _, id := range lost {
+			record, err := f.Get(t.Context(), id, false)
+			if err != nil || record.Result != queue.Dead || dead[id] != 1 {
+				t.Errorf("the result of %s is %q, %v, and its end was told %d times", id, record.Result, err, dead[id])
+			}
+		}
+	})
+}
