@@ -454,9 +454,9 @@ func (s *Store) SetLane(ctx context.Context, state queue.LaneState) error {
 	})
 }
 
-// isOver reports whether a state is a pause that has ended.
+// isOver reports whether a state is a pause that has ended, and nothing else.
 func isOver(state *queue.LaneState, now instant) bool {
-	return !state.PausedUntil.IsZero() && !state.PausedUntil.After(now.time)
+	return !state.PausedUntil.IsZero() && !state.PausedUntil.After(now.time) && state.FailingSince.IsZero()
 }
 
 // Lanes implements queue.Store. They are in the order of profile and destination.
