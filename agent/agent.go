@@ -153,6 +153,7 @@ func (a *Agent) openManager() error {
 	a.manager, err = outbound.New(a.store, outbound.Options{
 		Profiles: a.profiles, Formats: formats, Events: a.events, Logger: a.log, TopicPrefix: a.config.TopicPrefix,
 		Workers: a.config.Workers, LaneConcurrency: a.config.LaneConcurrency, AttemptTimeout: a.config.AttemptTimeout, Retry: retry,
+		LaneRate: a.config.LaneRate, Breaker: a.config.Breaker, FailureBudget: a.config.FailureBudget,
 		MaxMessages: a.config.MaxMessages, MaxBytes: a.config.MaxBytes, MaxMessageBytes: a.config.MaxMessageBytes,
 		Retain: a.config.Retain,
 	})

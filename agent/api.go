@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -42,7 +43,8 @@ type api struct {
 
 	listenOn  string
 	maxBody   int64
-	secured   bool // requests must carry the token
+	testTime  time.Duration // that a test of a destination may take
+	secured   bool          // requests must carry the token
 	tokenHash [sha256.Size]byte
 
 	server   *http.Server
@@ -63,6 +65,7 @@ func newAPI(a *Agent) (*api, error) {
 		manager: a.manager, profiles: a.profiles, events: a.events, log: a.log, ready: a.Ready,
 		listenOn:  a.config.API.Listen,
 		maxBody:   min(a.config.MaxMessageBytes, 1<<40)/3*4 + 64<<10, // of base64, and what stands around it
+		testTime:  cmp.Or(a.config.AttemptTimeout, outbound.DefaultAttemptTimeout) + answerTimeout,
 		secured:   !a.config.API.Token.IsZero(),
 		tokenHash: sha256.Sum256([]byte(a.config.API.Token.Reveal())),
 		closing:   make(chan struct{}),
@@ -153,6 +156,7 @@ func (s *api) routes() http.Handler {
 		{http.MethodGet, "/v1/destinations", s.destinations},
 		{http.MethodPost, "/v1/destinations/pause", s.pause},
 		{http.MethodPost, "/v1/destinations/resume", s.resume},
+		{http.MethodPost, "/v1/destinations/test", s.test},
 	} {
 		mux.Handle(route.method+" "+route.path, s.guarded(route.handler))
 		methods[route.path] = append(methods[route.path], route.method)

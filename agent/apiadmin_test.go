@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestDestinations(t *testing.T) {
 		t.Errorf("at first %+v are paused", got)
 	}
 	view := into[DestinationView](t, b.want(post("pause", fmt.Sprintf(`{"destination":"%s/any/path?k=v"}`, url)), http.StatusOK))
-	want := DestinationView{Profile: "default", Destination: url, Reason: "paused by an operator"}
+	want := DestinationView{Profile: "default", Destination: url, Paused: true, Reason: "paused by an operator", Breaker: "closed"}
 	if got := paused(); view != want || len(got) != 1 || got[0] != want {
 		t.Errorf("the answer is %+v and the list %+v, want %+v", view, got, want)
 	}
@@ -59,6 +60,44 @@ func TestDestinations(t *testing.T) {
 		b.wantProblem(post(test.what, test.body), 400, test.field)
 	}
 	b.wantProblem(b.do("POST", "/v1/destinations/pause", "{}", "Content-Type", "text/plain"), 415, "")
+}
+
+func TestDestinationTest(t *testing.T) {
+	t.Parallel()
+	up, down := receiver(t, http.StatusOK), receiver(t, http.StatusServiceUnavailable)
+	b := start(t, func(c *Config) { c.LaneRate = outbound.Rate{PerSecond: 1000, Burst: 10} })
+	post := func(what, url string) answer {
+		return b.do("POST", "/v1/destinations/"+what, fmt.Sprintf(`{"destination":%q}`, url))
+	}
+	b.wantProblem(post("test", up), http.StatusConflict, "")
+	for _, url := range []string{up, down} {
+		b.want(post("pause", url), http.StatusOK)
+	}
+	delivered, failed := b.send(SendRequest{Endpoint: up, Payload: new("x")}), b.send(SendRequest{Endpoint: down, Payload: new("x")})
+	good := into[DestinationTestView](t, b.want(post("test", up), http.StatusOK))
+	if good.ID != delivered || good.Class != transport.Success || good.Evidence != transport.Acknowledged || good.Code != "200" ||
+		good.Result != queue.Delivered || good.DurationMS <= 0 || good.Error != "" {
+		t.Errorf("the test of one that works says %+v", good)
+	}
+	bad := into[DestinationTestView](t, b.want(post("test", down), http.StatusOK))
+	if bad.ID != failed || bad.Class != transport.Temporary || bad.Code != "503" || bad.Attempt != 1 || bad.Error == "" || bad.Result != "" {
+		t.Errorf("the test of one that fails says %+v", bad)
+	}
+	all := into[DestinationsView](t, b.want(b.do("GET", "/v1/destinations", ""), http.StatusOK)).Destinations
+	i := slices.IndexFunc(all, func(d DestinationView) bool { return d.Destination == down })
+	if len(all) != 2 || i < 0 {
+		t.Fatalf("listed are %+v", all)
+	}
+	if d := all[i]; !d.Paused || d.Breaker != outbound.BreakerClosed || d.Failures != 1 || d.FailingSince.IsZero() ||
+		d.Class != transport.Temporary || d.Error == "" || d.RatePerSecond != 1000 || d.Burst != 10 {
+		t.Errorf("the one that fails is listed as %+v", d)
+	}
+	stats := into[StatsView](t, b.want(b.do("GET", "/v1/stats", ""), http.StatusOK))
+	if want := (outbound.DestinationCounts{Failing: 1, Paused: 2}); stats.Destinations != want {
+		t.Errorf("counts are %+v, want %+v", stats.Destinations, want)
+	}
+	b.wantProblem(b.do("POST", "/v1/destinations/test", `{"destination":"http://example.com","for":"1h"}`), 400, "for")
+	b.wantProblem(b.do("POST", "/v1/destinations/test", `{}`), 400, "destination")
 }
 
 func TestStatsAndHealth(t *testing.T) {

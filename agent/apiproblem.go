@@ -100,6 +100,7 @@ func problemOf(err error) *problemError {
 		{outbound.ErrQueueFull, kindQueueFull, "nothing was kept: try again when messages have been delivered"},
 		{outbound.ErrStopped, kindStopping, "the agent is shutting down: try again when it is back"},
 		{queue.ErrClosed, kindStopping, "the agent is shutting down: try again when it is back"},
+		{outbound.ErrNothingWaits, kindConflict, "no message waits for an attempt at this destination: send one, and test again"},
 		{queue.ErrNotFound, kindNotFound, "there is no message with this id"},
 		{queue.ErrStoreFull, kindStoreFull, "nothing was kept: the store has no room for more messages, dead ones included"},
 		{keyring.ErrKeyMissing, kindConflict, "the content of the message cannot be opened, its key is missing: ask without payload"},

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -74,9 +75,20 @@ type Config struct {
 	// LaneConcurrency is the number of attempts at once to one destination of one
 	// profile (lane_concurrency). Default: outbound.DefaultLaneConcurrency.
 	LaneConcurrency int
+	// LaneRate bounds how often one destination of one profile is attempted
+	// (lane_rate.per_second, lane_rate.burst). Default: any number.
+	LaneRate outbound.Rate
 	// AttemptTimeout bounds one attempt (attempt_timeout). Default:
 	// outbound.DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
+	// Breaker says when a destination that fails is left alone (breaker.failures,
+	// breaker.cool_off, breaker.max_cool_off, breaker.disabled). Default: that of
+	// package outbound.
+	Breaker outbound.Breaker
+	// FailureBudget is how long all attempts to a destination may fail before it is
+	// paused (failure_budget, where "never" is no limit). Negative is no limit.
+	// Default: outbound.DefaultFailureBudget.
+	FailureBudget time.Duration
 	// Retry is the text of the retry policy of profiles that have none (retry).
 	// Default: "standard".
 	Retry string
@@ -213,10 +225,20 @@ func (c Config) validateNumbers() (faults []error) {
 		{"max_message_bytes", c.MaxMessageBytes},
 		{"idempotency_lifetime", int64(c.IdempotencyLifetime)},
 		{"shutdown_timeout", int64(c.ShutdownTimeout)},
+		{"lane_rate.burst", int64(c.LaneRate.Burst)},
+		{"breaker.failures", int64(c.Breaker.Failures)},
+		{"breaker.cool_off", int64(c.Breaker.CoolOff)},
+		{"breaker.max_cool_off", int64(c.Breaker.MaxCoolOff)},
 	} {
 		if field.value < 0 {
 			faults = append(faults, &KeyError{field.key, errors.New("is negative")})
 		}
+	}
+	if err := c.LaneRate.Validate(); err != nil && c.LaneRate.Burst >= 0 {
+		faults = append(faults, &KeyError{"lane_rate.per_second", err})
+	}
+	if longest := c.Breaker.MaxCoolOff; longest > 0 && longest < cmp.Or(c.Breaker.CoolOff, outbound.DefaultCoolOff) {
+		faults = append(faults, &KeyError{"breaker.max_cool_off", errors.New("is shorter than breaker.cool_off")})
 	}
 	for result, retain := range c.Retain {
 		key := "retain." + string(result)

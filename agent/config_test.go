@@ -51,6 +51,14 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+func TestFailureBudgetNever(t *testing.T) {
+	t.Parallel()
+	config, err := LoadConfig(Sources{Env: []string{"OUTRIDER_FAILURE_BUDGET=never"}})
+	if err != nil || config.FailureBudget >= 0 {
+		t.Errorf("got %v, %v, want no limit", config.FailureBudget, err)
+	}
+}
+
 func TestLoadConfigReadsEveryKey(t *testing.T) {
 	t.Parallel()
 	tokenFile := writeFile(t, "token", "from-file\n")
@@ -65,6 +73,9 @@ allow_private: true
 workers: 3
 lane_concurrency: 2
 attempt_timeout: 5s
+lane_rate: {per_second: 0.5, burst: 9}
+breaker: {failures: 4, cool_off: 6s, max_cool_off: 7m, disabled: true}
+failure_budget: 36h
 retry: exponential,attempts=3
 max_messages: 100
 max_bytes: 1GiB
@@ -91,7 +102,7 @@ profiles:
       allow_ports: 443
       proxy: http://user:pass@proxy.example:3128
     tls: {server_name: inner.example}
-    limits: {max_message_bytes: 1MiB, max_messages: 5, max_bytes: 6MiB, max_destinations: 7, max_rate: 0.5, burst: 8}
+    limits: {max_message_bytes: 1MiB, rate_per_destination: 2, burst_per_destination: 3, max_messages: 5, max_bytes: 6MiB, max_destinations: 7, max_rate: 0.5, burst: 8}
     retry: none
     wire_format: json
     min_evidence: acknowledged
@@ -110,7 +121,10 @@ profiles:
 		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
 		Encryption: EncryptionConfig{Key: transport.NewSecret(masterKey), SealedOnly: true},
 		Workers:    3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
-		MaxMessages: 100, MaxBytes: 1 << 30, MaxMessageBytes: 64 << 10, Retain: retain, TopicPrefix: "acme::",
+		LaneRate:      outbound.Rate{PerSecond: 0.5, Burst: 9},
+		Breaker:       outbound.Breaker{Failures: 4, CoolOff: 6 * time.Second, MaxCoolOff: 7 * time.Minute, Disabled: true},
+		FailureBudget: 36 * time.Hour,
+		MaxMessages:   100, MaxBytes: 1 << 30, MaxMessageBytes: 64 << 10, Retain: retain, TopicPrefix: "acme::",
 		IdempotencyLifetime: 2 * time.Hour,
 		ShutdownTimeout:     time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
@@ -125,6 +139,7 @@ profiles:
 				},
 				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{
 					MaxMessageBytes: 1 << 20, MaxMessages: 5, MaxBytes: 6 << 20, MaxDestinations: 7, MaxRate: 0.5, Burst: 8,
+					RatePerDestination: 2, BurstPerDestination: 3,
 				},
 				Retry: "none", WireFormat: "json", MinEvidence: transport.Acknowledged,
 			},
@@ -182,6 +197,9 @@ topic_prefix: 7
 log: {level: loud, format: xml}
 http: {message_id_header: Host, user_agent: "a\nb", max_idle_conns: 1.5}
 retain: {dead: {age: -1h, count: x, bytes: -1}, delivered: {bytes: 1}}
+lane_rate: {per_second: 0, burst: many}
+breaker: {failures: 0, cool_off: 0s, max_cool_off: soon, disabled: perhaps}
+failure_budget: 0s
 shutdown_timeout: 0s
 `,
 			want: []string{
@@ -190,6 +208,9 @@ shutdown_timeout: 0s
 				"retry: ", "topic_prefix: want text: write it in quotes", "log.level: ", "log.format: ",
 				"http.message_id_header: ", "http.user_agent: ", "http.max_idle_conns: want a whole number",
 				"retain.dead.age: want a duration", "retain.dead.count: want a whole number",
+				"lane_rate.per_second: want a number per second above zero", "lane_rate.burst: want a whole number",
+				"breaker.failures: want a whole number", "breaker.cool_off: want a duration", "breaker.max_cool_off: want a duration",
+				"breaker.disabled: want true", "failure_budget: want a duration such as 120h, or never",
 				"retain.dead.bytes: want a number of bytes", "retain.delivered.bytes: is unknown", "shutdown_timeout: want a duration",
 			},
 		},
@@ -201,6 +222,9 @@ shutdown_timeout: 0s
 				"retain.dead.age: has a dot", "workers: want a whole number",
 			},
 		},
+		{name: "less than one a day", flags: map[string]any{"lane_rate.per_second": "1e-9"}, want: []string{"lane_rate.per_second: rate: want at least"}},
+		{name: "burst without a rate", flags: map[string]any{"lane_rate.burst": "2"}, want: []string{"lane_rate.per_second: "}},
+		{name: "cool-offs", flags: map[string]any{"breaker.max_cool_off": "1s"}, want: []string{"breaker.max_cool_off: is shorter"}},
 		{name: "open to the world", flags: map[string]any{"api.listen": ":8480"}, want: []string{"api.token: is missing"}},
 		{name: "open to the network", flags: map[string]any{"api.listen": "192.0.2.1:8480"}, want: []string{"api.token: is missing"}},
 		{name: "token that no header carries", flags: map[string]any{"api.token": "a b"}, want: []string{"api.token: has a character"}},

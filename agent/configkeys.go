@@ -51,6 +51,13 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("workers", readCount[int], func(c *Config) *int { return &c.Workers }),
 		keyOf("lane_concurrency", readCount[int], func(c *Config) *int { return &c.LaneConcurrency }),
 		keyOf("attempt_timeout", readWait, func(c *Config) *time.Duration { return &c.AttemptTimeout }),
+		keyOf("lane_rate.per_second", readRate, func(c *Config) *float64 { return &c.LaneRate.PerSecond }),
+		keyOf("lane_rate.burst", readCount[int], func(c *Config) *int { return &c.LaneRate.Burst }),
+		keyOf("breaker.failures", readCount[int], func(c *Config) *int { return &c.Breaker.Failures }),
+		keyOf("breaker.cool_off", readWait, func(c *Config) *time.Duration { return &c.Breaker.CoolOff }),
+		keyOf("breaker.max_cool_off", readWait, func(c *Config) *time.Duration { return &c.Breaker.MaxCoolOff }),
+		keyOf("breaker.disabled", readBool, func(c *Config) *bool { return &c.Breaker.Disabled }),
+		keyOf("failure_budget", readBudget, func(c *Config) *time.Duration { return &c.FailureBudget }),
 		keyOf("retry", readText, func(c *Config) *string { return &c.Retry }),
 		keyOf("max_messages", readCount[int64], func(c *Config) *int64 { return &c.MaxMessages }),
 		keyOf("max_bytes", readBytes, func(c *Config) *int64 { return &c.MaxBytes }),
@@ -109,6 +116,8 @@ func profileKeys(s secretReader) []key[profile.Options] {
 		keyOf("tls.server_name", readText, func(o *profile.Options) *string { return &o.TLS.ServerName }),
 		keyOf("tls.insecure_skip_verify", readBool, func(o *profile.Options) *bool { return &o.TLS.InsecureSkipVerify }),
 		keyOf("limits.max_message_bytes", readBytes, func(o *profile.Options) *int64 { return &o.Limits.MaxMessageBytes }),
+		keyOf("limits.rate_per_destination", readRate, func(o *profile.Options) *float64 { return &o.Limits.RatePerDestination }),
+		keyOf("limits.burst_per_destination", readCount[int], func(o *profile.Options) *int { return &o.Limits.BurstPerDestination }),
 		keyOf("limits.max_messages", readCount[int64], func(o *profile.Options) *int64 { return &o.Limits.MaxMessages }),
 		keyOf("limits.max_bytes", readBytes, func(o *profile.Options) *int64 { return &o.Limits.MaxBytes }),
 		keyOf("limits.max_destinations", readCount[int64], func(o *profile.Options) *int64 { return &o.Limits.MaxDestinations }),
@@ -218,6 +227,21 @@ func readWait(value any) (time.Duration, error) {
 	d, err := time.ParseDuration(fmt.Sprint(value))
 	if err != nil || d <= 0 {
 		return 0, errors.New("want a duration such as 30s or 5m")
+	}
+	return d, nil
+}
+
+// Never is the failure_budget that has no limit.
+const Never = "never"
+
+// readBudget takes a duration above zero, or Never.
+func readBudget(value any) (time.Duration, error) {
+	if fmt.Sprint(value) == Never {
+		return -1, nil
+	}
+	d, err := readWait(value)
+	if err != nil {
+		return 0, errors.New("want a duration such as 120h, or " + Never)
 	}
 	return d, nil
 }

@@ -17,9 +17,10 @@
 //	POST /v1/replay                   ?result= &since= &limit= &cursor= &dry_run=
 //	GET  /v1/events                   server-sent events, ?topic= is a pattern
 //	GET  /v1/stats
-//	GET  /v1/destinations             those that are paused
+//	GET  /v1/destinations             those that are paused or fail
 //	POST /v1/destinations/pause
 //	POST /v1/destinations/resume
+//	POST /v1/destinations/test        one attempt at once
 //	GET  /livez, /readyz
 //
 // Bodies are JSON, read strictly: what is unknown, given twice or left over is an

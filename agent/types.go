@@ -96,9 +96,11 @@ type MessagePage struct {
 
 // StatsView answers GET /v1/stats.
 type StatsView struct {
-	Messages   MessageCounts        `json:"messages"`
-	InFlight   int                  `json:"in_flight"`
-	Transports []TransportStatsView `json:"transports"`
+	Messages MessageCounts `json:"messages"`
+	InFlight int           `json:"in_flight"`
+	// Destinations counts those that are paused or fail.
+	Destinations outbound.DestinationCounts `json:"destinations"`
+	Transports   []TransportStatsView       `json:"transports"`
 }
 
 // MessageCounts counts messages by state and result.
@@ -121,12 +123,34 @@ type TransportStatsView struct {
 	Stats     stats.Snapshot `json:"stats"`
 }
 
-// DestinationView is a paused destination.
+// DestinationView is a destination of a profile.
 type DestinationView struct {
 	Profile     string    `json:"profile"`
 	Destination string    `json:"destination"`
-	PausedUntil time.Time `json:"paused_until,omitzero"`
-	Reason      string    `json:"reason,omitempty"`
+	Paused      bool      `json:"paused"`
+	PausedUntil time.Time `json:"paused_until,omitzero"` // where it is paused: none means until it is resumed
+	Reason      string    `json:"reason,omitempty"`      // of the pause
+	// Breaker is closed, open or half-open; an open one lets an attempt through at
+	// OpenUntil.
+	Breaker   outbound.BreakerState `json:"breaker"`
+	OpenUntil time.Time             `json:"open_until,omitzero"`
+	// Failures is how many attempts have failed in a row since the agent began, and
+	// FailingSince when the first of them did; Class and Error are of the latest.
+	Failures     int             `json:"failures,omitempty"`
+	FailingSince time.Time       `json:"failing_since,omitzero"`
+	Class        transport.Class `json:"class,omitempty"`
+	Error        string          `json:"error,omitempty"`
+	InFlight     int             `json:"in_flight,omitempty"`
+	// RatePerSecond and Burst bound its attempts; 0: nothing does.
+	RatePerSecond float64 `json:"rate_per_second,omitempty"`
+	Burst         int     `json:"burst,omitempty"`
+}
+
+// DestinationTestView answers POST /v1/destinations/test: what came of the attempt.
+type DestinationTestView struct {
+	outbound.DestinationTest
+
+	DurationMS float64 `json:"duration_ms"`
 }
 
 // Problem is an error as RFC 9457 has it.
@@ -163,7 +187,7 @@ type DestinationsView struct {
 }
 
 // PauseRequest is the body of POST /v1/destinations/pause and, without For, of
-// POST /v1/destinations/resume.
+// POST /v1/destinations/resume and POST /v1/destinations/test.
 type PauseRequest struct {
 	Profile     string `json:"profile,omitempty"` // default: the default profile
 	Destination string `json:"destination"`       // or any endpoint of it

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/memqueue"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
@@ -89,14 +90,24 @@ func (h *handWritten) post(ctx context.Context, uri string, body []byte) error {
 
 func (h *handWritten) close() { h.client.HTTPClient.CloseIdleConnections() }
 
-// framework is ours: manager, store in memory, HTTP transport.
+// framework is ours: manager, store, HTTP transport.
 type framework struct {
 	manager *outbound.Manager
-	store   *memqueue.Store
+	store   queue.Store
 	tenant  *profile.Profile
 }
 
+// newFramework is one whose store is in memory.
 func newFramework(ctx context.Context, options outbound.Options, transports ...outbound.Transport) (*framework, error) {
+	store, err := memqueue.New(memqueue.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return newFrameworkOn(ctx, store, options, transports...)
+}
+
+// newFrameworkOn is one that keeps messages in the store, which it closes.
+func newFrameworkOn(ctx context.Context, store queue.Store, options outbound.Options, transports ...outbound.Transport) (*framework, error) {
 	tenant, err := profile.New(profile.DefaultID, profile.Options{
 		Egress: profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	})
@@ -104,10 +115,6 @@ func newFramework(ctx context.Context, options outbound.Options, transports ...o
 		return nil, err
 	}
 	if options.Profiles, err = profile.NewStatic(tenant); err != nil {
-		return nil, err
-	}
-	store, err := memqueue.New(memqueue.Options{})
-	if err != nil {
 		return nil, err
 	}
 	manager, err := outbound.New(store, options)

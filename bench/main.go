@@ -11,12 +11,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -28,6 +30,8 @@ type settings struct {
 	waiting int           // messages in the memory benchmark
 	only    string        // names of the benchmarks to run, parted by commas
 	idle    time.Duration // how long idle CPU time is measured
+	dir     string        // on the disk that durable stores are measured on
+	profile string        // of the CPU, to be written to this file
 	json    bool
 }
 
@@ -39,7 +43,9 @@ func main() {
 	flag.IntVar(&s.latency, "latency", 15, "latency slices of each contestant, one second each")
 	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory benchmark")
 	flag.DurationVar(&s.idle, "idle", 3*time.Second, "how long idle CPU time is measured")
-	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole")
+	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, enqueue, durable, single, backlog")
+	flag.StringVar(&s.dir, "dir", "", "make durable stores in this `directory` (default the one for temporary files)")
+	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of it all to this `file`")
 	flag.BoolVar(&s.json, "json", false, "print the results as JSON")
 	flag.Parse()
 	os.Exit(exitCode(start(*sink, s)))
@@ -51,7 +57,19 @@ func start(sink bool, s settings) error {
 	if sink {
 		return runSink(ctx)
 	}
-	return run(ctx, s, os.Stdout)
+	if s.profile == "" {
+		return run(ctx, s, os.Stdout)
+	}
+	file, err := os.Create(s.profile)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = run(ctx, s, os.Stdout)
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
 }
 
 func exitCode(err error) int {
@@ -73,6 +91,9 @@ var benchmarks = []benchmark{
 	{"latency", benchLatency},
 	{"memory", benchMemory},
 	{"blackhole", benchBlackHole},
+	{"enqueue", benchEnqueue},
+	{"durable", benchDurable},
+	{"single", benchSingle},
 }
 
 func run(ctx context.Context, s settings, out io.Writer) error {

@@ -48,10 +48,11 @@ func benchWaiting(ctx context.Context, s settings, endpoint transport.Endpoint) 
 // lanesWaiting is how many destinations the messages that wait for a retry have.
 const lanesWaiting = 1000
 
-// benchRetrying has every message fail once and wait for about an hour.
+// benchRetrying has every message fail once and wait for about an hour. A breaker
+// would have most of them wait for their first attempt.
 func benchRetrying(ctx context.Context, s settings, endpoint transport.Endpoint) ([]figure, error) {
 	retry := outbound.RetryPolicy{Base: time.Hour, Jitter: 1, MaxAttempts: 5}
-	f, err := newFramework(ctx, outbound.Options{Retry: retry}, &scripted{err: errors.New("not now")})
+	f, err := newFramework(ctx, outbound.Options{Retry: retry, Breaker: outbound.Breaker{Disabled: true}}, &scripted{err: errors.New("not now")})
 	if err != nil {
 		return nil, err
 	}

@@ -32,8 +32,8 @@ type Options struct {
 	// TLS says how the profile's connections are secured. Default: system roots,
 	// no client certificate.
 	TLS TLS
-	// Limits bound what the profile may have queued. Default: no limits but
-	// those of the manager.
+	// Limits bound what the profile may send, and how often. Default: no limits
+	// but those of the manager.
 	Limits Limits
 	// Retry is the text of the profile's retry policy. Default: the manager's.
 	Retry string
@@ -66,6 +66,9 @@ type TLS struct {
 	InsecureSkipVerify bool
 }
 
+// slowestRate is one attempt a day.
+const slowestRate = 1.0 / (24 * 60 * 60)
+
 // Limits bound one profile. Zero does not limit.
 type Limits struct {
 	MaxMessageBytes int64 // of one payload; 0: the manager's limit
@@ -79,6 +82,12 @@ type Limits struct {
 	// Burst is how many messages are accepted at once before MaxRate tells, and so
 	// the largest batch. Default: MaxRate, at least 1.
 	Burst int64
+
+	// RatePerDestination is the number of attempts a second to one destination, in
+	// the long run, at least one a day. 0: the manager's rate.
+	RatePerDestination float64
+	// BurstPerDestination is how many of them may begin at once after a rest. 0: 1.
+	BurstPerDestination int
 }
 
 // validate names the first limit that is wrong.
@@ -93,6 +102,8 @@ func (l Limits) validate() error {
 		{"max_destinations", float64(l.MaxDestinations)},
 		{"max_rate", l.MaxRate},
 		{"burst", float64(l.Burst)},
+		{"rate_per_destination", l.RatePerDestination},
+		{"burst_per_destination", float64(l.BurstPerDestination)},
 	} {
 		if !(limit.value >= 0) || math.IsInf(limit.value, 1) {
 			return fmt.Errorf("limits.%s is negative, or no number", limit.name)
@@ -100,6 +111,12 @@ func (l Limits) validate() error {
 	}
 	if l.Burst > 0 && l.MaxRate == 0 {
 		return errors.New("limits.burst says nothing without limits.max_rate: give one, or leave it out")
+	}
+	if rate := l.RatePerDestination; rate > 0 && rate < slowestRate {
+		return errors.New("limits.rate_per_destination: want at least one attempt a day")
+	}
+	if l.BurstPerDestination > 0 && l.RatePerDestination == 0 {
+		return errors.New("limits.burst_per_destination says nothing without limits.rate_per_destination: give one, or leave it out")
 	}
 	return nil
 }

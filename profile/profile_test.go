@@ -64,18 +64,22 @@ func TestIDs(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for want, options := range map[string]profile.Options{
-		"certificate":              {TLS: profile.TLS{CertFile: "cert.pem"}},
-		"key file":                 {TLS: profile.TLS{KeyFile: "key.pem"}},
-		"limits.max_message_bytes": {Limits: profile.Limits{MaxMessageBytes: -1}},
-		"limits.max_messages":      {Limits: profile.Limits{MaxMessages: -1}},
-		"limits.max_bytes":         {Limits: profile.Limits{MaxBytes: -1}},
-		"limits.max_destinations":  {Limits: profile.Limits{MaxDestinations: -1}},
-		"limits.max_rate":          {Limits: profile.Limits{MaxRate: -0.5}},
-		"limits.max_rate is":       {Limits: profile.Limits{MaxRate: math.NaN()}},
-		"limits.max_rate is neg":   {Limits: profile.Limits{MaxRate: math.Inf(1)}},
-		"limits.burst is negative": {Limits: profile.Limits{MaxRate: 1, Burst: -1}},
-		"limits.burst says":        {Limits: profile.Limits{Burst: 5}},
-		"min_evidence":             {MinEvidence: transport.Accepted + 1},
+		"certificate":                         {TLS: profile.TLS{CertFile: "cert.pem"}},
+		"key file":                            {TLS: profile.TLS{KeyFile: "key.pem"}},
+		"limits.max_message_bytes":            {Limits: profile.Limits{MaxMessageBytes: -1}},
+		"limits.max_messages":                 {Limits: profile.Limits{MaxMessages: -1}},
+		"limits.max_bytes":                    {Limits: profile.Limits{MaxBytes: -1}},
+		"limits.max_destinations":             {Limits: profile.Limits{MaxDestinations: -1}},
+		"limits.max_rate":                     {Limits: profile.Limits{MaxRate: -0.5}},
+		"limits.max_rate is":                  {Limits: profile.Limits{MaxRate: math.NaN()}},
+		"limits.max_rate is neg":              {Limits: profile.Limits{MaxRate: math.Inf(1)}},
+		"limits.burst is negative":            {Limits: profile.Limits{MaxRate: 1, Burst: -1}},
+		"limits.burst says":                   {Limits: profile.Limits{Burst: 5}},
+		"min_evidence":                        {MinEvidence: transport.Accepted + 1},
+		"limits.rate_per_destination is":      {Limits: profile.Limits{RatePerDestination: -1}},
+		"rate_per_destination: want at least": {Limits: profile.Limits{RatePerDestination: 1e-6}},
+		"limits.burst_per_destination is":     {Limits: profile.Limits{RatePerDestination: 1, BurstPerDestination: -1}},
+		"limits.burst_per_destination says":   {Limits: profile.Limits{BurstPerDestination: 1}},
 	} {
 		p, err := profile.New("tenant", options)
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "tenant") {

@@ -48,7 +48,8 @@ type Store interface {
 	// Lease takes up to Max messages from each lane of the request, those due
 	// longest first, for the request's TTL, and appends them to into. Those whose
 	// lease ran out come before the others. It never takes one that is leased,
-	// expired, cancelled, parked or not yet due. For each budget it sets NextAt.
+	// expired, cancelled, parked or not yet due, but for Early. For each budget it
+	// sets NextAt.
 	//
 	// Before that, of those that are due a higher Priority goes first; but after
 	// eight in a row of one priority, while one of a lower is due, one of the next
@@ -113,11 +114,12 @@ type Store interface {
 	Stats(ctx context.Context, by Grouping) ([]Backlog, error)
 
 	// SetLane keeps the state of a lane; the zero state forgets it, as does one
-	// whose PausedUntil has passed.
+	// whose PausedUntil has passed and that has no FailingSince.
 	SetLane(ctx context.Context, state LaneState) error
 
 	// Lanes lists the states that hold now: a pause whose time is over is
-	// forgotten, and so is its reason. A store drops such states by itself.
+	// forgotten, and so is its reason. A store drops such states by itself. One with
+	// a FailingSince holds as it was set, also when its pause is over.
 	Lanes(ctx context.Context) ([]LaneState, error)
 
 	// Purge removes up to limit records that r no longer wants kept, those that
@@ -165,6 +167,10 @@ type LeaseRequest struct {
 type Budget struct {
 	Lane Lane
 	Max  int // messages
+	// Early takes, where nothing is due, also those that wait for another attempt,
+	// the one due soonest first. It never takes one before its first attempt, nor one
+	// that stands aside in its ordering key.
+	Early bool
 	// NextAt is set by Lease: when the lane has its next message; one that is
 	// leased counts with the end of its lease. Zero: it has none. Not after now: it
 	// has more than Max.
@@ -298,13 +304,17 @@ type LaneState struct {
 	// PausedUntil holds the lane until then. Forever means until it is resumed.
 	PausedUntil time.Time
 	Reason      string
+	// FailingSince is when the destination began to fail, where it does.
+	FailingSince time.Time
 }
 
 // Forever is a PausedUntil that does not pass.
 var Forever = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // IsZero reports whether the state says nothing.
-func (s *LaneState) IsZero() bool { return s.PausedUntil.IsZero() && s.Reason == "" }
+func (s *LaneState) IsZero() bool {
+	return s.PausedUntil.IsZero() && s.Reason == "" && s.FailingSince.IsZero()
+}
 
 // Retention says which done records with one result are no longer wanted: those
 // that ended before Before, all but the Keep that ended last, and all but those

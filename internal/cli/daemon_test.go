@@ -110,7 +110,7 @@ func TestCommandsAgainstADaemon(t *testing.T) {
 func TestDestinations(t *testing.T) {
 	t.Parallel()
 	sh, _ := startDaemon(t)
-	if got := sh.want(t, ExitOK, "destinations", "list").stdout; got != "no destination is paused\n" {
+	if got := sh.want(t, ExitOK, "destinations", "list").stdout; got != "no destination is paused or fails\n" {
 		t.Errorf("list: got %q", got)
 	}
 	if got := sh.want(t, ExitOK, "destinations", "pause", "https://example.com/inbox").stdout; got != "paused https://example.com\n" {
@@ -127,13 +127,44 @@ func TestDestinations(t *testing.T) {
 		t.Errorf("list: got %+v, want two", all)
 	}
 	table := sh.want(t, ExitOK, "destinations", "list").stdout
-	for _, want := range []string{"DESTINATION", "https://example.com ", "resumed", "https://example.org ", "(in 59m"} {
+	for _, want := range []string{"DESTINATION", "BREAKER", "https://example.com ", "resumed", "https://example.org ", "(in 59m"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("list lacks %q:\n%s", want, table)
 		}
 	}
 	if got := sh.want(t, ExitOK, "destinations", "resume", "https://example.com").stdout; got != "resumed https://example.com\n" {
 		t.Errorf("resume: got %q", got)
+	}
+}
+
+func TestDestinationTest(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t, "--retry", "attempts=3,base=1h")
+	up := openInbox(t, receiver.Options{})
+	const down = "http://127.0.0.1:1"
+	if got := sh.want(t, ExitFailure, "destinations", "test", down).stderr; !strings.Contains(got, "no message waits") {
+		t.Errorf("with no message: got %q", got)
+	}
+	for _, uri := range []string{up.url, down} {
+		sh.want(t, ExitOK, "destinations", "pause", uri)
+		sh.want(t, ExitOK, "send", uri, "-d", "hello")
+	}
+	if got := sh.want(t, ExitOK, "destinations", "test", up.url).stdout; !strings.HasPrefix(got, "delivered ") || !strings.Contains(got, ": 200, acknowledged") {
+		t.Errorf("of one that works: got %q", got)
+	}
+	if got := sh.want(t, ExitNotDelivered, "destinations", "test", down).stderr; !strings.Contains(got, "attempt 1 of message") || !strings.Contains(got, "temporary: ") {
+		t.Errorf("of one that is down: got %q", got)
+	}
+	var view agent.DestinationTestView
+	sh.json(t, ExitNotDelivered, &view, "destinations", "test", down)
+	if view.Attempt != 2 || view.Class != "temporary" || view.Error == "" {
+		t.Errorf("as JSON: got %+v", view)
+	}
+	if got := sh.want(t, ExitOK, "destinations", "list").stdout; !strings.Contains(got, "closed") || !strings.Contains(got, "  2  ") {
+		t.Errorf("list: got\n%s", got)
+	}
+	if got := sh.want(t, ExitOK, "stats").stdout; !strings.Contains(got, "destinations: 1 failing, 0 of them left alone; 2 paused") {
+		t.Errorf("stats: got\n%s", got)
 	}
 }
 

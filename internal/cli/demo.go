@@ -82,11 +82,13 @@ func runDemo(ctx context.Context, c *console, asJSON bool) (err error) {
 	return d.report(d.check(ctx))
 }
 
-// demoConfig is an agent that may reach this machine and soon tries again.
+// demoConfig is an agent that may reach this machine and soon tries again, also
+// the one that is down.
 func demoConfig() agent.Config {
 	return agent.Config{
-		HTTP:  agent.HTTPConfig{MessageIDHeader: demoIDHeader},
-		Retry: fmt.Sprintf("attempts=%d,base=200ms,factor=2", demoAttempts),
+		HTTP:    agent.HTTPConfig{MessageIDHeader: demoIDHeader},
+		Retry:   fmt.Sprintf("attempts=%d,base=200ms,factor=2", demoAttempts),
+		Breaker: outbound.Breaker{Disabled: true},
 		Profiles: map[string]profile.Options{profile.DefaultID: {
 			Egress: profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		}},

@@ -46,6 +46,9 @@ func settingsOf(config agent.Config) settings {
 	s.add(cmp.Or(config.Workers, outbound.DefaultWorkers), "workers")
 	s.add(cmp.Or(config.LaneConcurrency, outbound.DefaultLaneConcurrency), "lane_concurrency")
 	s.add(cmp.Or(config.AttemptTimeout, outbound.DefaultAttemptTimeout), "attempt_timeout")
+	s.add(config.LaneRate.PerSecond, "lane_rate", "per_second")
+	s.add(config.LaneRate.Burst, "lane_rate", "burst")
+	s.addBreaker(config)
 	s.add(config.Retry, "retry")
 	s.add(config.MaxMessages, "max_messages")
 	s.add(config.MaxBytes, "max_bytes")
@@ -64,6 +67,20 @@ func settingsOf(config agent.Config) settings {
 		s.addProfile(id, config.Profiles[id])
 	}
 	return s
+}
+
+// addBreaker lists what is done about destinations that fail.
+func (s *settings) addBreaker(config agent.Config) {
+	s.add(cmp.Or(config.Breaker.Failures, outbound.DefaultBreakerFailures), "breaker", "failures")
+	coolOff := cmp.Or(config.Breaker.CoolOff, outbound.DefaultCoolOff)
+	s.add(coolOff, "breaker", "cool_off")
+	s.add(cmp.Or(config.Breaker.MaxCoolOff, max(outbound.DefaultMaxCoolOff, coolOff)), "breaker", "max_cool_off")
+	*s = append(*s, setting{[]string{"breaker", "disabled"}, config.Breaker.Disabled})
+	if config.FailureBudget < 0 {
+		s.add(agent.Never, "failure_budget")
+	} else {
+		s.add(cmp.Or(config.FailureBudget, outbound.DefaultFailureBudget), "failure_budget")
+	}
 }
 
 // addRetention lists how long done messages are kept. Zero does not limit, and
@@ -101,6 +118,8 @@ func (s *settings) addProfile(id string, o profile.Options) {
 	add(o.TLS.ServerName, "tls", "server_name")
 	add(o.TLS.InsecureSkipVerify, "tls", "insecure_skip_verify")
 	add(o.Limits.MaxMessageBytes, "limits", "max_message_bytes")
+	add(o.Limits.RatePerDestination, "limits", "rate_per_destination")
+	add(o.Limits.BurstPerDestination, "limits", "burst_per_destination")
 	add(o.Limits.MaxMessages, "limits", "max_messages")
 	add(o.Limits.MaxBytes, "limits", "max_bytes")
 	add(o.Limits.MaxDestinations, "limits", "max_destinations")

@@ -32,6 +32,11 @@ func writeStats(c *console, s *agent.StatsView) error {
 	if err := c.printf("%s", line); err != nil {
 		return err
 	}
+	if d := s.Destinations; d.Failing+d.Paused > 0 {
+		if err := c.printf("destinations: %d failing, %d of them left alone; %d paused", d.Failing, d.Open, d.Paused); err != nil {
+			return err
+		}
+	}
 	return writeTransports(c, s.Transports)
 }
 

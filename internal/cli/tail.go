@@ -49,7 +49,9 @@ type happened struct {
 	Transport   string    `json:"transport"`
 	Schemes     []string  `json:"schemes"`
 	Destination string    `json:"destination"`
-	Until       time.Time `json:"until"`
+	Percent     int       `json:"percent"`
+	Failures    int       `json:"failures"`
+	PausedUntil time.Time `json:"paused_until"`
 	Reason      string    `json:"reason"`
 	Lost        uint64    `json:"count"`
 }
@@ -77,6 +79,12 @@ func (h *happened) details(now time.Time) string {
 	if h.Attempt > 0 {
 		parts = append([]string{"attempt " + strconv.Itoa(h.Attempt)}, parts...)
 	}
+	if h.Failures > 0 {
+		parts = append(parts, count(int64(h.Failures), "failure")+" in a row")
+	}
+	if h.Percent > 0 {
+		parts = append(parts, fmt.Sprintf("%d %% of the failure budget", h.Percent))
+	}
 	if h.LatencyMS > 0 {
 		parts = append(parts, h.Evidence.String(), milliseconds(h.LatencyMS))
 	}
@@ -86,8 +94,8 @@ func (h *happened) details(now time.Time) string {
 	if !h.NextAt.IsZero() {
 		parts = append(parts, "next "+ago(h.NextAt, now))
 	}
-	if !h.Until.IsZero() && !h.Until.Equal(queue.Forever) {
-		parts = append(parts, "until "+h.Until.Local().Format(time.RFC3339))
+	if !h.PausedUntil.IsZero() && !h.PausedUntil.Equal(queue.Forever) {
+		parts = append(parts, "until "+h.PausedUntil.Local().Format(time.RFC3339))
 	}
 	if h.Lost > 0 {
 		parts = append(parts, fmt.Sprintf("%s lost: this listener is too slow", count(int64(h.Lost), "event"))) //nolint:gosec // a count
@@ -106,11 +114,11 @@ func eventName(topic string) string {
 // eventPaint is the colour of an event, nothing for those that are as expected.
 func eventPaint(s style, name string) func(string) string {
 	switch name {
-	case "delivered":
+	case "delivered", "destination::recovered":
 		return s.green
 	case "dead", "undeliverable":
 		return s.red
-	case "attempt_failed", "retrying", "failed_over", "expired", "cancelled", "destination::paused", "dropped":
+	case "attempt_failed", "retrying", "failed_over", "expired", "cancelled", "destination::paused", "destination::failing", "dropped":
 		return s.yellow
 	default:
 		return func(text string) string { return text }

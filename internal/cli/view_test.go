@@ -114,6 +114,9 @@ func TestWriteEvent(t *testing.T) {
 			"09:14:07.000  transport::started      http https\n"},
 		"destination": {"destination::paused", outbound.DestinationEvent{Destination: "http://example.com", Reason: "busy"},
 			"09:14:07.000  destination::paused     http://example.com  busy\n"},
+		"failing": {"destination::failing", outbound.DestinationEvent{
+			Destination: "http://example.com", Percent: 50, Failures: 12, Error: "refused",
+		}, "09:14:07.000  destination::failing    http://example.com  refused, 12 failures in a row, 50 % of the failure budget\n"},
 		"lost events": {"dropped", agent.DroppedView{Count: 2}, "09:14:07.000  dropped                   2 events lost: this listener is too slow\n"},
 	}
 	for name, test := range tests {

@@ -13,7 +13,7 @@ func (c *Client) Stats(ctx context.Context) (stats agent.StatsView, err error) {
 	return stats, err
 }
 
-// Destinations returns the destinations that are paused.
+// Destinations returns the destinations that are paused or fail.
 func (c *Client) Destinations(ctx context.Context) ([]agent.DestinationView, error) {
 	var view agent.DestinationsView
 	err := c.do(ctx, call{method: http.MethodGet, path: "/v1/destinations"}, &view)
@@ -31,13 +31,24 @@ func (c *Client) Resume(ctx context.Context, profile, destination string) (agent
 	return c.destination(ctx, "/v1/destinations/resume", agent.PauseRequest{Profile: profile, Destination: destination})
 }
 
+// Test makes one attempt at a destination of a profile; the empty profile is the
+// default one.
+func (c *Client) Test(ctx context.Context, profile, destination string) (view agent.DestinationTestView, err error) {
+	err = c.post(ctx, "/v1/destinations/test", agent.PauseRequest{Profile: profile, Destination: destination}, &view)
+	return view, err
+}
+
 func (c *Client) destination(ctx context.Context, path string, request agent.PauseRequest) (view agent.DestinationView, err error) {
+	err = c.post(ctx, path, request, &view)
+	return view, err
+}
+
+func (c *Client) post(ctx context.Context, path string, request agent.PauseRequest, view any) error {
 	body, err := jsonBody(request)
 	if err != nil {
-		return view, err
+		return err
 	}
-	err = c.do(ctx, call{method: http.MethodPost, path: path, contentType: typeJSON, body: body}, &view)
-	return view, err
+	return c.do(ctx, call{method: http.MethodPost, path: path, contentType: typeJSON, body: body}, view)
 }
 
 // Ready reports why the agent would not accept a message; nil: it would.

@@ -114,6 +114,9 @@ func TestEveryCall(t *testing.T) {
 	if all, err := c.Destinations(ctx); err != nil || len(all) != 1 || all[0].Destination != down {
 		t.Errorf("destinations: %+v %v", all, err)
 	}
+	if _, err := c.Test(ctx, "", down); err == nil || !strings.Contains(err.Error(), "no message waits") {
+		t.Errorf("test with nothing to send: %v", err)
+	}
 	for _, dry := range []bool{true, false} {
 		page, err := c.ReplayPage(ctx, ReplayQuery{Result: "dead", Since: "1h", Limit: 10, DryRun: dry})
 		if err != nil || len(page.Messages) != 1 || page.Messages[0].ID != dead {

@@ -28,6 +28,9 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 		}
 		for range budget.Max {
 			it := l.tiers.pick(now)
+			if it == nil && budget.Early {
+				it = l.tiers.soonest()
+			}
 			if it == nil {
 				break
 			}

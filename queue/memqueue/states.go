@@ -36,9 +36,9 @@ func (s *states) drop(now instant) {
 	}
 }
 
-// isOver reports whether a state is a pause that has ended.
+// isOver reports whether a state is a pause that has ended, and nothing else.
 func isOver(state *queue.LaneState, now instant) bool {
-	return !state.PausedUntil.IsZero() && !state.PausedUntil.After(now.time)
+	return !state.PausedUntil.IsZero() && !state.PausedUntil.After(now.time) && state.FailingSince.IsZero()
 }
 
 // SetLane implements queue.Store.

@@ -101,6 +101,24 @@ func (t *tiers) pick(now instant) *item {
 	return picked
 }
 
+// soonest returns the item that is the next to wait for another attempt, nil where
+// none does. It looks at all that wait.
+func (t *tiers) soonest() *item {
+	var first *item
+	for _, tier := range t.all {
+		if tier == nil {
+			continue
+		}
+		for _, waiting := range tier.waiting {
+			it := waiting.item
+			if it.attempts > 0 && !it.rarest().skipped && (first == nil || waiting.before(byDue{first})) {
+				first = it
+			}
+		}
+	}
+	return first
+}
+
 func (t *tiers) next() int64 {
 	return min(t.all[0].next(), t.all[1].next(), t.all[2].next())
 }

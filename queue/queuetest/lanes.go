@@ -13,6 +13,7 @@ func laneCases() []testCase {
 		{name: "a state is kept until it is forgotten", run: laneStates},
 		{name: "a pause that is over is forgotten", run: lanePauseEnds},
 		{name: "many pauses", run: lanePauses},
+		{name: "since when a destination fails is kept", run: laneFails},
 		{name: "a state does not hold messages", run: laneStateHoldsNothing},
 	}
 }
@@ -26,7 +27,8 @@ func (x *trial) states(what string, want ...queue.LaneState) {
 	}
 	for _, w := range want {
 		if !slices.ContainsFunc(got, func(g queue.LaneState) bool {
-			return g.Lane == w.Lane && g.Reason == w.Reason && near(g.PausedUntil, w.PausedUntil, precision)
+			return g.Lane == w.Lane && g.Reason == w.Reason &&
+				near(g.PausedUntil, w.PausedUntil, precision) && near(g.FailingSince, w.FailingSince, precision)
 		}) {
 			x.Errorf("%s: %+v, want also %+v", what, got, w)
 		}
@@ -96,6 +98,25 @@ func lanePauses(x *trial) {
 	}
 	x.advance(2 * x.unit)
 	x.states("the short ones are over", want...)
+}
+
+// laneFails: a state that says since when a destination fails outlives a pause.
+func laneFails(x *trial) {
+	began := time.Now()
+	alone := queue.LaneState{Lane: laneA(), FailingSince: began}
+	paused := queue.LaneState{Lane: laneB(), FailingSince: began, PausedUntil: time.Now().Add(x.unit), Reason: "throttled"}
+	x.setLane(alone)
+	x.setLane(paused)
+	x.states("both set", alone, paused)
+	x.advance(x.unit + precision)
+	x.states("the pause is over", alone, paused)
+	paused.PausedUntil = time.Now().Add(-x.unit)
+	x.setLane(paused)
+	x.states("set with a pause that is over", alone, paused)
+	x.setLane(queue.LaneState{Lane: laneB()})
+	x.states("one forgotten", alone)
+	x.setLane(queue.LaneState{Lane: laneA(), PausedUntil: time.Now().Add(-x.unit)})
+	x.states("both forgotten")
 }
 
 // laneStateHoldsNothing: to heed a pause is the manager's business.

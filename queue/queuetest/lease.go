@@ -18,6 +18,7 @@ func leaseCases() []testCase {
 		{name: "a leased record", run: leasedRecord},
 		{name: "when the lane has its next", run: nextOfLane},
 		{name: "the next of a lane that waits", run: nextOfWaiting},
+		{name: "early leases", run: earlyLeases},
 		{name: "one holder at a time", run: oneHolder},
 	}
 }
@@ -155,6 +156,51 @@ func nextOfWaiting(x *trial) {
 	x.leaseNone(laneA())
 	x.advance(time.Until(next) + precision)
 	x.lease(laneA(), 1)
+}
+
+// earlyLeases: who asks for it gets what waits for another attempt before it is
+// due, one at a time and soonest first, and nothing before its first attempt.
+func earlyLeases(x *trial) {
+	early := func(what string, want ...transport.ID) []queue.Leased {
+		x.Helper()
+		budgets := []queue.Budget{{Lane: laneA(), Max: 1, Early: true}}
+		leased, err := x.store.Lease(x.Context(), queue.LeaseRequest{TTL: 10 * x.unit, Budgets: budgets}, nil)
+		if err != nil {
+			x.Fatal(err)
+		}
+		same(x, what, leasedIDs(leased), want)
+		return leased
+	}
+	ids := x.add(laneA(), 3)
+	soon, late := x.lease(laneA(), 1), x.lease(laneA(), 1)
+	x.end(queue.VerdictRetry, time.Now().Add(9*x.unit), late...)
+	x.end(queue.VerdictRetry, time.Now().Add(5*x.unit), soon...)
+	scheduled := x.message(laneA())
+	scheduled.NotBefore = time.Now().Add(x.unit)
+	x.enqueue(scheduled)
+	x.end(queue.VerdictDelivered, time.Time{}, early("with one that is due", ids[2])...)
+	x.leaseNone(laneA())
+	first := early("with two that wait for a retry", ids[0])
+	if first[0].Attempt != 2 {
+		x.Errorf("an early lease is for attempt %d, want 2", first[0].Attempt)
+	}
+	x.end(queue.VerdictDelivered, time.Time{}, early("with another", ids[1])...)
+	x.end(queue.VerdictRetry, time.Now().Add(5*x.unit), first...)
+	if _, err := x.store.Cancel(x.Context(), queue.Query{IDs: ids[:1]}); err != nil {
+		x.Fatal(err)
+	}
+	early("with one that was never attempted, and waits")
+
+	keyed := []queue.Message{x.message(laneA()), x.message(laneA())}
+	for i := range keyed {
+		keyed[i].OrderingKey = "k"
+	}
+	x.enqueue(keyed...)
+	aside := x.lease(laneA(), 1)[0]
+	x.settle(queue.Outcome{LeaseRef: aside.Ref(), Verdict: queue.VerdictRetry, At: time.Now().Add(9 * x.unit), Skip: true})
+	x.has(queue.StateRetry, "", aside.ID)
+	early("with one that stands aside, and the next of its key", keyed[1].ID)
+	early("with one that stands aside")
 }
 
 // holders watches who holds which message.

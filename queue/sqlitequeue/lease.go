@@ -35,7 +35,14 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 			continue
 		}
 		var err error
-		if into, err = s.leaseFrom(l, budget.Max, req.TTL, into); err != nil {
+		had := len(into)
+		into, err = s.leaseFrom(l, budget.Max, req.TTL, into)
+		for early := budget.Early; err == nil && early && len(into)-had < budget.Max; {
+			taken := len(into)
+			into, err = s.leaseEarly(l, req.TTL, into)
+			early = len(into) > taken
+		}
+		if err != nil {
 			s.giveBack(into[before:])
 			return into[:before], err
 		}

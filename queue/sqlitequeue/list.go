@@ -21,7 +21,7 @@ func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) (
 	records := make([]queue.Record, 0, len(ids))
 	err = s.read(func(c *conn) error {
 		for _, id := range ids {
-			r, found, err := c.row(seqOf(id))
+			r, found, err := s.lookUp(c, seqOf(id))
 			if err != nil {
 				return err
 			}
@@ -33,7 +33,7 @@ func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) (
 				return err
 			}
 			if withPayload && r.status != delivered {
-				if err := c.addContent(&record.Message, r.head); err != nil {
+				if err := s.addContent(c, &record.Message, r.head); err != nil {
 					return err
 				}
 			}
@@ -45,6 +45,19 @@ func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) (
 		return nil, fmt.Errorf("get: %w", err)
 	}
 	return records, nil
+}
+
+// addContent reads what only an attempt needs, from memory or the database.
+func (s *Store) addContent(c *conn, m *queue.Message, head []byte) error {
+	s.mu.Lock()
+	if it := s.fresh[seqOf(m.ID)]; it != nil {
+		defer s.mu.Unlock()
+		m.URI, m.Targets = it.message.URI, slices.Clone(it.message.Targets)
+		m.Payload, m.Metadata = bytes.Clone(it.message.Payload), it.message.Metadata.Clone()
+		return nil
+	}
+	s.mu.Unlock()
+	return c.addContent(m, head)
 }
 
 // record returns the record of a row, as it is in memory now.
@@ -94,6 +107,9 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 			}, seqOf(id))
 		})
 	})
+	if err == nil && !found {
+		found, err = s.attemptsElsewhere(id, add)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("attempts: %w", err)
 	}
@@ -101,6 +117,29 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 		return nil, fmt.Errorf("%w: %s", queue.ErrNotFound, id)
 	}
 	return log, nil
+}
+
+// attemptsElsewhere looks for a message that is not in the tables. One in the log
+// has none yet.
+func (s *Store) attemptsElsewhere(id transport.ID, add func(n, entry driver.Value) error) (found bool, err error) {
+	s.mu.Lock()
+	it := s.fresh[seqOf(id)]
+	s.mu.Unlock()
+	if it != nil {
+		return it.prefix == prefixOf(id), nil
+	}
+	err = s.read(func(c *conn) error {
+		r, known, err := s.deliveredRecord(c, seqOf(id))
+		if err != nil || !known || r.prefix != prefixOf(id) {
+			return err
+		}
+		found = true
+		if r.logged > 0 {
+			return add(r.logged, r.last)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // atOnce runs several queries that see the database at one moment.
@@ -162,7 +201,7 @@ func (s *Store) selectRows(ctx context.Context, c *conn, q *queue.Query, which f
 		return true, nil
 	}
 	if len(q.IDs) > 0 {
-		err = selectIDs(ctx, c, q, visit)
+		err = s.selectIDs(ctx, c, q, visit)
 	} else {
 		err = s.scan(ctx, c, q, visit)
 	}
@@ -188,7 +227,7 @@ func (s *Store) matches(q *queue.Query, r *row, now instant) (bool, error) {
 	return true, nil
 }
 
-func selectIDs(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
+func (s *Store) selectIDs(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
 	ids := slices.Clone(q.IDs)
 	slices.SortFunc(ids, compareIDs)
 	ids = slices.Compact(ids)
@@ -201,7 +240,7 @@ func selectIDs(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bo
 		if !q.After.IsZero() && compareIDs(id, q.After) != behind {
 			continue
 		}
-		r, found, err := c.row(seqOf(id))
+		r, found, err := s.lookUp(c, seqOf(id))
 		if err = firstOf(err, ctx.Err()); err != nil {
 			return err
 		}

@@ -94,6 +94,18 @@ func (t *tx) end(it *item, outcome *queue.Outcome) error {
 	t.s.mu.Unlock()
 	after.decide(outcome, marked, t.now)
 	outcome.Result = after.status.result()
+	if it.status == fresh {
+		if after.status == delivered {
+			if err := t.leave(&it.row); err != nil {
+				return err
+			}
+			t.deliver(it, after, last)
+			return nil
+		}
+		if err := t.settleDown(it); err != nil {
+			return err
+		}
+	}
 	if err := t.archive(it, last); err != nil {
 		return err
 	}

@@ -120,6 +120,7 @@ type memory struct {
 	fresh    map[int64]*item // of the items
 	leases   leaseHeap
 	overdue  list
+	runs     []run // of what is delivered, oldest first
 	turns    map[turnKey]*turn
 	total    tally
 	bytes    int64 // of the items

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/stats"
 	"github.com/outrider-go/outrider/transport"
@@ -133,54 +131,12 @@ func eventOf(r *queue.Record) MessageEvent {
 	}
 }
 
-// PauseDestination holds a destination of a profile until an instant;
-// queue.Forever holds it until it is resumed. Attempts under way go on.
-func (m *Manager) PauseDestination(ctx context.Context, state queue.LaneState) error {
-	if !state.PausedUntil.After(time.Now()) {
-		return &FieldError{"for", fmt.Errorf("the pause of %s would be over already", state.Lane.Destination)}
-	}
-	if err := m.store.SetLane(ctx, state); err != nil {
-		return fmt.Errorf("pause %s: %w", state.Lane.Destination, err)
-	}
-	m.release(m.sched.pause(state.Lane, state.PausedUntil))
-	m.publish(TopicDestinationPaused, DestinationEvent{
-		Profile: state.Lane.Profile, Destination: state.Lane.Destination, Until: state.PausedUntil, Reason: state.Reason,
-	})
-	return nil
-}
-
-// ResumeDestination lets a paused destination run again. One that is not paused
-// is left as it is.
-func (m *Manager) ResumeDestination(ctx context.Context, key queue.Lane) error {
-	if err := m.store.SetLane(ctx, queue.LaneState{Lane: key}); err != nil {
-		return fmt.Errorf("resume %s: %w", key.Destination, err)
-	}
-	if m.sched.resume(key) {
-		m.publish(TopicDestinationResumed, DestinationEvent{Profile: key.Profile, Destination: key.Destination})
-	}
-	return nil
-}
-
-// Paused lists the destinations that are paused.
-func (m *Manager) Paused(ctx context.Context) ([]queue.LaneState, error) { return m.store.Lanes(ctx) }
-
-// pause is PauseDestination for the manager itself. Attempts that run side by side
-// ask for almost the same pause: the first is enough.
-func (m *Manager) pause(state queue.LaneState) {
-	if m.sched.pausedUntil(state.Lane).After(state.PausedUntil.Add(-time.Second)) {
-		return
-	}
-	if err := m.PauseDestination(m.settling, state); err != nil {
-		m.log.Error("cannot record a pause", zap.Error(err))
-		m.release(m.sched.pause(state.Lane, state.PausedUntil))
-	}
-}
-
 // Statistics is what the manager knows of itself.
 type Statistics struct {
 	Backlog queue.Backlog `json:"-"`
 	// InFlight counts the attempts under way.
-	InFlight int `json:"in_flight"`
+	InFlight     int               `json:"in_flight"`
+	Destinations DestinationCounts `json:"destinations"`
 	// Transports holds the snapshot of each transport's collector, by its schemes.
 	Transports []TransportStatistics `json:"transports"`
 }
@@ -199,7 +155,7 @@ func (m *Manager) Stats(ctx context.Context) (Statistics, error) {
 	if err != nil {
 		return Statistics{}, fmt.Errorf("count messages: %w", err)
 	}
-	all := Statistics{InFlight: m.sched.inFlight()}
+	all := Statistics{InFlight: m.sched.inFlight(), Destinations: m.sched.countDestinations()}
 	if len(totals) > 0 {
 		all.Backlog = totals[0]
 	}

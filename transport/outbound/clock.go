@@ -25,9 +25,9 @@ func (m *Manager) runClock() {
 	nextPurge := time.Now().Add(purgeEvery)
 	for {
 		now := time.Now()
-		resumed, next := m.sched.wakeDue(now)
-		for _, key := range resumed {
-			m.publish(TopicDestinationResumed, DestinationEvent{Profile: key.Profile, Destination: key.Destination})
+		next, news := m.sched.wakeDue(now)
+		if news {
+			m.tellLanes()
 		}
 		next = earlier(next, m.expire(now))
 		if m.unpurged.Load() >= purgeAfter || m.unpurgedBytes.Load() >= purgeAfterBytes || !now.Before(nextPurge) {

@@ -9,9 +9,9 @@
 // then on the message is accepted, and ends in exactly one way: delivered, dead,
 // expired or cancelled.
 //
-// Each destination of a profile has a lane. Lanes take turns; one of them makes
-// at most Options.LaneConcurrency attempts at once, so a destination that is slow
-// or dead costs the others little. A fixed set of workers pulls: a free worker
+// Each destination of a profile has a lane. Profiles take turns, and the lanes of
+// one among themselves; a lane makes at most Options.LaneConcurrency attempts at
+// once, so a destination that is slow or dead costs the others little. A fixed set of workers pulls: a free worker
 // takes the next lane that can run, leases a message from the store, stamps it
 // where its wire format asks for that, calls the transport, and records the
 // outcome before it tells of it. Lanes whose work is due later wait for one
@@ -27,7 +27,9 @@
 // where this one fails for good, or too often, and is dead when all of them have
 // failed for good, or the policy gives up. Dead messages are kept and can be replayed. A destination
 // that asks for a pause gets it for its whole lane; one that says it is gone is
-// paused until somebody resumes it. An attempt that the end of the process or the
+// paused until somebody resumes it. One that fails again and again is left alone
+// for longer and longer ([Breaker]), and paused once it has done nothing else for
+// Options.FailureBudget. An attempt that the end of the process or the
 // hard stop cuts short does not count.
 //
 // # Order

@@ -50,35 +50,6 @@ func (b *readyBuffer) withdraw(id transport.ID) []queue.Leased {
 	return nil
 }
 
-// laneRing is a queue of lanes in a circular buffer.
-type laneRing struct {
-	lanes       []*lane // its length is a power of two
-	head, count int
-}
-
-func (r *laneRing) push(l *lane) {
-	if r.count == len(r.lanes) {
-		grown := make([]*lane, max(16, 2*len(r.lanes)))
-		for i := range r.count {
-			grown[i] = r.lanes[(r.head+i)&(len(r.lanes)-1)]
-		}
-		r.lanes, r.head = grown, 0
-	}
-	r.lanes[(r.head+r.count)&(len(r.lanes)-1)] = l
-	r.count++
-}
-
-func (r *laneRing) pop() *lane {
-	if r.count == 0 {
-		return nil
-	}
-	l := r.lanes[r.head]
-	r.lanes[r.head] = nil
-	r.head = (r.head + 1) & (len(r.lanes) - 1)
-	r.count--
-	return l
-}
-
 // laneHeap orders lanes by when they can next run.
 type laneHeap struct{ lanes []laterLane }
 

@@ -36,6 +36,7 @@ type Manager struct {
 	singles    sync.Pool // of *single
 
 	replaying   sync.Mutex    // held by Replay: two must not announce one message
+	recording   chan struct{} // one slot: whoever has it records and tells what is known of lanes
 	registering sync.Mutex    // held while the set of transports changes
 	live        bool          // transports are started as they register; guarded by registering
 	retiring    []*registered // replaced, and not stopped yet; guarded by registering
@@ -51,6 +52,7 @@ type Manager struct {
 	unhook    func() bool
 	workers   sync.WaitGroup
 	idle      chan struct{} // closed when all workers have ended; nil before Start
+	settler   *settler      // nil where the store is not durable
 	clockDone chan struct{}
 	stopClock chan struct{} // nil when the clock does not run
 	stopped   chan struct{} // closed when Stop is done
@@ -72,9 +74,12 @@ func New(store queue.Store, options Options) (*Manager, error) {
 	m := &Manager{
 		options: options, store: store, events: options.Events, log: options.Logger,
 		transports: registry.New[*registered](),
-		sched:      newScheduler(options.LaneConcurrency),
-		singles:    sync.Pool{New: func() any { return new(single) }},
-		base:       context.Background(), settling: context.Background(), cancel: func() {},
+		sched: newScheduler(laneRules{
+			limit: options.LaneConcurrency, breaker: options.Breaker, budget: options.FailureBudget,
+		}),
+		recording: make(chan struct{}, 1),
+		singles:   sync.Pool{New: func() any { return new(single) }},
+		base:      context.Background(), settling: context.Background(), cancel: func() {},
 		stopped: make(chan struct{}),
 	}
 	m.load.maxMessages, m.load.maxBytes, m.load.began = options.MaxMessages, options.MaxBytes, time.Now()
@@ -118,12 +123,18 @@ func (m *Manager) Start(ctx context.Context) error {
 // run starts the workers and the clock.
 func (m *Manager) run() {
 	m.idle, m.stopClock, m.clockDone = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	if m.store.Capabilities().Durable {
+		m.settler = newSettler(m)
+	}
 	for range m.options.Workers {
 		w := newWorker(m)
 		m.workers.Go(w.run)
 	}
 	go func() {
 		m.workers.Wait()
+		if m.settler != nil {
+			m.settler.close()
+		}
 		close(m.idle)
 	}()
 	go m.runClock()
@@ -156,9 +167,7 @@ func (m *Manager) restore(ctx context.Context) error {
 		return fmt.Errorf("read lanes: %w", err)
 	}
 	for _, state := range states {
-		if state.PausedUntil.After(time.Now()) {
-			m.sched.pause(state.Lane, state.PausedUntil)
-		}
+		m.sched.restore(state)
 	}
 	backlog, err := m.store.Stats(ctx, queue.ByLane)
 	if err != nil {

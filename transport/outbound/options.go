@@ -19,6 +19,7 @@ const (
 	DefaultWorkers         = 256
 	DefaultLaneConcurrency = 8
 	DefaultAttemptTimeout  = 30 * time.Second
+	DefaultFailureBudget   = 5 * day
 	DefaultMaxMessages     = 1_000_000
 	DefaultMaxBytes        = 1 << 30
 	DefaultMaxMessageBytes = 16 << 20
@@ -47,8 +48,18 @@ type Options struct {
 	// LaneConcurrency is the number of attempts at once to one destination of one
 	// profile. Default: 8.
 	LaneConcurrency int
+	// LaneRate bounds how often one destination of one profile is attempted. A
+	// profile's limits may say otherwise. Default: any number.
+	LaneRate Rate
 	// AttemptTimeout bounds one attempt. Default: 30 s.
 	AttemptTimeout time.Duration
+	// Breaker says when a destination that fails is left alone. Default: after ten
+	// failures in a row, for 5 s to 5 min.
+	Breaker Breaker
+	// FailureBudget is how long all attempts to a destination may fail before it is
+	// paused until somebody resumes it. Its events tell when 50, 70, 90 and 100 % of
+	// it are spent. Negative is no limit. Default: five days.
+	FailureBudget time.Duration
 	// Retry is the policy of profiles that have none. Default: StandardRetry.
 	Retry RetryPolicy
 
@@ -96,7 +107,14 @@ func (o *Options) setDefaults() error {
 	faults = append(faults,
 		orDefault("Workers", &o.Workers, DefaultWorkers),
 		orDefault("LaneConcurrency", &o.LaneConcurrency, DefaultLaneConcurrency),
-		orDefault("AttemptTimeout", &o.AttemptTimeout, DefaultAttemptTimeout))
+		orDefault("AttemptTimeout", &o.AttemptTimeout, DefaultAttemptTimeout),
+		o.Breaker.setDefaults())
+	if err := o.LaneRate.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("options: LaneRate: %w", err))
+	}
+	if o.FailureBudget == 0 {
+		o.FailureBudget = DefaultFailureBudget
+	}
 	if o.Retry.isZero() {
 		o.Retry = StandardRetry()
 	}

@@ -8,45 +8,62 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// scheduler decides which lane a free worker serves. Lanes that can run stand in
-// a ring and take turns, so that a long lane does not hold up a short one; lanes
-// whose work is due later stand in a heap. It keeps no messages but those leased
+// scheduler decides which lane a free worker serves. Profiles take turns, and so
+// do the lanes of one, so that neither a long lane nor a profile with many lanes
+// holds up others; lanes whose work is due later stand in a heap. It keeps no messages but those leased
 // for a worker that is on its way, and knows of the rest only when they are due.
 //
 // Workers pull: whoever adds work wakes the worker that went idle last, whose
 // stack and caches are warm, and no goroutine stands between them.
 type scheduler struct {
-	limit int // attempts at once in one lane
+	rules laneRules
 
 	mu        sync.Mutex
 	lanes     map[queue.Lane]*lane
-	ring      laneRing
+	ring      profileRing
 	later     laneHeap
 	idle      []*worker
 	searching int // workers awake that have not looked into the ring yet
+	quiet     int // lanes without work that are remembered
+	news      []laneNews
+	telling   bool // somebody is on the way to tell the news
+	tests     []*testRequest
 	stopped   bool
 
 	// kick tells the clock that its next instant has changed.
 	kick chan struct{}
 }
 
+// laneRules hold for every lane.
+type laneRules struct {
+	limit   int // attempts at once
+	breaker Breaker
+	budget  time.Duration // of failing; negative: no limit
+}
+
 // lane is what the manager knows of one destination's queue.
 type lane struct {
 	key         queue.Lane
+	tenant      *tenant
 	endpoint    endpointCache
 	running     int         // attempts under way
 	ready       readyBuffer // leased, for workers on their way
 	due         time.Time   // when the store has work; zero: it has none
 	dueMeantime time.Time   // like due, learnt while leasing
 	pausedUntil time.Time   // zero: not paused
+	reason      string      // of the pause
 	leasing     bool        // a worker asks the store
-	hangs       bool        // its latest attempt ran into its deadline
+	health      *health     // nil: it is well
+	pace        pace
+	paceKnown   bool      // pace is the profile's
+	full        time.Time // when all tokens of the pace are back
 	inRing      bool
-	heapIndex   int // in later; -1 when not there
+	quiet       bool // has no work and is remembered nevertheless
+	heapIndex   int  // in later; -1 when not there
 }
 
-func newScheduler(limit int) *scheduler {
-	return &scheduler{limit: limit, lanes: map[queue.Lane]*lane{}, kick: make(chan struct{}, 1)}
+func newScheduler(rules laneRules) *scheduler {
+	return &scheduler{rules: rules, lanes: map[queue.Lane]*lane{}, kick: make(chan struct{}, 1)}
 }
 
 // notify says that the store has work for a lane at an instant; zero is now.
@@ -65,16 +82,19 @@ func (s *scheduler) notify(key queue.Lane, at time.Time) {
 		return
 	}
 	l.due = earlier(l.due, at)
+	if l.pace.bounds() {
+		now = time.Now()
+	}
 	s.place(l, now)
 }
 
-// pause holds a lane until an instant, and returns the messages that had been
-// leased for it, which are to be released.
-func (s *scheduler) pause(key queue.Lane, until time.Time) []queue.Leased {
+// pause holds a lane, and returns the messages that had been leased for it, which
+// are to be released.
+func (s *scheduler) pause(state queue.LaneState) []queue.Leased {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.laneOf(key)
-	l.pausedUntil = until
+	l := s.laneOf(state.Lane)
+	l.pausedUntil, l.reason = state.PausedUntil, state.Reason
 	held := l.ready.takeAll(nil)
 	s.place(l, time.Now())
 	return held
@@ -90,17 +110,19 @@ func (s *scheduler) withdraw(key queue.Lane, id transport.ID) []queue.Leased {
 	return nil
 }
 
-// resume lets a lane run again, and says whether it was paused.
+// resume lets a lane run again, as if its destination had never failed, and says
+// whether that changes what was told of it.
 func (s *scheduler) resume(key queue.Lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lanes[key]
-	if l == nil || l.pausedUntil.IsZero() {
+	if l == nil {
 		return false
 	}
-	l.pausedUntil = time.Time{}
+	changed := !l.pausedUntil.IsZero() || l.health != nil && l.health.told > 0
+	l.pausedUntil, l.reason, l.health = time.Time{}, "", nil
 	s.place(l, time.Now())
-	return true
+	return changed
 }
 
 // task is what take has a worker do for a lane.
@@ -110,7 +132,9 @@ const (
 	taskStop    task = iota // there is no lane: the scheduler has stopped
 	taskLease               // ask the store for messages, and come back through leased
 	taskAttempt             // attempt the one in the worker's batch
-	taskRelease             // release those in the worker's batch, which waited too long
+	taskTell                // tell the news
+	taskTest                // answer the worker's request
+	taskRelease             // release those in the worker's batch, which waited too long or may not be attempted now
 )
 
 // take is a free worker's turn: it gives back the lane of the attempt it has
@@ -124,10 +148,25 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 	s.searching++
 	if finished != nil {
 		finished.running--
-		finished.hangs = w.hung
+		s.learn(finished, &w.finding, now)
+		w.answerTest()
 		s.place(finished, now)
+		if !finished.heldUntil().IsZero() && !finished.ready.empty() {
+			s.leaveRing()
+			w.batch = finished.ready.takeAll(w.batch[:0])
+			return nil, taskRelease, 0
+		}
+	}
+	if len(s.news) > 0 && !s.telling {
+		s.leaveRing()
+		s.telling = true
+		return nil, taskTell, 0
 	}
 	for !s.stopped {
+		if l := s.takeTest(w); l != nil {
+			s.leaveRing()
+			return l, taskTest, 0
+		}
 		l := s.ring.pop()
 		if l == nil {
 			s.sleep(w)
@@ -135,7 +174,10 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 			continue
 		}
 		l.inRing = false
-		if !l.pausedUntil.IsZero() || !s.hasRoom(l) { // since it came into the ring
+		if l.pace.bounds() {
+			now = time.Now()
+		}
+		if !s.mayRun(l, now) { // since it came into the ring
 			s.place(l, now)
 			continue
 		}
@@ -143,19 +185,28 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 		switch {
 		case l.ready.empty():
 			l.leasing = true
-			return l, taskLease, s.leaseAtMost(l)
+			return l, taskLease, s.leaseAtMost(l, now)
 		case now.Sub(l.ready.since) > heldAtMost:
 			w.batch = l.ready.takeAll(w.batch[:0])
 			s.place(l, now)
 			return l, taskRelease, 0
 		}
 		w.batch = append(w.batch[:0], l.ready.take())
-		l.running++
+		l.begin(now)
 		s.place(l, now)
 		return l, taskAttempt, 0
 	}
 	s.searching--
 	return nil, taskStop, 0
+}
+
+// leaveRing has somebody else search the ring, where that is needed: a worker that
+// was awake for it has something else to do.
+func (s *scheduler) leaveRing() {
+	s.searching--
+	if s.ring.count > s.searching {
+		s.wakeOne()
+	}
 }
 
 // sleep parks a worker until it is woken to search.
@@ -168,53 +219,70 @@ func (s *scheduler) sleep(w *worker) {
 	s.mu.Lock()
 }
 
-// leased takes what the store gave a worker for a lane, and when the store has
-// more. The first message is the worker's own; the others are for those on their
-// way. False: there is none, or the lane was paused or the scheduler stopped
+// supply is what the store gave a worker for a lane.
+type supply struct {
+	messages []queue.Leased
+	next     time.Time // when the store has more; zero: it has none
+	pace     pace      // of the lane's profile
+}
+
+// leased takes what the store gave a worker for a lane. The first message is the worker's own; the others are for those on their
+// way. False: there is none, or the lane is held or the scheduler has stopped
 // meanwhile; the worker releases what it has and goes back to take.
-func (s *scheduler) leased(l *lane, messages []queue.Leased, next, now time.Time) bool {
+func (s *scheduler) leased(l *lane, from supply, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.leasing = false
-	l.due = earlier(next, l.dueMeantime)
+	l.due = earlier(from.next, l.dueMeantime)
 	l.dueMeantime = time.Time{}
-	ok := len(messages) > 0 && !s.stopped && l.pausedUntil.IsZero()
+	l.pace, l.paceKnown = from.pace, true
+	ok := len(from.messages) > 0 && !s.stopped && l.heldUntil().IsZero()
 	if ok {
-		l.ready.put(messages[1:], now)
-		l.running++
+		l.ready.put(from.messages[1:], now)
+		l.begin(now)
 	}
 	s.place(l, now)
 	return ok
 }
 
-// canRun reports whether a worker could serve the lane now.
-func (s *scheduler) canRun(l *lane, now time.Time) bool {
-	if !l.pausedUntil.IsZero() {
-		return false
+// mayRun reports whether an attempt may begin in the lane now.
+func (s *scheduler) mayRun(l *lane, now time.Time) bool {
+	return l.heldUntil().IsZero() && s.hasRoom(l) && !l.tokenAt().After(now)
+}
+
+// workAt is when the lane has something to attempt; zero: it has nothing.
+func (l *lane) workAt() time.Time {
+	if !l.ready.empty() {
+		return immediately
 	}
-	return s.hasRoom(l) && (!l.ready.empty() || !l.due.IsZero() && !l.due.After(now))
+	return l.due
 }
 
 func (s *scheduler) hasRoom(l *lane) bool { return l.running < s.limitOf(l) }
 
+// begin counts an attempt in.
+func (l *lane) begin(now time.Time) {
+	l.running++
+	l.takeToken(now)
+}
+
 // leaseAtMost is how many messages to ask the store for: what can run at once
-// and, where every worker has work, some for those who finish next.
-func (s *scheduler) leaseAtMost(l *lane) int {
+// and, where every worker has work, some for those who finish next. A lane whose
+// pace is bounded asks for what it has tokens for; one of which that is not known
+// yet, for a single one.
+func (s *scheduler) leaseAtMost(l *lane, now time.Time) int {
+	if !l.paceKnown {
+		return 1
+	}
+	return l.tokens(now, s.leaseRoom(l))
+}
+
+func (s *scheduler) leaseRoom(l *lane) int {
 	room := s.limitOf(l) - l.running
 	if len(s.idle) == 0 && s.limitOf(l) > 1 {
 		return min(room+leaseAhead, 1+leaseAhead)
 	}
 	return min(room, 1+len(s.idle))
-}
-
-// limitOf is how many attempts the lane may have at once. One that hangs is tried
-// with a single one until it answers: otherwise some dozens of dead destinations
-// would hold every worker for the time of an attempt.
-func (s *scheduler) limitOf(l *lane) int {
-	if l.hangs {
-		return 1
-	}
-	return s.limit
 }
 
 // immediately is an instant that is over. It stands for now in what is due, and
@@ -228,23 +296,32 @@ func (s *scheduler) place(l *lane, now time.Time) {
 	if l.inRing || l.leasing {
 		return
 	}
+	if l.quiet {
+		l.quiet = false
+		s.quiet--
+	}
+	held, work := l.heldUntil(), l.workAt()
 	switch {
-	case s.canRun(l, now):
+	case !held.IsZero():
+		s.setLater(l, held)
+	case work.IsZero() && l.running == 0:
+		s.forget(l, now)
+	case work.IsZero() || !s.hasRoom(l): // what is under way will be placed again
 		s.later.remove(l)
-		l.inRing = true
-		s.ring.push(l)
-		if s.ring.count > s.searching {
-			s.wakeOne()
-		}
-	case !l.pausedUntil.IsZero():
-		s.setLater(l, l.pausedUntil)
-	case s.hasRoom(l) && !l.due.IsZero():
-		s.setLater(l, l.due)
+	case work.After(now) || l.tokenAt().After(now):
+		s.setLater(l, laterOf(work, l.tokenAt()))
 	default:
-		s.later.remove(l)
-		if l.running == 0 && l.due.IsZero() {
-			delete(s.lanes, l.key)
-		}
+		s.enter(l)
+	}
+}
+
+// enter puts a lane into the ring, and wakes a worker where too few search it.
+func (s *scheduler) enter(l *lane) {
+	s.later.remove(l)
+	l.inRing = true
+	s.ring.push(l)
+	if s.ring.count > s.searching {
+		s.wakeOne()
 	}
 }
 
@@ -263,25 +340,27 @@ func (s *scheduler) kickClock() {
 	}
 }
 
-// wakeDue places the lanes whose time has come. It returns those whose pause is
-// over, and when the next lane's time comes; zero when there is none.
-func (s *scheduler) wakeDue(now time.Time) (resumed []queue.Lane, next time.Time) {
+// wakeDue places the lanes whose time has come. It returns when the next lane's
+// time comes, zero when there is none, and whether there are news to tell.
+func (s *scheduler) wakeDue(now time.Time) (next time.Time, news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.later.lanes) > 0 {
 		first := s.later.lanes[0]
 		if first.at.After(now) {
-			return resumed, first.at
+			return first.at, len(s.news) > 0
 		}
 		l := first.lane
 		s.later.remove(l)
 		if !l.pausedUntil.IsZero() {
-			l.pausedUntil = time.Time{}
-			resumed = append(resumed, l.key)
+			l.pausedUntil, l.reason = time.Time{}, ""
+			s.tell(l, TopicDestinationResumed, 0)
+		} else if l.health != nil {
+			l.health.openUntil = time.Time{}
 		}
 		s.place(l, now)
 	}
-	return resumed, time.Time{}
+	return time.Time{}, len(s.news) > 0
 }
 
 // stop makes take return nil, and returns the messages leased for workers.
@@ -296,6 +375,10 @@ func (s *scheduler) stop() []queue.Leased {
 	for len(s.idle) > 0 {
 		s.wakeOne()
 	}
+	for _, request := range s.tests {
+		request.answer <- testAnswer{err: ErrStopped} // has room
+	}
+	s.tests = nil
 	return held
 }
 
@@ -310,20 +393,10 @@ func (s *scheduler) inFlight() int {
 	return n
 }
 
-// pausedUntil returns until when a lane is paused; zero when it is not.
-func (s *scheduler) pausedUntil(key queue.Lane) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.lanes[key]; l != nil {
-		return l.pausedUntil
-	}
-	return time.Time{}
-}
-
 func (s *scheduler) laneOf(key queue.Lane) *lane {
 	l := s.lanes[key]
 	if l == nil {
-		l = &lane{key: key, heapIndex: -1}
+		l = &lane{key: key, tenant: s.ring.join(key.Profile), heapIndex: -1}
 		s.lanes[key] = l
 	}
 	return l

@@ -99,14 +99,16 @@ func (s *stress) handle(ctx context.Context, m *outbound.Message) error {
 }
 
 func (s *stress) lane() queue.Lane {
-	return queue.Lane{Profile: "default", Destination: fmt.Sprintf("test://h%d", s.intn(5))}
+	return queue.Lane{Profile: "default", Destination: fmt.Sprintf("test://h%d/x", s.intn(5))}
 }
 
 func (s *stress) start(ctx context.Context) *outbound.Manager {
 	m, err := outbound.New(s.store, outbound.Options{
 		Events: s.bus, Workers: 1 + s.intn(6), LaneConcurrency: 1 + s.intn(4), AttemptTimeout: 8 * time.Millisecond,
-		Retry:  outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
-		Retain: map[queue.Result]outbound.Retain{}, // a fast machine ends more than are kept by default
+		Retry:    outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
+		Breaker:  outbound.Breaker{Failures: 1 + s.intn(4), CoolOff: time.Millisecond, MaxCoolOff: 4 * time.Millisecond},
+		LaneRate: outbound.Rate{PerSecond: 20_000, Burst: s.intn(20)},
+		Retain:   map[queue.Result]outbound.Retain{}, // all: they are counted at the end
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -166,10 +168,12 @@ func (s *stress) act(m *outbound.Manager) {
 		_ = m.PauseDestination(ctx, queue.LaneState{Lane: s.lane(), PausedUntil: time.Now().Add(time.Duration(1+s.intn(20)) * time.Millisecond)})
 	case luck < 7:
 		_ = m.ResumeDestination(ctx, s.lane())
+	case luck < 9:
+		_, _ = m.TestDestination(ctx, s.lane())
 	case luck < 20:
 		pass(time.Duration(s.intn(2000)) * time.Microsecond)
 	default:
-		message := outbound.Message{Endpoint: endpoint(s.t, s.lane().Destination+"/x"), Payload: []byte("hello")}
+		message := outbound.Message{Endpoint: endpoint(s.t, s.lane().Destination), Payload: []byte("hello")}
 		if luck < 50 {
 			message.NotBefore = time.Now().Add(time.Duration(s.intn(5)) * time.Millisecond)
 		}

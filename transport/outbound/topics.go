@@ -21,10 +21,12 @@ const (
 // Topics of the events about a transport and about a destination. Their payloads
 // are a [TransportEvent] and a [DestinationEvent].
 const (
-	TopicTransportStarted   = "transport::started"
-	TopicTransportStopped   = "transport::stopped"
-	TopicDestinationPaused  = "destination::paused"
-	TopicDestinationResumed = "destination::resumed"
+	TopicTransportStarted     = "transport::started"
+	TopicTransportStopped     = "transport::stopped"
+	TopicDestinationPaused    = "destination::paused"
+	TopicDestinationResumed   = "destination::resumed"
+	TopicDestinationFailing   = "destination::failing"
+	TopicDestinationRecovered = "destination::recovered"
 )
 
 // MessageEvent is the payload of the events about a message.
@@ -52,8 +54,19 @@ type TransportEvent struct {
 
 // DestinationEvent is the payload of the events about a destination.
 type DestinationEvent struct {
-	Profile     string    `json:"profile"`
-	Destination string    `json:"destination"`
-	Until       time.Time `json:"until,omitzero"` // queue.Forever: until it is resumed
-	Reason      string    `json:"reason,omitempty"`
+	Profile     string `json:"profile"`
+	Destination string `json:"destination"`
+	// Percent is how much of Options.FailureBudget a failing destination has spent:
+	// 0, 50, 70, 90 or 100.
+	Percent int `json:"percent,omitempty"`
+	// Failures is how many attempts have failed in a row, and Since when the first
+	// of them ended. The first is lost with the process, the second is not.
+	Failures int       `json:"failures,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	// Class and Error are of the latest of them. The text holds no secrets.
+	Class transport.Class `json:"class,omitempty"`
+	Error string          `json:"error,omitempty"`
+	// PausedUntil is set while it is paused. queue.Forever: until it is resumed.
+	PausedUntil time.Time `json:"paused_until,omitzero"`
+	Reason      string    `json:"reason,omitempty"` // of the pause
 }

@@ -29,6 +29,7 @@ const (
 type worker struct {
 	m    *Manager
 	wake chan struct{} // the scheduler's; has room for one
+	test *testRequest  // the scheduler's, for taskTest; nil: none
 
 	context  attemptContext
 	batch    []queue.Leased // as leased; the first is what it attempts
@@ -37,7 +38,9 @@ type worker struct {
 	budgets  [1]queue.Budget
 	outcomes [1]queue.Outcome
 	log      queue.Attempt
-	hung     bool // its latest attempt ran into its deadline
+	finding  finding    // of its latest attempt
+	answer   testAnswer // for test
+	testing  bool       // somebody waits for the outcome
 }
 
 func newWorker(m *Manager) *worker {
@@ -59,6 +62,11 @@ func (w *worker) run() {
 			w.m.release(w.batch)
 			clear(w.batch)
 			now = time.Now()
+		case taskTest:
+			now, finished = w.makeTest(l), l
+		case taskTell:
+			w.m.tellLanes()
+			now = time.Now()
 		case taskLease:
 			if w.lease(l, most) {
 				now, finished = w.attempt(l), l
@@ -78,9 +86,8 @@ func (w *worker) forget() {
 // lease asks the store for messages of a lane and keeps the first for itself.
 func (w *worker) lease(l *lane, most int) bool {
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: most}
-	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
-		Owner: w.m.options.Owner, TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
-	}, w.batch[:0])
+	from := supply{pace: w.m.paceOf(w.m.base, l.key.Profile)}
+	leased, err := w.askStore()
 	now := time.Now()
 	if err != nil {
 		if w.m.base.Err() == nil {
@@ -89,10 +96,8 @@ func (w *worker) lease(l *lane, most int) bool {
 		leased, w.budgets[0].NextAt = w.batch[:0], now.Add(time.Second)
 	}
 	w.batch = leased
-	if w.budgets[0].Ended > 0 {
-		w.m.expiresAt(now) // has their end told
-	}
-	if !w.m.sched.leased(l, leased, w.budgets[0].NextAt, now) {
+	from.messages, from.next = leased, w.budgets[0].NextAt
+	if !w.m.sched.leased(l, from, now) {
 		w.m.release(leased)
 		clear(leased)
 		return false
@@ -102,22 +107,32 @@ func (w *worker) lease(l *lane, most int) bool {
 	return true
 }
 
+// askStore leases messages for the worker's budget.
+func (w *worker) askStore() ([]queue.Leased, error) {
+	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
+		Owner: w.m.options.Owner, TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
+	}, w.batch[:0])
+	if w.budgets[0].Ended > 0 {
+		w.m.expiresAt(time.Now()) // has their end told
+	}
+	return leased, err
+}
+
 // attempt makes one attempt for the worker's message, records the outcome, and
 // returns when it ended. A message that expired on its way is not attempted.
 func (w *worker) attempt(l *lane) (finished time.Time) {
-	w.leased, w.hung = &w.batch[0], false
+	w.leased, w.finding = &w.batch[0], finding{}
 	started := time.Now()
 	w.m.announceQueued(w.leased.ID)
 	outcome := &w.outcomes[0]
 	*outcome = queue.Outcome{LeaseRef: w.leased.Ref()}
 	if expires := w.leased.ExpiresAt; !expires.IsZero() && !started.Before(expires) {
 		outcome.Verdict, outcome.Status = queue.VerdictExpired, string(StatusUndeliverable)
-		w.m.settle(w.batch, w.outcomes[:])
+		w.settle()
 		return started
 	}
 	receipt, external, err := w.deliver(l, started)
 	finished = time.Now()
-	w.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
 	w.log = queue.Attempt{
 		Target: w.leased.Target, StartedAt: started, Duration: finished.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
@@ -128,8 +143,20 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	} else if external {
 		outcome.Status = string(StatusSentToExternalQueue)
 	}
-	w.m.settle(w.batch, w.outcomes[:])
+	w.finding = findingOf(outcome)
+	w.finding.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
+	w.settle()
 	return finished
+}
+
+// settle has the outcome recorded: at once where that costs nothing, and soon where
+// it takes a disk.
+func (w *worker) settle() {
+	if w.m.settler != nil && !w.testing {
+		w.m.settler.add(w.leased, &w.outcomes[0])
+		return
+	}
+	w.m.settle(w.batch, w.outcomes[:])
 }
 
 // deliver hands the worker's message to its transport. What is not ours runs in

@@ -1,0 +1,180 @@
+package outbound
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+)
+
+// Defaults of [Breaker].
+const (
+	DefaultBreakerFailures = 10
+	DefaultCoolOff         = 5 * time.Second
+	DefaultMaxCoolOff      = 5 * time.Minute
+)
+
+// coolOffJitter lengthens each cool-off by a random part of it, up to this
+// fraction, so that destinations that failed together are not tried together.
+const coolOffJitter = 0.2
+
+// Breaker says when a destination that fails is left alone. After Failures failed
+// attempts in a row its breaker opens: its messages wait, unattempted, for a
+// cool-off. Then one attempt at a time is made. The first that succeeds closes the
+// breaker; one that fails opens it again, for twice as long.
+//
+// Attempts of class temporary, throttled and unknown fail. Those that are
+// permanent say something about their message, not about the destination, and
+// change nothing. The zero value has the defaults.
+type Breaker struct {
+	// Failures in a row open the breaker. Default: 10.
+	Failures int
+	// CoolOff is how long the breaker is open at first, and MaxCoolOff the longest
+	// that doubling makes of it. Each is lengthened by up to a fifth of it, at
+	// random. Default: 5 s, 5 min.
+	CoolOff, MaxCoolOff time.Duration
+	// Disabled: it never opens.
+	Disabled bool
+}
+
+func (b *Breaker) setDefaults() error {
+	faults := errors.Join(
+		orDefault("Breaker.Failures", &b.Failures, DefaultBreakerFailures),
+		orDefault("Breaker.CoolOff", &b.CoolOff, DefaultCoolOff),
+		orDefault("Breaker.MaxCoolOff", &b.MaxCoolOff, max(DefaultMaxCoolOff, b.CoolOff)))
+	if faults == nil && b.MaxCoolOff < b.CoolOff {
+		return errors.New("options: Breaker.MaxCoolOff is shorter than Breaker.CoolOff")
+	}
+	return faults
+}
+
+// finding is what an attempt says about its destination.
+type finding struct {
+	sign  sign
+	hung  bool // the attempt ran into its deadline
+	class transport.Class
+	err   string // without secrets
+}
+
+type sign uint8
+
+const (
+	signNone     sign = iota // there was no attempt, or it does not count
+	signWorks                // it delivered
+	signFails                // the destination failed
+	signAnswered             // the message was at fault
+)
+
+// findingOf reads what an outcome says about the destination.
+func findingOf(o *queue.Outcome) finding {
+	if o.Attempt == nil || o.Verdict == queue.VerdictRelease {
+		return finding{}
+	}
+	f := finding{sign: signFails, class: o.Attempt.Class, err: o.Attempt.Error}
+	switch f.class {
+	case transport.Success:
+		f.sign = signWorks
+	case transport.Permanent:
+		f.sign = signAnswered
+	case transport.Temporary, transport.Throttled, transport.Unknown:
+	}
+	return f
+}
+
+// health is what the latest attempts say about a destination, with the state of
+// its breaker. A lane whose attempts succeed has none.
+//
+// The breaker is closed while coolOff is zero, open while openUntil is set, and
+// half-open after that.
+type health struct {
+	failures  int       // attempts that failed, in a row
+	since     time.Time // when the first of them ended; zero: the latest did not fail
+	last      time.Time // when the latest of them ended
+	class     transport.Class
+	err       string        // of the latest; without secrets
+	told      int           // how many of the failingMarks
+	kept      bool          // the store knows since
+	coolOff   time.Duration // of the latest opening
+	openUntil time.Time
+
+	// width is how many attempts there may be at once; zero: the lane's limit. It is
+	// one while the breaker is open or half-open, and once an attempt ran into its
+	// deadline: 256 workers would not be enough for the ten failures of each of
+	// some dozens of destinations that never answer. Each success doubles it.
+	width int
+}
+
+// learn takes in what an attempt says about a lane's destination.
+func (s *scheduler) learn(l *lane, f *finding, now time.Time) {
+	h := l.health
+	switch {
+	case f.sign == signFails:
+		if h == nil {
+			h = &health{}
+			l.health = h
+		}
+		s.failed(l, f, now)
+	case h == nil || f.sign == signNone:
+	case f.sign == signWorks:
+		s.recovered(l)
+		*h = health{width: h.width}
+		s.widen(l)
+	case h.coolOff == 0 && !f.hung:
+		s.widen(l)
+	}
+}
+
+func (s *scheduler) failed(l *lane, f *finding, now time.Time) {
+	h := l.health
+	h.failures++
+	h.last, h.class, h.err = now, f.class, f.err
+	if h.since.IsZero() {
+		h.since = now
+	}
+	if f.hung {
+		h.width = 1
+	}
+	switch {
+	case s.rules.breaker.Disabled:
+	case h.coolOff == 0 && h.failures >= s.rules.breaker.Failures:
+		h.open(s.rules.breaker.CoolOff, now)
+	case h.coolOff > 0 && h.openUntil.IsZero(): // while it is open, the stragglers change nothing
+		h.open(min(2*h.coolOff, s.rules.breaker.MaxCoolOff), now)
+	}
+	s.spend(l, now)
+}
+
+func (h *health) open(coolOff time.Duration, now time.Time) {
+	h.coolOff, h.width = coolOff, 1
+	h.openUntil = now.Add(saturate(float64(coolOff) * (1 + coolOffJitter*rand.Float64()))) //nolint:gosec // spreads load, keeps no secret
+}
+
+// widen lets a lane that works have twice as many attempts at once, up to its
+// limit, where it is well.
+func (s *scheduler) widen(l *lane) {
+	h := l.health
+	if h.width *= 2; h.width >= s.rules.limit {
+		h.width = 0
+	}
+	if h.width == 0 && h.since.IsZero() {
+		l.health = nil
+	}
+}
+
+// heldUntil is until when no attempt may begin in the lane; zero: it may.
+func (l *lane) heldUntil() time.Time {
+	if l.pausedUntil.IsZero() && l.health != nil {
+		return l.health.openUntil
+	}
+	return l.pausedUntil
+}
+
+// limitOf is how many attempts the lane may have at once.
+func (s *scheduler) limitOf(l *lane) int {
+	if l.health != nil && l.health.width > 0 {
+		return min(l.health.width, s.rules.limit)
+	}
+	return s.rules.limit
+}

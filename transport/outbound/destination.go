@@ -1,0 +1,113 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// PauseDestination holds a destination of a profile until an instant;
+// queue.Forever holds it until it is resumed. Attempts under way go on.
+func (m *Manager) PauseDestination(ctx context.Context, state queue.LaneState) error {
+	if !state.PausedUntil.After(time.Now()) {
+		return &FieldError{"for", fmt.Errorf("the pause of %s would be over already", state.Lane.Destination)}
+	}
+	var held []queue.Leased
+	err := m.inTurn(ctx, func() error {
+		state.FailingSince = m.sched.stateOf(state.Lane).FailingSince
+		if err := m.store.SetLane(ctx, state); err != nil {
+			return err
+		}
+		held = m.sched.pause(state)
+		m.publish(TopicDestinationPaused, m.sched.eventOf(state.Lane))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("pause %s: %w", state.Lane.Destination, err)
+	}
+	m.release(held)
+	return nil
+}
+
+// ResumeDestination lets a destination run again as if it had never failed: its
+// pause is over, its breaker closed, and its failure budget whole. One that is
+// neither paused nor failing is left as it is.
+func (m *Manager) ResumeDestination(ctx context.Context, key queue.Lane) error {
+	err := m.inTurn(ctx, func() error {
+		if err := m.store.SetLane(ctx, queue.LaneState{Lane: key}); err != nil {
+			return err
+		}
+		if m.sched.resume(key) {
+			m.publish(TopicDestinationResumed, DestinationEvent{Profile: key.Profile, Destination: key.Destination})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("resume %s: %w", key.Destination, err)
+	}
+	return nil
+}
+
+// Paused lists the destinations that the store knows to be paused.
+func (m *Manager) Paused(ctx context.Context) ([]queue.LaneState, error) {
+	states, err := m.store.Lanes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	paused, now := states[:0], time.Now()
+	for _, state := range states {
+		if state.PausedUntil.After(now) {
+			paused = append(paused, state)
+		}
+	}
+	return paused, nil
+}
+
+// pause is PauseDestination for the manager itself. Attempts that run side by side
+// ask for almost the same pause: the first is enough.
+func (m *Manager) pause(state queue.LaneState) {
+	if m.sched.stateOf(state.Lane).PausedUntil.After(state.PausedUntil.Add(-time.Second)) {
+		return
+	}
+	if err := m.PauseDestination(m.settling, state); err != nil {
+		m.log.Error("cannot record a pause", zap.Error(err))
+		m.release(m.sched.pause(state))
+	}
+}
+
+// tellLanes tells what has happened to lanes, and keeps what is to outlive the
+// process.
+func (m *Manager) tellLanes() {
+	err := m.inTurn(m.settling, func() error {
+		for _, news := range m.sched.takeNews() {
+			if news.keep {
+				if err := m.store.SetLane(m.settling, m.sched.stateOf(news.key)); err != nil {
+					m.log.Error("cannot record the state of a destination", zap.String("destination", news.key.Destination), zap.Error(err))
+				}
+			}
+			if news.topic != "" {
+				m.publish(news.topic, news.event)
+			}
+		}
+		return nil
+	})
+	if err != nil { // its context does not end
+		m.log.Error("cannot tell of destinations", zap.Error(err))
+	}
+}
+
+// inTurn has one caller at a time record and tell of lanes, so that what the store
+// keeps is the latest, and events come in the order of what they tell.
+func (m *Manager) inTurn(ctx context.Context, do func() error) error {
+	select {
+	case m.recording <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-m.recording }()
+	return do()
+}
