@@ -366,8 +366,10 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 		var n int
 		part := min(limit-removed, purgeStep)
 		err = s.exclusively(ctx, func(t *tx) error {
-			n, more, err = t.purge(end, r, part)
-			return err
+			if n, more, err = t.purge(end, r, part); err != nil {
+				return err
+			}
+			return t.dropLogOf(t.purged)
 		})
 		removed += n
 		if err != nil || !more || removed >= limit {
@@ -437,6 +439,7 @@ func (t *tx) endedFirst(end status, limit int) (rows []row, err error) {
 
 // remove forgets a record that is done.
 func (t *tx) remove(r *row) error {
+	t.purged = append(t.purged, r.seq)
 	l := t.s.laneByID(r.lane)
 	t.count(l, r, -1)
 	queries := []string{"DELETE FROM message WHERE seq = ?", "DELETE FROM content WHERE seq = ?"}

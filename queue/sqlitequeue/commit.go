@@ -202,6 +202,7 @@ type tx struct {
 	run      run     // of what was delivered
 	history  []byte  // its records
 	scratch  []byte
+	purged   []int64 // seqs
 }
 
 // count counts a row in its lane, n times.

@@ -111,6 +111,7 @@ func (t *tx) purgeRun(r run, most int) (removed int, err error) {
 	}
 	removed = min(len(all), most)
 	for i := range all[:removed] {
+		t.purged = append(t.purged, all[i].seq)
 		l := t.s.laneByID(all[i].lane)
 		t.count(l, &all[i].row, -1)
 		if err := t.removeEmpty(l); err != nil {
