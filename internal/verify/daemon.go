@@ -20,8 +20,14 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// Workers is how many messages a daemon may have in flight.
-const Workers = 32
+const (
+	// Workers is how many attempts a daemon makes at once.
+	Workers = 32
+	// InFlight is how many messages a daemon may have in flight: those that are
+	// attempted, those whose outcomes are being written, and those whose outcomes
+	// wait for that. Of each there are as many as workers.
+	InFlight = 3 * Workers
+)
 
 // maxStderr is how much of a daemon's log is kept, in bytes: the last of it.
 const maxStderr = 16 << 10
@@ -66,6 +72,7 @@ func StartDaemon(ctx context.Context, o DaemonOptions) (*Daemon, error) {
 		"OUTRIDER_HTTP_USER_AGENT=" + agentPrefix + strconv.Itoa(o.Life), "OUTRIDER_HTTP_MESSAGE_ID_HEADER=" + idHeader,
 		"OUTRIDER_WORKERS=" + strconv.Itoa(Workers), "OUTRIDER_LOG_LEVEL=error", "OUTRIDER_ALLOW_PRIVATE=true",
 		"OUTRIDER_RETRY=attempts=1000000,base=10ms,factor=1.5,max=200ms",
+		"OUTRIDER_BREAKER_DISABLED=true", // it would save a receiver that always fails what is to be tried here
 		"OUTRIDER_RETAIN_DELIVERED_COUNT=1000", "OUTRIDER_RETAIN_DEAD_COUNT=0", "OUTRIDER_RETAIN_DEAD_BYTES=0",
 	}, o.Env...)...)
 	d.command.Stderr = &d.stderr

@@ -59,7 +59,7 @@ type Report struct {
 	Faults    []Fault `json:"faults,omitempty"` // the first of them
 }
 
-// ErrBroken: the promise was not kept.
+// ErrBroken says that the promise was not kept.
 var ErrBroken = errors.New("the promise was broken")
 
 // Err says whether the promise was kept; nil: it was.

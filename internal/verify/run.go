@@ -168,7 +168,7 @@ func (r *runner) live(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	r.load.Door.Shut()
-	r.history.Crash(r.life, Workers)
+	r.history.Crash(r.life, InFlight)
 	return errors.Join(err, d.Kill())
 }
 
@@ -177,7 +177,7 @@ func (r *runner) miscarry(ctx context.Context, after time.Duration) error {
 	short, cancel := context.WithTimeout(ctx, after)
 	defer cancel()
 	d, err := r.start(short)
-	r.history.Crash(r.life, Workers)
+	r.history.Crash(r.life, InFlight)
 	switch {
 	case err == nil:
 		return d.Kill()
