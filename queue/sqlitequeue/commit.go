@@ -189,19 +189,18 @@ func (s *Store) fail(err error) error {
 // tx is a transaction: what it writes, and what memory learns once that is on
 // disk.
 type tx struct {
-	s        *Store
-	c        *conn
-	now      instant
-	dirty    []*lane
-	undo     []func()
-	after    []func() // run with the store's lock
-	rows     rowBuffer
-	keys     []byte
-	fresh    []*item // that were accepted into the log
-	accepted []byte  // their records
-	run      run     // of what was delivered
-	history  []byte  // its records
-	scratch  []byte
+	s         *Store
+	c         *conn
+	now       instant
+	dirty     []*lane
+	undo      []func()
+	after     []func() // run with the store's lock
+	rows      rowBuffer
+	keys      []byte
+	fresh     []*item // that were accepted into the log
+	accepted  []byte  // their records
+	delivered []history
+	scratch   []byte
 }
 
 // count counts a row in its lane, n times.

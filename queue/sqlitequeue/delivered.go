@@ -11,7 +11,7 @@ import (
 // What is delivered at once never gets into the tables: one row has all that a
 // commit has delivered of the log, as it is kept for whoever asks.
 
-// run is what one commit has delivered. Memory has no more of it than when it was,
+// run is what one commit has delivered, or a part of it. Memory has no more of it than when it was,
 // and which ids it may have.
 type run struct {
 	n, at     int64
@@ -23,12 +23,28 @@ type run struct {
 func (t *tx) deliver(it *item, after row, last []byte) {
 	t.count(it.lane, &it.row, -1)
 	t.count(it.lane, &after, 1)
-	t.run.include(after.seq)
-	t.history = appendRecord(t.history, &record{row: after, last: last})
+	if n := len(t.delivered); n == 0 || t.delivered[n-1].count == runLength {
+		t.delivered = append(t.delivered, history{})
+	}
+	t.delivered[len(t.delivered)-1].add(&record{row: after, last: last})
 	t.after = append(t.after, func() {
 		t.s.unlog(it)
 		t.s.dropItem(it)
 	})
+}
+
+// runLength is how many messages a run has at most: to look one up is to read all.
+const runLength = 64
+
+// history is a run with its records.
+type history struct {
+	run
+	records []byte
+}
+
+func (h *history) add(r *record) {
+	h.include(r.seq)
+	h.records = appendRecord(h.records, r)
 }
 
 func (r *run) include(seq int64) {
@@ -41,16 +57,19 @@ func (r *run) include(seq int64) {
 
 // writeDelivered writes what the transaction has delivered into the history.
 func (t *tx) writeDelivered() error {
-	if t.run.count == 0 {
-		return nil
+	for i := range t.delivered {
+		h := &t.delivered[i]
+		if _, err := t.c.exec("INSERT INTO delivered (at, records) VALUES (?, ?)", t.now.wall, h.records); err != nil {
+			return err
+		}
+		n, err := t.c.number("SELECT last_insert_rowid()")
+		if err != nil {
+			return err
+		}
+		h.n, h.at = n, t.now.wall
+		t.after = append(t.after, func() { t.s.runs = append(t.s.runs, h.run) })
 	}
-	if _, err := t.c.exec("INSERT INTO delivered (at, records) VALUES (?, ?)", t.now.wall, t.history); err != nil {
-		return err
-	}
-	n, err := t.c.number("SELECT last_insert_rowid()")
-	t.run.n, t.run.at = n, t.now.wall
-	t.after = append(t.after, func() { t.s.runs = append(t.s.runs, t.run) })
-	return err
+	return nil
 }
 
 func (s *Store) restoreRuns() error {
@@ -123,14 +142,12 @@ func (t *tx) purgeRun(r run, most int) (removed int, err error) {
 		_, err = t.c.exec("DELETE FROM delivered WHERE n = ?", r.n)
 		return removed, err
 	}
-	left := run{n: r.n, at: r.at}
-	var records []byte
+	left := history{run: run{n: r.n, at: r.at}}
 	for i := range rest {
-		left.include(rest[i].seq)
-		records = appendRecord(records, &rest[i])
+		left.add(&rest[i])
 	}
-	t.after = append(t.after, func() { t.s.runs = append([]run{left}, t.s.runs[1:]...) })
-	_, err = t.c.exec("UPDATE delivered SET records = ? WHERE n = ?", records, r.n)
+	t.after = append(t.after, func() { t.s.runs = append([]run{left.run}, t.s.runs[1:]...) })
+	_, err = t.c.exec("UPDATE delivered SET records = ? WHERE n = ?", left.records, r.n)
 	return removed, err
 }
 
@@ -143,11 +160,11 @@ func (s *Store) historyOf(q *queue.Query, lanes []*lane) source {
 		}
 		return cmp.Compare(a.low, b.low)
 	})
-	return func(c *conn, after int64) ([]row, error) { return history(c, runs, lanes, after, q.Descending) }
+	return func(c *conn, after int64) ([]row, error) { return readHistory(c, runs, lanes, after, q.Descending) }
 }
 
-// history returns the next rows of runs that are sorted by where they begin.
-func history(c *conn, runs []run, lanes []*lane, after int64, descending bool) ([]row, error) {
+// readHistory returns the next rows of runs that are sorted by where they begin.
+func readHistory(c *conn, runs []run, lanes []*lane, after int64, descending bool) ([]row, error) {
 	var rows []row
 	behind := func(a, b int64) bool { return a != b && (a > b) != descending }
 	cut := func() {
