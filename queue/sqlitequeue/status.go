@@ -54,6 +54,10 @@ const (
 // levels are the priorities, the highest first.
 const levels = 3
 
+func priorityOf(level int) queue.Priority {
+	return [levels]queue.Priority{queue.PriorityHigh, queue.PriorityNormal, queue.PriorityLow}[level]
+}
+
 func levelOf(p queue.Priority) int {
 	switch {
 	case p > queue.PriorityNormal:
