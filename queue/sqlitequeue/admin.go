@@ -197,7 +197,7 @@ func (s *Store) mark(it *item, now instant) {
 func (t *tx) replay(r *row) error {
 	l := t.s.laneByID(r.lane)
 	before := *r
-	m, _ := r.message(l.key) //nolint:errcheck // one that is damaged is found to be when it is due
+	m, _ := r.message(l.key) // one that is damaged is found to be when it is due
 	r.status, r.flags, r.attempts, r.told = waiting, 0, 0, queue.StatusQueued
 	r.queued, r.updated = t.now.wall, t.now.wall
 	r.replays++

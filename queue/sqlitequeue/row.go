@@ -122,7 +122,7 @@ func (r *row) message(key queue.Lane) (queue.Message, error) {
 // record returns the record as it is when it is not leased. One whose head is
 // damaged shows without it.
 func (r *row) record(key queue.Lane, now instant) queue.Record {
-	m, _ := r.message(key) //nolint:errcheck // whoever delivers it looks at it again
+	m, _ := r.message(key) // whoever delivers it looks at it again
 	record := queue.Record{
 		Message: m, State: r.state(), Result: r.status.result(), Status: r.told,
 		Evidence: transport.Evidence(r.evidence), Attempts: int(r.attempts), Replays: int(r.replays), //nolint:gosec // as written
