@@ -12,27 +12,50 @@ import (
 )
 
 // Cancel implements queue.Store.
-func (s *Store) Cancel(ctx context.Context, q queue.Query) (page queue.Page, err error) {
-	err = s.exclusively(ctx, func(t *tx) error {
-		if len(q.States) == 0 {
-			q.States = []queue.State{queue.StatePending, queue.StateDeliver, queue.StateRetry}
-		}
-		page, err = t.change(&q, func(r *row) bool { return !r.status.done() }, t.cancel)
-		return err
-	})
-	return page, err
+func (s *Store) Cancel(ctx context.Context, q queue.Query) (queue.Page, error) {
+	if len(q.States) == 0 {
+		q.States = []queue.State{queue.StatePending, queue.StateDeliver, queue.StateRetry}
+	}
+	return s.changeAll(ctx, q, func(r *row) bool { return !r.status.done() }, (*tx).cancel)
 }
 
 // Replay implements queue.Store.
-func (s *Store) Replay(ctx context.Context, q queue.Query) (page queue.Page, err error) {
-	err = s.exclusively(ctx, func(t *tx) error {
-		if len(q.Results) == 0 {
-			q.Results = []queue.Result{queue.Dead, queue.Cancelled, queue.Expired}
+func (s *Store) Replay(ctx context.Context, q queue.Query) (queue.Page, error) {
+	if len(q.Results) == 0 {
+		q.Results = []queue.Result{queue.Dead, queue.Cancelled, queue.Expired}
+	}
+	return s.changeAll(ctx, q, func(r *row) bool { return r.status > delivered }, (*tx).replay)
+}
+
+// changeStep is how many records are changed in one transaction: others wait for it.
+const changeStep = 100
+
+// changeAll changes the records of a page, some at a time.
+func (s *Store) changeAll(ctx context.Context, q queue.Query, which func(*row) bool, do func(*tx, *row) error) (page queue.Page, err error) {
+	for left := q.PageLimit(); left > 0; left = q.PageLimit() - len(page.Records) {
+		part := q
+		part.Limit, part.After = min(left, changeStep), page.Next
+		if page.Next.IsZero() {
+			part.After = q.After
 		}
-		page, err = t.change(&q, func(r *row) bool { return r.status > delivered }, t.replay)
-		return err
-	})
-	return page, err
+		err := s.exclusively(ctx, func(t *tx) error {
+			some, err := t.change(&part, which, func(r *row) error { return do(t, r) })
+			if err != nil {
+				return err
+			}
+			t.after = append(t.after, func() {
+				page.Records, page.Next = append(page.Records, some.Records...), some.Next
+			})
+			return nil
+		})
+		switch {
+		case err != nil && len(page.Records) > 0:
+			return page, nil // whoever asks for the next page is told
+		case err != nil || page.Next.IsZero():
+			return page, err
+		}
+	}
+	return page, nil
 }
 
 // change does something to the rows of a page, and returns them as they are then.
