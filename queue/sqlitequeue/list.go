@@ -73,25 +73,10 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 	defer s.users.Done()
 	var log []queue.Attempt
 	found := false
-	add := func(n driver.Value, entry driver.Value) error {
-		a := queue.Attempt{N: int(integer(n))}
-		err := readAttempt(blob(entry), &a)
-		log = append(log, a)
-		return err
-	}
 	err := s.read(func(c *conn) error {
-		return c.atOnce(func() error {
-			if err := c.query("SELECT n, entry FROM attempt WHERE seq = ? ORDER BY n", func(v []driver.Value) error {
-				return add(v[0], v[1])
-			}, seqOf(id)); err != nil {
-				return err
-			}
-			return c.query("SELECT prefix, logged, last FROM message WHERE seq = ?", func(v []driver.Value) error {
-				if found = integer(v[0]) == prefixOf(id); found && integer(v[1]) > 0 {
-					return add(v[1], v[2])
-				}
-				return nil
-			}, seqOf(id))
+		return c.atOnce(func() (err error) {
+			log, found, err = c.attempts(id)
+			return err
 		})
 	})
 	if err != nil {
@@ -101,6 +86,29 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 		return nil, fmt.Errorf("%w: %s", queue.ErrNotFound, id)
 	}
 	return log, nil
+}
+
+// attempts reads the log of a message in two queries; found says whether there is
+// one.
+func (c *conn) attempts(id transport.ID) (log []queue.Attempt, found bool, err error) {
+	add := func(n, entry driver.Value) error {
+		a := queue.Attempt{N: int(integer(n))}
+		err := readAttempt(blob(entry), &a)
+		log = append(log, a)
+		return err
+	}
+	if err := c.query("SELECT n, entry FROM attempt WHERE seq = ? ORDER BY n", func(v []driver.Value) error {
+		return add(v[0], v[1])
+	}, seqOf(id)); err != nil {
+		return nil, false, err
+	}
+	err = c.query("SELECT prefix, logged, last FROM message WHERE seq = ?", func(v []driver.Value) error {
+		if found = integer(v[0]) == prefixOf(id); found && integer(v[1]) > 0 {
+			return add(v[1], v[2])
+		}
+		return nil
+	}, seqOf(id))
+	return log, found, err
 }
 
 // atOnce runs several queries that see the database at one moment.
