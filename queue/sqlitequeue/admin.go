@@ -1,6 +1,7 @@
 package sqlitequeue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,9 +47,12 @@ func (t *tx) change(q *queue.Query, which func(*row) bool, do func(r *row) error
 		page.Next = rows[len(rows)-1].id()
 	}
 	for i := range rows {
-		// One before it may have given it the turn.
-		if rows[i], _, err = t.c.row(rows[i].seq); err != nil {
+		// It may be in the log, and one before it may have given it the turn.
+		if rows[i], err = t.current(rows[i].seq); err != nil {
 			return queue.Page{}, err
+		}
+		if rows[i].seq == 0 || !which(&rows[i]) {
+			continue
 		}
 		if err := do(&rows[i]); err != nil {
 			return queue.Page{}, err
@@ -60,6 +64,20 @@ func (t *tx) change(q *queue.Query, which func(*row) bool, do func(r *row) error
 		page.Records = append(page.Records, record)
 	}
 	return page, nil
+}
+
+// current returns a row of the tables as it is now. One in the log is brought there.
+// It is empty when the row is gone.
+func (t *tx) current(seq int64) (row, error) {
+	s := t.s
+	s.mu.Lock()
+	it := s.fresh[seq]
+	s.mu.Unlock()
+	if it != nil && it.status == fresh {
+		return it.row, t.settleDown(it)
+	}
+	r, _, err := t.c.row(seq)
+	return r, err
 }
 
 // stir keeps loads from bringing rows into memory that the committer is changing,
@@ -218,6 +236,11 @@ func (s *Store) Expire(ctx context.Context, limit int) (ended []queue.Record, ne
 func (t *tx) expire(limit int) (ended []queue.Record, next time.Time, err error) {
 	t.s.stir()
 	for _, it := range t.claimOverdue(limit) {
+		if it.status == fresh {
+			if err := t.settleDown(it); err != nil {
+				return nil, time.Time{}, err
+			}
+		}
 		record, err := t.endOverdue(&it.row, it.marked, it.fault)
 		if err != nil {
 			return nil, time.Time{}, err
@@ -238,7 +261,7 @@ func (t *tx) expire(limit int) (ended []queue.Record, next time.Time, err error)
 		if !t.claimRow(rows[i].seq) {
 			continue
 		}
-		if rows[i], _, err = t.c.row(rows[i].seq); err != nil { // one before it may have given it the turn
+		if rows[i], err = t.current(rows[i].seq); err != nil { // one before it may have given it the turn
 			return nil, time.Time{}, err
 		}
 		record, err := t.endOverdue(&rows[i], false, "")
@@ -268,6 +291,14 @@ func (t *tx) expiring(limit int) ([]row, error) {
 		}
 		return nil
 	}, skip+limit+len(s.ops)+maxOps+1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.fresh {
+		if it.expires != 0 && it.unleased() && it.place != overdue {
+			rows = append(rows, it.row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.expires, b.expires) })
 	return rows, err
 }
 
@@ -335,11 +366,7 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 		var n int
 		part := min(limit-removed, purgeStep)
 		err = s.exclusively(ctx, func(t *tx) error {
-			if end == delivered {
-				n, more, err = t.purgeDelivered(r, part)
-			} else {
-				n, more, err = t.purge(end, r, part)
-			}
+			n, more, err = t.purge(end, r, part)
 			return err
 		})
 		removed += n
@@ -357,28 +384,55 @@ func (t *tx) purge(end status, r queue.Retention, limit int) (removed int, more 
 	s.mu.Lock()
 	count, held := s.total.done[end-delivered], s.total.held[end-delivered]
 	s.mu.Unlock()
-	var rows []row
-	err = t.c.rows("INDEXED BY ended WHERE status = ? AND status > 4 ORDER BY updated, seq LIMIT ?", func(row row) error {
-		unwanted := row.updated < toWall(r.Before) || r.Keep > 0 && count > int64(r.Keep) || r.Bytes > 0 && held > r.Bytes
-		if !unwanted {
-			return nil
-		}
-		if more = len(rows) == limit; !more {
-			rows = append(rows, row)
-			count--
-			held -= row.bytes
-		}
-		return nil
-	}, int64(end), limit+1)
+	unwanted := func(at int64) bool {
+		return at < toWall(r.Before) || r.Keep > 0 && count-int64(removed) > int64(r.Keep) || r.Bytes > 0 && held > r.Bytes
+	}
+	rows, err := t.endedFirst(end, limit+1)
 	if err != nil {
 		return 0, false, err
 	}
-	for i := range rows {
-		if err := t.remove(&rows[i]); err != nil {
-			return 0, false, err
+	var runs []run
+	if end == delivered {
+		runs = slices.Clone(s.allRuns())
+	}
+	for {
+		fromRun := len(runs) > 0 && (len(rows) == 0 || runs[0].at <= rows[0].updated)
+		switch {
+		case fromRun && !unwanted(runs[0].at), !fromRun && (len(rows) == 0 || !unwanted(rows[0].updated)):
+			return removed, false, nil
+		case removed == limit:
+			return removed, true, nil
+		case fromRun:
+			most := int64(limit - removed)
+			if runs[0].at >= toWall(r.Before) {
+				most = min(most, count-int64(removed)-int64(r.Keep))
+			}
+			n, err := t.purgeRun(runs[0], int(most))
+			if err != nil {
+				return removed, false, err
+			}
+			removed += n
+			if runs[0].count -= n; runs[0].count == 0 {
+				runs = runs[1:]
+			}
+		default:
+			held -= rows[0].bytes
+			if err := t.remove(&rows[0]); err != nil {
+				return removed, false, err
+			}
+			rows = rows[1:]
+			removed++
 		}
 	}
-	return len(rows), more, nil
+}
+
+// endedFirst are the rows with a result that ended longest ago.
+func (t *tx) endedFirst(end status, limit int) (rows []row, err error) {
+	err = t.c.rows("INDEXED BY ended WHERE status = ? AND status > 3 ORDER BY updated, seq LIMIT ?", func(r row) error {
+		rows = append(rows, r)
+		return nil
+	}, int64(end), limit)
+	return rows, err
 }
 
 // remove forgets a record that is done.

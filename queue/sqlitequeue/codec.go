@@ -57,6 +57,137 @@ const (
 	attemptTarget
 )
 
+// The tags of a record: a row of the table message, where it is in a blob.
+const (
+	recordSeq tag = iota + 1
+	recordPrefix
+	recordLane
+	recordLevel
+	recordExpires
+	recordCreated
+	recordUpdated
+	recordAttempts
+	recordLogged
+	recordEvidence
+	recordBytes
+	recordTarget
+	recordTurn
+	recordTold
+	recordError
+	recordHead
+	recordLast
+	recordSum
+	recordSecret
+	recordBody
+)
+
+// record is a row and what belongs to it in other columns and tables.
+type record struct {
+	row
+	last         []byte
+	sum          int64
+	secret, body []byte
+}
+
+// appendRecord adds a record, with its length before it.
+func appendRecord(to []byte, r *record) []byte {
+	const room = 5 // for the length
+	start := len(to)
+	to = append(to, make([]byte, room)...)
+	for _, field := range r.numbers() {
+		to = putInt(to, field.tag, *field.value)
+	}
+	to = putInt(to, recordLevel, int64(r.level))
+	if r.told != queue.StatusQueued {
+		to = putText(to, recordTold, r.told)
+	}
+	to = putText(to, recordError, r.lastError)
+	to = putText(to, recordHead, r.head)
+	to = putText(to, recordLast, r.last)
+	to = putText(to, recordSecret, r.secret)
+	to = putText(to, recordBody, r.body)
+	putLength(to[start:start+room], len(to)-start-room)
+	return to
+}
+
+// putLength fills a slice with a number in the form of Uvarint, padded.
+func putLength(to []byte, n int) {
+	last := len(to) - 1
+	for i := range to {
+		to[i] = byte(n) | 0x80
+		n >>= 7
+	}
+	to[last] &^= 0x80
+}
+
+type numberField struct {
+	tag   tag
+	value *int64
+}
+
+func (r *record) numbers() [13]numberField {
+	return [...]numberField{
+		{recordSeq, &r.seq}, {recordPrefix, &r.prefix}, {recordLane, &r.lane}, {recordExpires, &r.expires},
+		{recordCreated, &r.created}, {recordUpdated, &r.updated}, {recordAttempts, &r.attempts}, {recordLogged, &r.logged},
+		{recordEvidence, &r.evidence}, {recordBytes, &r.bytes}, {recordTarget, &r.target}, {recordTurn, &r.turn}, {recordSum, &r.sum},
+	}
+}
+
+// readRecords reads what appendRecord has added, any number of times. The slices
+// of a record are parts of from.
+func readRecords(from []byte, each func(r *record) error) error {
+	for len(from) > 0 {
+		size, n := binary.Uvarint(from)
+		if n <= 0 || size > uint64(len(from)-n) {
+			return errDamaged
+		}
+		end := n + int(size) //nolint:gosec // at most the length of from
+		var r record
+		if err := r.read(from[n:end]); err != nil {
+			return err
+		}
+		if err := each(&r); err != nil {
+			return err
+		}
+		from = from[end:]
+	}
+	return nil
+}
+
+func (r *record) read(from []byte) error {
+	var byTag [recordBody + 1]*int64
+	for _, field := range r.numbers() {
+		byTag[field.tag] = field.value
+	}
+	err := fields(from, func(t tag, value []byte) {
+		switch t {
+		case recordLevel:
+			r.level = int(number(value))
+		case recordTold:
+			r.told = string(value)
+		case recordError:
+			r.lastError = string(value)
+		case recordHead:
+			r.head = value
+		case recordLast:
+			r.last = value
+		case recordSecret:
+			r.secret = value
+		case recordBody:
+			r.body = value
+		default:
+			if int(t) < len(byTag) && byTag[t] != nil {
+				*byTag[t] = number(value)
+			}
+		}
+	})
+	if r.level < 0 || r.level >= levels {
+		err = errDamaged
+	}
+	r.setDefaults()
+	return err
+}
+
 // put adds a field, empty or not.
 func put[T string | []byte](to []byte, t tag, value T) []byte {
 	to = binary.AppendUvarint(append(to, t), uint64(len(value)))

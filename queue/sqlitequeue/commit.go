@@ -189,17 +189,18 @@ func (s *Store) fail(err error) error {
 // tx is a transaction: what it writes, and what memory learns once that is on
 // disk.
 type tx struct {
-	s     *Store
-	c     *conn
-	now   instant
-	dirty []*lane
-	undo  []func()
-	added []*item  // that were enqueued
-	after []func() // run with the store's lock
-	rows  rowBuffer
-	keys  []byte
-	// delivered are the rows that the transaction has delivered.
-	delivered runBuffer
+	s         *Store
+	c         *conn
+	now       instant
+	dirty     []*lane
+	undo      []func()
+	after     []func() // run with the store's lock
+	rows      rowBuffer
+	keys      []byte
+	fresh     []*item // that were accepted into the log
+	accepted  []byte  // their records
+	delivered []history
+	scratch   []byte
 }
 
 // count counts a row in its lane, n times.
@@ -210,9 +211,6 @@ func (t *tx) count(l *lane, r *row, n int64) {
 	}
 	l.work.add(r, n)
 }
-
-// countDelivered counts a delivered row in its lane, n times.
-func (t *tx) countDelivered(l *lane, n int64) { t.count(l, &row{status: delivered}, n) }
 
 // writeTallies writes what the lanes count now.
 func (t *tx) writeTallies() error {
@@ -237,9 +235,6 @@ func (t *tx) apply() {
 		s.total.plus(&l.work, 1)
 		l.tally, l.dirty = l.work, false
 		s.keep.unfolded[l] = struct{}{}
-	}
-	for _, it := range t.added {
-		s.admitNew(it)
 	}
 	for _, do := range t.after {
 		do()
@@ -286,11 +281,10 @@ func (t *tx) share(ops []*op) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	if err := t.writeKeys(); err != nil {
-		return err
-	}
-	if err := t.writeDelivered(); err != nil {
-		return err
+	for _, write := range []func() error{t.writeAccepted, t.writeKeys, t.writeDelivered, t.dropSpent} {
+		if err := write(); err != nil {
+			return err
+		}
 	}
 	return t.dropContents(contentsInRound)
 }

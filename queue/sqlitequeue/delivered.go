@@ -3,240 +3,178 @@ package sqlitequeue
 import (
 	"cmp"
 	"database/sql/driver"
-	"encoding/binary"
 	"slices"
 
 	"github.com/outrider-go/outrider/queue"
 )
 
-// Most messages are delivered at once. To have them in an index would cost more
-// than all else that is done for them, so there is one row for all that a commit
-// delivers: which messages, of which lanes. It says what to remove first, and
-// where to look for those that are listed.
+// What is delivered at once never gets into the tables: one row has all that a
+// commit has delivered of the log, as it is kept for whoever asks.
 
-// run is what one commit has delivered. Memory has no more of it than where it
-// begins and ends.
+// run is what one commit has delivered, or a part of it. Memory has no more of it than when it was,
+// and which ids it may have.
 type run struct {
 	n, at     int64
 	low, high int64 // seqs
+	count     int
 }
 
-// endedRow is a message of a run.
-type endedRow struct {
-	seq, lane int64
-	logged    bool // it has attempts beyond the one in its row
-}
-
-// runBuffer gathers a run.
-type runBuffer struct {
-	rows      []byte
-	last      int64
-	low, high int64
-}
-
-func (b *runBuffer) add(seq, lane int64, logged bool) {
-	if len(b.rows) == 0 {
-		b.low, b.high = seq, seq
+// deliver adds a message of the log to the history.
+func (t *tx) deliver(it *item, after row, last []byte) {
+	t.count(it.lane, &it.row, -1)
+	t.count(it.lane, &after, 1)
+	if n := len(t.delivered); n == 0 || t.delivered[n-1].count == runLength {
+		t.delivered = append(t.delivered, history{})
 	}
-	b.low, b.high = min(b.low, seq), max(b.high, seq)
-	b.rows = binary.AppendVarint(b.rows, seq-b.last)
-	b.last = seq
-	kind := lane << 1
-	if logged {
-		kind |= 1
-	}
-	b.rows = binary.AppendVarint(b.rows, kind)
-}
-
-// readRun reads what a runBuffer has gathered.
-func readRun(from []byte) (rows []endedRow, err error) {
-	var last int64
-	for len(from) > 0 {
-		delta, n := binary.Varint(from)
-		if n <= 0 {
-			return nil, errDamaged
-		}
-		kind, m := binary.Varint(from[n:])
-		if m <= 0 {
-			return nil, errDamaged
-		}
-		from = from[n+m:]
-		last += delta
-		rows = append(rows, endedRow{seq: last, lane: kind >> 1, logged: kind&1 != 0})
-	}
-	return rows, nil
-}
-
-// writeDelivered writes the run of the transaction.
-func (t *tx) writeDelivered() error {
-	b := &t.delivered
-	if len(b.rows) == 0 {
-		return nil
-	}
-	if _, err := t.c.exec("INSERT INTO delivered (at, rows) VALUES (?, ?)", t.now.wall, b.rows); err != nil {
-		return err
-	}
-	n, err := t.c.number("SELECT last_insert_rowid()")
+	t.delivered[len(t.delivered)-1].add(&record{row: after, last: last})
 	t.after = append(t.after, func() {
-		t.s.runs = append(t.s.runs, run{n: n, at: t.now.wall, low: b.low, high: b.high})
+		t.s.unlog(it)
+		t.s.dropItem(it)
 	})
-	return err
+}
+
+// runLength is how many messages a run has at most: to look one up is to read all.
+const runLength = 64
+
+// history is a run with its records.
+type history struct {
+	run
+	records []byte
+}
+
+func (h *history) add(r *record) {
+	h.include(r.seq)
+	h.records = appendRecord(h.records, r)
+}
+
+func (r *run) include(seq int64) {
+	if r.count == 0 {
+		r.low, r.high = seq, seq
+	}
+	r.low, r.high = min(r.low, seq), max(r.high, seq)
+	r.count++
+}
+
+// writeDelivered writes what the transaction has delivered into the history.
+func (t *tx) writeDelivered() error {
+	for i := range t.delivered {
+		h := &t.delivered[i]
+		if _, err := t.c.exec("INSERT INTO delivered (at, records) VALUES (?, ?)", t.now.wall, h.records); err != nil {
+			return err
+		}
+		n, err := t.c.number("SELECT last_insert_rowid()")
+		if err != nil {
+			return err
+		}
+		h.n, h.at = n, t.now.wall
+		t.after = append(t.after, func() { t.s.runs = append(t.s.runs, h.run) })
+	}
+	return nil
 }
 
 func (s *Store) restoreRuns() error {
-	return s.writer.query("SELECT n, at, rows FROM delivered ORDER BY n", func(v []driver.Value) error {
-		rows, err := readRun(blob(v[2]))
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		r := run{n: integer(v[0]), at: integer(v[1]), low: rows[0].seq, high: rows[0].seq}
-		for _, row := range rows {
-			r.low, r.high = min(r.low, row.seq), max(r.high, row.seq)
-		}
+	return s.writer.query("SELECT n, at, records FROM delivered ORDER BY n", func(v []driver.Value) error {
+		r := run{n: integer(v[0]), at: integer(v[1])}
+		err := readRecords(blob(v[2]), func(one *record) error {
+			r.include(one.seq)
+			return nil
+		})
 		s.runs = append(s.runs, r)
-		return nil
+		return err
 	})
 }
 
-// rowsOf reads a run; it has none when it is gone.
-func (c *conn) rowsOf(n int64) (rows []endedRow, err error) {
-	err = c.query("SELECT rows FROM delivered WHERE n = ?", func(v []driver.Value) error {
-		rows, err = readRun(blob(v[0]))
-		return err
+// records reads a run. It has none when it is gone.
+func (c *conn) records(n int64) (all []record, err error) {
+	err = c.query("SELECT records FROM delivered WHERE n = ?", func(v []driver.Value) error {
+		return readRecords(blob(v[0]), func(r *record) error {
+			r.status = delivered
+			all = append(all, *r)
+			return nil
+		})
 	}, n)
-	return rows, err
+	return all, err
 }
 
-// purgeDelivered removes delivered records, those that ended first.
-func (t *tx) purgeDelivered(r queue.Retention, limit int) (removed int, more bool, err error) {
-	s := t.s
+// allRuns returns the runs there are now. The slice is not changed any more.
+func (s *Store) allRuns() []run {
 	s.mu.Lock()
-	runs, count := s.runs, s.total.done[0]
-	s.mu.Unlock()
-	unwanted := func(at run) bool { return at.at < toWall(r.Before) || r.Keep > 0 && count > int64(r.Keep) }
-	gone := 0
-	for ; gone < len(runs) && unwanted(runs[gone]) && removed < limit; gone++ {
-		rows, err := t.c.rowsOf(runs[gone].n)
-		if err != nil {
-			return removed, false, err
-		}
-		part := rows[:min(len(rows), limit-removed)]
-		if runs[gone].at >= toWall(r.Before) {
-			part = part[:min(int64(len(part)), count-int64(r.Keep))]
-		}
-		if err := t.removeDelivered(runs[gone].n, part, rows[len(part):]); err != nil {
-			return removed, false, err
-		}
-		removed += len(part)
-		count -= int64(len(part))
-		if len(part) < len(rows) {
-			break
-		}
-	}
-	t.after = append(t.after, func() { s.runs = slices.Clone(s.runs[gone:]) })
-	return removed, gone < len(runs) && unwanted(runs[gone]), nil
+	defer s.mu.Unlock()
+	return s.runs[:len(s.runs):len(s.runs)]
 }
 
-// removeDelivered removes a part of a run, and leaves the rest.
-func (t *tx) removeDelivered(n int64, rows, rest []endedRow) error {
-	var lanes []*lane
-	seqs := make([]int64, len(rows))
-	for i, row := range rows {
-		seqs[i] = row.seq
-		l := t.s.laneByID(row.lane)
-		t.countDelivered(l, -1)
-		if !slices.Contains(lanes, l) {
-			lanes = append(lanes, l)
+// deliveredRecord looks for a message in the history, the latest first.
+func (s *Store) deliveredRecord(c *conn, seq int64) (record, bool, error) {
+	for _, r := range slices.Backward(s.allRuns()) {
+		if seq < r.low || seq > r.high {
+			continue
 		}
-		if row.logged {
-			if _, err := t.c.exec("DELETE FROM attempt WHERE seq = ?", row.seq); err != nil {
-				return err
+		all, err := c.records(r.n)
+		if err != nil {
+			return record{}, false, err
+		}
+		for i := range all {
+			if all[i].seq == seq {
+				return all[i], true, nil
 			}
 		}
 	}
-	for _, query := range []string{"DELETE FROM message WHERE seq BETWEEN ? AND ?", "DELETE FROM content WHERE seq BETWEEN ? AND ?"} {
-		if err := t.inRanges(seqs, query); err != nil {
-			return err
-		}
+	return record{}, false, nil
+}
+
+// purgeRun removes messages from the first run of the history.
+func (t *tx) purgeRun(r run, most int) (removed int, err error) {
+	all, err := t.c.records(r.n)
+	if err != nil {
+		return 0, err
 	}
-	if err := t.keepRest(n, rest); err != nil {
-		return err
-	}
-	for _, l := range lanes {
+	removed = min(len(all), most)
+	for i := range all[:removed] {
+		l := t.s.laneByID(all[i].lane)
+		t.count(l, &all[i].row, -1)
 		if err := t.removeEmpty(l); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
-}
-
-func (t *tx) keepRest(n int64, rest []endedRow) error {
+	rest := all[removed:]
 	if len(rest) == 0 {
-		_, err := t.c.exec("DELETE FROM delivered WHERE n = ?", n)
-		return err
+		t.after = append(t.after, func() { t.s.runs = t.s.runs[1:] })
+		_, err = t.c.exec("DELETE FROM delivered WHERE n = ?", r.n)
+		return removed, err
 	}
-	var b runBuffer
-	for _, row := range rest {
-		b.add(row.seq, row.lane, row.logged)
+	left := history{run: run{n: r.n, at: r.at}}
+	for i := range rest {
+		left.add(&rest[i])
 	}
-	_, err := t.c.exec("UPDATE delivered SET rows = ? WHERE n = ?", b.rows, n)
-	return err
+	t.after = append(t.after, func() { t.s.runs = append([]run{left.run}, t.s.runs[1:]...) })
+	_, err = t.c.exec("UPDATE delivered SET records = ? WHERE n = ?", left.records, r.n)
+	return removed, err
 }
 
-// inRanges runs a query for rows, neighbours together.
-func (t *tx) inRanges(seqs []int64, query string) error {
-	slices.Sort(seqs)
-	for i := 0; i < len(seqs); {
-		first := i
-		for i++; i < len(seqs) && seqs[i] == seqs[i-1]+1; i++ {
-		}
-		if _, err := t.c.exec(query, seqs[first], seqs[i-1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// deliveredOnes reads delivered rows, of some lanes, or nil, of all.
-func (s *Store) deliveredOnes(q *queue.Query, lanes []*lane) source {
-	s.mu.Lock()
-	runs := slices.Clone(s.runs)
-	s.mu.Unlock()
+// historyOf reads the history, of some lanes, or nil, of all.
+func (s *Store) historyOf(q *queue.Query, lanes []*lane) source {
+	runs := slices.Clone(s.allRuns())
 	slices.SortFunc(runs, func(a, b run) int {
 		if q.Descending {
 			return cmp.Compare(b.high, a.high)
 		}
 		return cmp.Compare(a.low, b.low)
 	})
-	return func(c *conn, after int64) ([]row, error) {
-		seqs, err := deliveredSeqs(c, runs, lanes, after, q.Descending)
-		if err != nil {
-			return nil, err
-		}
-		rows := make([]row, 0, len(seqs))
-		for _, seq := range seqs {
-			r, found, err := c.row(seq)
-			if err != nil {
-				return nil, err
-			}
-			if found {
-				rows = append(rows, r)
-			}
-		}
-		return rows, nil
-	}
+	return func(c *conn, after int64) ([]row, error) { return readHistory(c, runs, lanes, after, q.Descending) }
 }
 
-// deliveredSeqs returns the next seqs of runs that are sorted by where they begin.
-func deliveredSeqs(c *conn, runs []run, lanes []*lane, after int64, descending bool) ([]int64, error) {
-	var seqs []int64
+// readHistory returns the next rows of runs that are sorted by where they begin.
+func readHistory(c *conn, runs []run, lanes []*lane, after int64, descending bool) ([]row, error) {
+	var rows []row
 	behind := func(a, b int64) bool { return a != b && (a > b) != descending }
-	sorted := func() {
-		slices.Sort(seqs)
-		if descending {
-			slices.Reverse(seqs)
-		}
-		seqs = seqs[:min(len(seqs), scanStep)]
+	cut := func() {
+		slices.SortFunc(rows, func(a, b row) int {
+			if behind(b.seq, a.seq) {
+				return -1
+			}
+			return 1
+		})
+		rows = rows[:min(len(rows), scanStep)]
 	}
 	for _, r := range runs {
 		begins, ends := r.low, r.high
@@ -246,21 +184,22 @@ func deliveredSeqs(c *conn, runs []run, lanes []*lane, after int64, descending b
 		if !behind(ends, after) {
 			continue
 		}
-		if len(seqs) >= scanStep {
-			if sorted(); behind(begins, seqs[scanStep-1]) {
-				return seqs, nil
+		if len(rows) >= scanStep {
+			if cut(); behind(begins, rows[scanStep-1].seq) {
+				return rows, nil
 			}
 		}
-		rows, err := c.rowsOf(r.n)
+		all, err := c.records(r.n)
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range rows {
-			if behind(row.seq, after) && (lanes == nil || slices.ContainsFunc(lanes, func(l *lane) bool { return l.id == row.lane })) {
-				seqs = append(seqs, row.seq)
+		for i := range all {
+			one := &all[i]
+			if behind(one.seq, after) && (lanes == nil || slices.ContainsFunc(lanes, func(l *lane) bool { return l.id == one.lane })) {
+				rows = append(rows, one.row)
 			}
 		}
 	}
-	sorted()
-	return seqs, nil
+	cut()
+	return rows, nil
 }

@@ -60,10 +60,16 @@ func (t *tx) add(m *queue.Message) (queue.Enqueued, error) {
 		return queue.Enqueued{}, err
 	}
 	t.place(it)
-	t.rows.add(it)
 	t.count(l, &it.row, 1)
 	t.addKey(m)
-	t.added = append(t.added, it)
+	if it.status == fresh {
+		t.accept(it)
+		return queue.Enqueued{ID: m.ID, Status: queue.StatusQueued}, nil
+	}
+	t.rows.add(it)
+	if it.status == waiting {
+		t.after = append(t.after, func() { l.spill(&it.row) })
+	}
 	if t.rows.full() {
 		return queue.Enqueued{ID: m.ID, Status: queue.StatusQueued}, t.flush()
 	}
@@ -87,24 +93,11 @@ func (t *tx) place(it *item) {
 	level := &it.lane.levels[it.level]
 	switch {
 	case it.status == blocked:
-	case it.due <= t.now.tick && it.seq >= s.keep.watermark && s.bytes < s.options.WindowBytes &&
+	case it.due <= t.now.tick && s.bytes < s.options.WindowBytes &&
 		level.ready.count < s.options.Window && (!level.spilled() || level.next.due > t.now.tick):
 		it.status = fresh
 	default:
 		it.status = waiting
-	}
-}
-
-// admitNew has memory follow a message that was enqueued.
-func (s *Store) admitNew(it *item) {
-	switch it.status {
-	case fresh:
-		s.fresh[it.seq] = it
-		s.keepItem(it)
-		s.putReady(it)
-	case waiting:
-		it.lane.spill(&it.row)
-	default:
 	}
 }
 
@@ -127,10 +120,7 @@ func (t *tx) known(m *queue.Message) (queue.Enqueued, error) {
 // duplicate looks at the row that may be the same message, or, where like is
 // given, one with the same key.
 func (t *tx) duplicate(seq int64, like *queue.Message) (queue.Enqueued, error) {
-	if err := t.flush(); err != nil { // it may be in this transaction
-		return queue.Enqueued{}, err
-	}
-	r, found, err := t.c.row(seq)
+	r, found, err := t.lookUp(seq)
 	if err != nil || !found {
 		return queue.Enqueued{}, err
 	}
@@ -146,6 +136,38 @@ func (t *tx) duplicate(seq int64, like *queue.Message) (queue.Enqueued, error) {
 		return queue.Enqueued{}, err
 	}
 	return enqueued, nil
+}
+
+// lookUp finds a row wherever it is, in this transaction too.
+func (t *tx) lookUp(seq int64) (row, bool, error) {
+	for _, it := range t.fresh {
+		if it.seq == seq {
+			return it.row, true, nil
+		}
+	}
+	if err := t.flush(); err != nil {
+		return row{}, false, err
+	}
+	return t.s.lookUp(t.c, seq)
+}
+
+// lookUp finds a row wherever it is.
+func (s *Store) lookUp(c *conn, seq int64) (row, bool, error) {
+	s.mu.Lock()
+	it := s.fresh[seq]
+	var known row
+	if it != nil {
+		known = it.row
+	}
+	s.mu.Unlock()
+	if it != nil {
+		return known, true, nil
+	}
+	if r, found, err := c.row(seq); err != nil || found {
+		return r, found, err
+	}
+	r, found, err := s.deliveredRecord(c, seq)
+	return r.row, found, err
 }
 
 // lane returns a lane, which it makes where it is new.
@@ -222,12 +244,7 @@ func (t *tx) insert(items []*item) error {
 	query := insertRows(len(items))
 	args := t.rows.args[:0]
 	for _, it := range items {
-		var due any
-		if it.status != fresh {
-			due = it.due
-		}
-		args = append(args, it.seq, it.prefix, it.lane.id, it.level, int64(it.status), due, orNull(it.expires),
-			it.created, it.bytes, it.target, orNull(it.turn), it.head)
+		args = append(args, it.values()...)
 	}
 	if _, err := t.c.exec(query.message, args...); err != nil {
 		return err
@@ -240,6 +257,13 @@ func (t *tx) insert(items []*item) error {
 	t.rows.args = args
 	_, err := t.c.exec(query.content, args...)
 	return err
+}
+
+// values are the columns of an insertQuery.
+func (r *row) values() []any {
+	return []any{
+		r.seq, r.prefix, r.lane, r.level, int64(r.status), r.due, orNull(r.expires), r.created, r.bytes, r.target, orNull(r.turn), r.head,
+	}
 }
 
 func orNull(n int64) any {

@@ -89,9 +89,11 @@ func (s *seen) add(n uint64) {
 	chunk[n%seenChunk/64] |= 1 << (n % 64)
 }
 
-// latestSeq is the row of the latest id.
-func (g *ids) latestSeq() int64 {
+// latestID is the latest id that was made.
+func (g *ids) latestID() transport.ID {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return int64(g.counter) //nolint:gosec // 62 bits
+	id := g.base
+	binary.BigEndian.PutUint64(id[8:], g.counter|variant)
+	return id
 }

@@ -8,11 +8,12 @@ import (
 
 const (
 	keepEvery       = time.Second
-	freshFor        = 5 * time.Second // then a message goes into the index
+	freshFor        = 5 * time.Second // then a message leaves the log
 	foldLanes       = 512             // tallies folded in one transaction
 	contentsInRound = 256             // contents dropped with other writes
 	contentsAtOnce  = 4096            // contents dropped on their own
-	idMargin        = 10_000          // ids that may be enqueued late, and still be fresh
+	ageAtOnce       = 1000            // messages that leave the log in one transaction
+	idMargin        = 1_000_000       // more ids than are made between two times of maintenance
 	vacuumFrom      = 1024            // unused pages
 	vacuumPages     = 512             // given back at once
 )
@@ -21,13 +22,14 @@ const (
 // delivered messages, folds the journal, and gives room back. Only the committer
 // uses it.
 type keeper struct {
-	watermark int64              // no fresh row is below
-	spare     []int64            // delivered messages whose content is still there
-	unfolded  map[*lane]struct{} // lanes whose tally is newer in journal
-	folding   int64              // the row of journal up to which all are folded, once unfolded of then are
-	fold      []*lane            // those
-	known     knownKeys
-	oldKeys   int64 // runs before this row of keys are forgotten
+	latest   int64              // the latest id's seq that is on disk
+	spent    []int64            // rows of the log that can go
+	spare    []int64            // delivered messages whose content is still there
+	unfolded map[*lane]struct{} // lanes whose tally is newer in journal
+	folding  int64              // the row of journal up to which all are folded, once unfolded of then are
+	fold     []*lane            // those
+	known    knownKeys
+	oldKeys  int64 // runs before this row of keys are forgotten
 }
 
 // maintain does a part of the work, and says whether there is more, now or later.
@@ -54,11 +56,11 @@ func (s *Store) maintain() (again bool) {
 func (s *Store) idle() bool {
 	k := &s.keep
 	k.known.forget(s.clock.now())
-	return len(k.spare) == 0 && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
+	return len(k.spare) == 0 && len(k.spent) == 0 && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
 }
 
 func (t *tx) maintain() error {
-	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.saveWatermark} {
+	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.dropSpent, t.saveLatest} {
 		if err := do(); err != nil {
 			return err
 		}
@@ -115,49 +117,36 @@ func (s *Store) hasAged() bool {
 	return false
 }
 
-// ageFresh brings messages into the index that have been fresh for a while, so
-// that those that are fresh after a crash are the latest.
+// ageFresh takes messages out of the log that have been there for a while, so that
+// it stays short: it is what a restart has to read.
 func (t *tx) ageFresh() error {
 	s := t.s
 	var aged []*item
 	s.mu.Lock()
 	for _, it := range s.fresh {
-		if t.now.wall-it.created >= int64(freshFor) && it.place != settling {
+		if t.now.wall-it.created >= int64(freshFor) && it.place != settling && len(aged) < ageAtOnce {
 			aged = append(aged, it)
 		}
 	}
 	s.mu.Unlock()
 	for _, it := range aged {
-		if _, err := t.c.exec("UPDATE message SET status = 1, due = ? WHERE seq = ?", it.due, it.seq); err != nil {
+		if err := t.settleDown(it); err != nil {
 			return err
 		}
 	}
-	t.after = append(t.after, func() {
-		for _, it := range aged {
-			it.status = waiting
-			delete(s.fresh, it.seq)
-			level := &it.lane.levels[it.level]
-			level.waiting++
-			level.residents++
-		}
-	})
 	return nil
 }
 
-// saveWatermark keeps how far back a restart has to look for fresh messages.
-func (t *tx) saveWatermark() error {
-	s := t.s
-	s.mu.Lock()
-	mark := s.ids.latestSeq() - idMargin
-	for seq := range s.fresh {
-		mark = min(mark, seq)
-	}
-	s.mu.Unlock()
-	if mark <= s.keep.watermark {
+// saveLatest keeps the latest id, so that none is made twice, also when the clock
+// is set back.
+func (t *tx) saveLatest() error {
+	k, latest := &t.s.keep, t.s.ids.latestID()
+	seq := seqOf(latest)
+	if seq == k.latest {
 		return nil
 	}
-	t.after = append(t.after, func() { s.keep.watermark = mark })
-	_, err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('watermark', ?)", mark)
+	t.after = append(t.after, func() { k.latest = seq })
+	_, err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seq, prefixOf(latest))
 	return err
 }
 
@@ -207,4 +196,18 @@ func (s *Store) giveBackRoom() bool {
 		return false
 	}
 	return true
+}
+
+// inRanges runs a query for rows, neighbours together.
+func (t *tx) inRanges(rows []int64, query string) error {
+	slices.Sort(rows)
+	for i := 0; i < len(rows); {
+		first := i
+		for i++; i < len(rows) && rows[i] == rows[i-1]+1; i++ {
+		}
+		if _, err := t.c.exec(query, rows[first], rows[i-1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

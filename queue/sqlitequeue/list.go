@@ -21,7 +21,7 @@ func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) (
 	records := make([]queue.Record, 0, len(ids))
 	err = s.read(func(c *conn) error {
 		for _, id := range ids {
-			r, found, err := c.row(seqOf(id))
+			r, found, err := s.lookUp(c, seqOf(id))
 			if err != nil {
 				return err
 			}
@@ -33,7 +33,7 @@ func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) (
 				return err
 			}
 			if withPayload && r.status != delivered {
-				if err := c.addContent(&record.Message, r.head); err != nil {
+				if err := s.addContent(c, &record.Message, r.head); err != nil {
 					return err
 				}
 			}
@@ -45,6 +45,19 @@ func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) (
 		return nil, fmt.Errorf("get: %w", err)
 	}
 	return records, nil
+}
+
+// addContent reads what only an attempt needs, from memory or the database.
+func (s *Store) addContent(c *conn, m *queue.Message, head []byte) error {
+	s.mu.Lock()
+	if it := s.fresh[seqOf(m.ID)]; it != nil {
+		defer s.mu.Unlock()
+		m.URI, m.Targets = it.message.URI, slices.Clone(it.message.Targets)
+		m.Payload, m.Metadata = bytes.Clone(it.message.Payload), it.message.Metadata.Clone()
+		return nil
+	}
+	s.mu.Unlock()
+	return c.addContent(m, head)
 }
 
 // record returns the record of a row, as it is in memory now.
@@ -79,6 +92,9 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 			return err
 		})
 	})
+	if err == nil && !found {
+		log, found, err = s.attemptsElsewhere(id)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("attempts: %w", err)
 	}
@@ -88,19 +104,17 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 	return log, nil
 }
 
-// attempts reads the log of a message in two queries; found says whether there is
-// one.
+// attempts reads the log of a message in the tables, in two queries; found says
+// whether there is one.
 func (c *conn) attempts(id transport.ID) (log []queue.Attempt, found bool, err error) {
 	add := func(n, entry driver.Value) error {
-		a := queue.Attempt{N: int(integer(n))}
-		err := readAttempt(blob(entry), &a)
-		log = append(log, a)
+		log, err = addAttempt(log, integer(n), blob(entry))
 		return err
 	}
 	if err := c.query("SELECT n, entry FROM attempt WHERE seq = ? ORDER BY n", func(v []driver.Value) error {
 		return add(v[0], v[1])
 	}, seqOf(id)); err != nil {
-		return nil, false, err
+		return log, false, err
 	}
 	err = c.query("SELECT prefix, logged, last FROM message WHERE seq = ?", func(v []driver.Value) error {
 		if found = integer(v[0]) == prefixOf(id); found && integer(v[1]) > 0 {
@@ -108,6 +122,34 @@ func (c *conn) attempts(id transport.ID) (log []queue.Attempt, found bool, err e
 		}
 		return nil
 	}, seqOf(id))
+	return log, found, err
+}
+
+func addAttempt(log []queue.Attempt, n int64, entry []byte) ([]queue.Attempt, error) {
+	a := queue.Attempt{N: int(n)}
+	err := readAttempt(entry, &a)
+	return append(log, a), err
+}
+
+// attemptsElsewhere looks for a message that is not in the tables. One in the log
+// has none yet.
+func (s *Store) attemptsElsewhere(id transport.ID) (log []queue.Attempt, found bool, err error) {
+	s.mu.Lock()
+	it := s.fresh[seqOf(id)]
+	s.mu.Unlock()
+	if it != nil {
+		return nil, it.prefix == prefixOf(id), nil
+	}
+	err = s.read(func(c *conn) error {
+		r, known, err := s.deliveredRecord(c, seqOf(id))
+		if err != nil || !known || r.prefix != prefixOf(id) {
+			return err
+		}
+		if found = true; r.logged > 0 {
+			log, err = addAttempt(nil, r.logged, r.last)
+		}
+		return err
+	})
 	return log, found, err
 }
 
@@ -170,7 +212,7 @@ func (s *Store) selectRows(ctx context.Context, c *conn, q *queue.Query, which f
 		return true, nil
 	}
 	if len(q.IDs) > 0 {
-		err = selectIDs(ctx, c, q, visit)
+		err = s.selectIDs(ctx, c, q, visit)
 	} else {
 		err = s.scan(ctx, c, q, visit)
 	}
@@ -196,7 +238,7 @@ func (s *Store) matches(q *queue.Query, r *row, now instant) (bool, error) {
 	return true, nil
 }
 
-func selectIDs(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
+func (s *Store) selectIDs(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
 	ids := slices.Clone(q.IDs)
 	slices.SortFunc(ids, compareIDs)
 	ids = slices.Compact(ids)
@@ -209,7 +251,7 @@ func selectIDs(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bo
 		if !q.After.IsZero() && compareIDs(id, q.After) != behind {
 			continue
 		}
-		r, found, err := c.row(seqOf(id))
+		r, found, err := s.lookUp(c, seqOf(id))
 		if err = firstOf(err, ctx.Err()); err != nil {
 			return err
 		}

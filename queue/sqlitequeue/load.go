@@ -150,7 +150,6 @@ func (s *Store) keepItem(it *item) {
 
 func (s *Store) dropItem(it *item) {
 	delete(s.items, it.seq)
-	delete(s.fresh, it.seq)
 	s.bytes -= it.row.bytes
 	s.bar(it.seq)
 }

@@ -22,6 +22,7 @@ type item struct {
 	slot    int   // in the heap of leases
 	marked  bool  // cancelled while leased
 	fault   string
+	batch   *batch // of the log, while it is fresh
 }
 
 // place is where an item is.

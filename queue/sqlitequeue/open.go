@@ -252,7 +252,8 @@ func (s *Store) restore(ctx context.Context) error {
 	}
 	s.keep = keeper{unfolded: map[*lane]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{
-		s.restoreLanes, s.restoreTallies, s.restoreFresh, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys, s.restoreMarked, s.restoreRuns,
+		s.restoreLanes, s.restoreTallies, s.restoreRuns, s.restoreAccepted, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys,
+		s.restoreMarked,
 	} {
 		if err := errors.Join(ctx.Err(), step()); err != nil {
 			return err
@@ -301,29 +302,26 @@ func (s *Store) restoreTallies() error {
 	return err
 }
 
-// restoreFresh brings into the index what was in memory alone.
-func (s *Store) restoreFresh() error {
-	watermark, err := s.writer.number("SELECT value FROM setting WHERE name = 'watermark'")
+// restoreIDs has new ids come after all that were made.
+func (s *Store) restoreIDs() error {
+	saved, err := s.writer.number("SELECT value FROM setting WHERE name = 'latest'")
 	if err != nil {
 		return err
 	}
-	s.keep.watermark = watermark
-	_, err = s.writer.exec("UPDATE message SET status = 1, due = created WHERE seq >= ? AND status = 0", watermark)
-	return err
-}
-
-func (s *Store) restoreIDs() error {
-	var prefix, seq int64
-	err := s.writer.query("SELECT prefix, seq FROM message ORDER BY seq DESC LIMIT 1", func(v []driver.Value) error {
-		prefix, seq = integer(v[0]), integer(v[1])
-		return nil
-	})
-	latest := idOf(prefix, max(seq, s.keep.watermark+idMargin))
-	if prefix == 0 {
-		latest = idOf(0, max(seq, s.keep.watermark+idMargin))
+	prefix, err := s.writer.number("SELECT value FROM setting WHERE name = 'prefix'")
+	if err != nil {
+		return err
 	}
-	s.ids.startAfter(latest)
-	return err
+	highest, err := s.writer.number("SELECT max(seq) FROM message")
+	if err != nil {
+		return err
+	}
+	for _, r := range s.runs {
+		highest = max(highest, r.high)
+	}
+	s.keep.latest = saved
+	s.ids.startAfter(idOf(prefix, max(saved, highest)+idMargin))
+	return nil
 }
 
 // restoreLevels counts what waits, and finds out when it is due.

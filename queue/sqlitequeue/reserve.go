@@ -15,7 +15,7 @@ const reserveBytes = 8 << 20
 
 func (s *Store) reservePath() string { return filepath.Join(s.dir, reserveName) }
 
-// makeReserve takes the room. It is written, since a file without content has none.
+// makeReserve takes the room.
 func (s *Store) makeReserve() (err error) {
 	file, err := os.OpenFile(s.reservePath(), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -30,13 +30,18 @@ func (s *Store) makeReserve() (err error) {
 	if err != nil || info.Size() >= reserveBytes {
 		return err
 	}
+	return allocate(file, reserveBytes)
+}
+
+// writeZeros fills a file: one without content has no room.
+func writeZeros(file *os.File, size int64) error {
 	zeros := make([]byte, 1<<20)
-	for range reserveBytes / len(zeros) {
+	for range size / int64(len(zeros)) {
 		if _, err := file.Write(zeros); err != nil {
 			return err
 		}
 	}
-	return file.Sync()
+	return nil
 }
 
 // becomeFull refuses new messages, and gives the reserve to the others.

@@ -44,6 +44,12 @@ func readRow(values []driver.Value) row {
 		bytes: integer(values[15]), target: integer(values[16]), turn: integer(values[17]),
 		told: text(values[18]), lastError: text(values[19]), head: blob(values[20]),
 	}
+	r.setDefaults()
+	return r
+}
+
+// setDefaults sets what is left out where it is as it mostly is.
+func (r *row) setDefaults() {
 	if r.queued == 0 {
 		r.queued = r.created
 	}
@@ -53,7 +59,6 @@ func readRow(values []driver.Value) row {
 	if r.told == "" {
 		r.told = queue.StatusQueued
 	}
-	return r
 }
 
 // rows reads the rows that a condition selects.

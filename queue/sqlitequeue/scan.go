@@ -1,6 +1,7 @@
 package sqlitequeue
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -42,11 +43,11 @@ func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(ro
 				full = true
 			}
 		}
-		slices.SortFunc(page, func(a, b row) int {
-			if (a.seq < b.seq) != q.Descending {
-				return -1
+		slices.SortStableFunc(page, func(a, b row) int {
+			if q.Descending {
+				return cmp.Compare(b.seq, a.seq)
 			}
-			return 1
+			return cmp.Compare(a.seq, b.seq)
 		})
 		for i := range page {
 			if full && page[i].seq != ends && (page[i].seq > ends) != q.Descending {
@@ -73,35 +74,32 @@ type source func(c *conn, after int64) ([]row, error)
 func (s *Store) sources(q *queue.Query) []source {
 	live, done := wants(q)
 	var all []source
-	if lanes, some := s.lanesOf(q); some {
+	lanes, some := s.lanesOf(q)
+	if live {
+		all = append(all, s.freshOnes(q))
+	}
+	if slices.Contains(done, delivered) && (!some || lanes != nil) {
+		all = append(all, s.historyOf(q, lanes))
+	}
+	if some {
 		for _, l := range lanes {
 			if live {
-				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 0 AND status > 0 AND status <> 4", l.id))
+				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 0", l.id))
 			}
 			if len(done) > 0 {
-				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 1 AND status > 0 AND status <> 4", l.id))
+				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 1", l.id))
 			}
-		}
-		if live {
-			all = append(all, s.freshOnes(q))
-		}
-		if slices.Contains(done, delivered) {
-			all = append(all, s.deliveredOnes(q, lanes))
 		}
 		return all
 	}
 	if live && len(done) == 4 {
-		return []source{indexed(q, "WHERE true")}
+		return append(all, indexed(q, "WHERE true"))
 	}
 	if live {
-		all = append(all, indexed(q, "INDEXED BY live WHERE status IN (1, 2, 3)"), s.freshOnes(q))
+		all = append(all, indexed(q, "INDEXED BY live WHERE status < 4"))
 	}
 	for _, end := range done {
-		if end == delivered {
-			all = append(all, s.deliveredOnes(q, nil))
-		} else {
-			all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 4", int64(end)))
-		}
+		all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 3", int64(end)))
 	}
 	return all
 }
@@ -165,45 +163,26 @@ func indexed(q *queue.Query, where string, args ...any) source {
 	}
 }
 
-// freshOnes reads the rows that are in no index, which memory knows.
+// freshOnes reads the rows of the log, which memory has.
 func (s *Store) freshOnes(q *queue.Query) source {
-	var seqs []int64
-	return func(c *conn, after int64) ([]row, error) {
-		if seqs == nil {
-			seqs = s.freshSeqs(q)
-		}
-		for len(seqs) > 0 && (seqs[0] == after || (seqs[0] < after) != q.Descending) {
-			seqs = seqs[1:]
-		}
-		rows := make([]row, 0, scanStep)
-		for _, seq := range seqs {
-			if len(rows) == scanStep {
-				break
-			}
-			r, found, err := c.row(seq)
-			if err != nil {
-				return nil, err
-			}
-			if found {
-				rows = append(rows, r)
-			}
-		}
-		return rows, nil
-	}
-}
-
-func (s *Store) freshSeqs(q *queue.Query) []int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seqs := make([]int64, 0, len(s.fresh))
-	for seq, it := range s.fresh {
+	rows := make([]row, 0, len(s.fresh))
+	for _, it := range s.fresh {
 		if (q.Profile == "" || q.Profile == it.lane.key.Profile) && (q.Destination == "" || q.Destination == it.lane.key.Destination) {
-			seqs = append(seqs, seq)
+			rows = append(rows, it.row)
 		}
 	}
-	slices.Sort(seqs)
-	if q.Descending {
-		slices.Reverse(seqs)
+	slices.SortFunc(rows, func(a, b row) int {
+		if q.Descending {
+			return cmp.Compare(b.seq, a.seq)
+		}
+		return cmp.Compare(a.seq, b.seq)
+	})
+	return func(_ *conn, after int64) ([]row, error) {
+		for len(rows) > 0 && (rows[0].seq == after || (rows[0].seq < after) != q.Descending) {
+			rows = rows[1:]
+		}
+		return rows[:min(len(rows), scanStep)], nil
 	}
-	return seqs
 }

@@ -1,7 +1,19 @@
--- What a store keeps of a message, in two tables: what is listed and changes, and
--- what only an attempt needs. seq is in the message's id, so that no index is
--- needed to find a message, and no index is touched by one that is delivered at
--- once: status 0 is in none.
+-- A message is in one of three places. Accepted: each commit appends what it
+-- accepts and is due at once to a log, whose messages memory has, too. Most are
+-- delivered soon, and then are in the history of what is delivered. What is not
+-- (because it has to wait, or ends otherwise) is in the tables, where it is found
+-- by its lane, its time and its state. seq is in the message's id, so that a
+-- message is found without an index.
+
+-- The messages that one commit has accepted; see accepted.go. The row goes when
+-- all of them are elsewhere.
+CREATE TABLE accepted (n INTEGER PRIMARY KEY, records BLOB NOT NULL);
+
+-- The messages of the log that one commit has delivered, without content; see
+-- delivered.go.
+CREATE TABLE delivered (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, records BLOB NOT NULL);
+
+-- All others: what is listed and changes, and what only an attempt needs.
 CREATE TABLE message (
   seq      INTEGER PRIMARY KEY,
   prefix   INTEGER NOT NULL,            -- the first half of the id
@@ -27,10 +39,10 @@ CREATE TABLE message (
   last     BLOB                         -- the latest attempt; earlier ones are in attempt
 );
 CREATE INDEX wait   ON message (lane, level, due)         WHERE status = 1;
-CREATE INDEX live   ON message (seq)                      WHERE status IN (1, 2, 3);
-CREATE INDEX listed ON message (lane, (status > 3), seq)  WHERE status > 0 AND status <> 4;
-CREATE INDEX result ON message (status, seq)              WHERE status > 4;
-CREATE INDEX ended  ON message (status, updated)          WHERE status > 4;
+CREATE INDEX live   ON message (seq)                      WHERE status < 4;
+CREATE INDEX listed ON message (lane, (status > 3), seq);
+CREATE INDEX result ON message (status, seq)              WHERE status > 3;
+CREATE INDEX ended  ON message (status, updated)          WHERE status > 3;
 CREATE INDEX expiry ON message (expires)                  WHERE expires > 0 AND status < 4;
 CREATE INDEX turn   ON message (lane, turn, seq)          WHERE turn IS NOT NULL AND status < 3;
 CREATE INDEX marked ON message (flags)                    WHERE flags > 0 AND status < 4;
@@ -41,10 +53,6 @@ CREATE TABLE content (
   secret BLOB NOT NULL,     -- URI, targets and metadata; see codec.go
   body   BLOB
 );
-
--- What each commit has delivered: most messages by far, and the index of those
--- that are kept. See delivered.go.
-CREATE TABLE delivered (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, rows BLOB NOT NULL);
 
 CREATE TABLE attempt (
   seq   INTEGER NOT NULL,

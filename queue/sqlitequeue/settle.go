@@ -94,6 +94,18 @@ func (t *tx) end(it *item, outcome *queue.Outcome) error {
 	t.s.mu.Unlock()
 	after.decide(outcome, marked, t.now)
 	outcome.Result = after.status.result()
+	if it.status == fresh {
+		if after.status == delivered {
+			if err := t.leave(&it.row); err != nil {
+				return err
+			}
+			t.deliver(it, after, last)
+			return nil
+		}
+		if err := t.settleDown(it); err != nil {
+			return err
+		}
+	}
 	if err := t.archive(it, last); err != nil {
 		return err
 	}
@@ -210,9 +222,6 @@ func (t *tx) update(it *item, after row, last []byte) error {
 	t.count(l, &after, 1)
 	if err := t.updateRow(&after, last); err != nil {
 		return err
-	}
-	if after.status == delivered {
-		t.delivered.add(after.seq, l.id, after.logged > 1)
 	}
 	before := it.row.status
 	t.after = append(t.after, func() { t.s.follow(it, before, after, l, t.now) })

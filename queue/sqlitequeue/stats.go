@@ -100,9 +100,9 @@ func (s *Store) addOldest(count *laneCount) error {
 		count.Oldest = time.Time{}
 		return nil
 	}
-	query := "SELECT min(COALESCE(queued, created)) FROM message INDEXED BY listed WHERE lane = ? AND (status > 3) = 0 AND status > 0 AND status <> 4"
+	query := "SELECT min(COALESCE(queued, created)) FROM message INDEXED BY listed WHERE lane = ? AND (status > 3) = 0"
 	if waiting > exactAge {
-		query = "SELECT COALESCE(queued, created) FROM message INDEXED BY listed WHERE lane = ? AND (status > 3) = 0 AND status > 0 AND status <> 4 ORDER BY seq LIMIT 1"
+		query = "SELECT COALESCE(queued, created) FROM message INDEXED BY listed WHERE lane = ? AND (status > 3) = 0 ORDER BY seq LIMIT 1"
 		count.Estimate = true
 	}
 	return s.read(func(c *conn) error {

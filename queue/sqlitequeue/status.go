@@ -8,8 +8,8 @@ type status int64
 
 // The statuses. Their numbers are in the files of released versions.
 const (
-	fresh     status = iota // due since it was enqueued, in memory, in no index
-	waiting                 // due at an instant; memory may know of it
+	fresh     status = iota // due since it was enqueued: in the log, and in memory
+	waiting                 // due at an instant; memory may have it, too
 	blocked                 // behind the one that has the turn of its ordering key
 	parked                  // until it is picked up
 	delivered               // done, as all that follow

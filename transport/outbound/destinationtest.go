@@ -125,7 +125,9 @@ func (w *worker) makeTest(l *lane) (finished time.Time) {
 		return time.Now()
 	}
 	w.m.sched.charge(l, w.m.paceOf(w.m.base, l.key.Profile), time.Now())
+	w.testing = true
 	finished = w.attempt(l)
+	w.testing = false
 	switch outcome := &w.outcomes[0]; {
 	case outcome.Verdict == queue.VerdictRelease: // cut short
 		w.answer.err = ErrStopped

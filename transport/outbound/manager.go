@@ -52,6 +52,7 @@ type Manager struct {
 	unhook    func() bool
 	workers   sync.WaitGroup
 	idle      chan struct{} // closed when all workers have ended; nil before Start
+	settler   *settler      // nil where the store is not durable
 	clockDone chan struct{}
 	stopClock chan struct{} // nil when the clock does not run
 	stopped   chan struct{} // closed when Stop is done
@@ -122,12 +123,18 @@ func (m *Manager) Start(ctx context.Context) error {
 // run starts the workers and the clock.
 func (m *Manager) run() {
 	m.idle, m.stopClock, m.clockDone = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	if m.store.Capabilities().Durable {
+		m.settler = newSettler(m)
+	}
 	for range m.options.Workers {
 		w := newWorker(m)
 		m.workers.Go(w.run)
 	}
 	go func() {
 		m.workers.Wait()
+		if m.settler != nil {
+			m.settler.close()
+		}
 		close(m.idle)
 	}()
 	go m.runClock()

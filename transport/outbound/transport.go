@@ -39,7 +39,8 @@ type Transport interface {
 	HandleMessage(ctx context.Context, m *Message) (Receipt, error)
 }
 
-// Receipt is what a transport knows of a payload it delivered.
+// Receipt is what a transport knows of a payload it delivered. It is the manager's
+// from then on.
 type Receipt struct {
 	Evidence transport.Evidence
 	Code     string // the protocol's own word: "200", "accepted"

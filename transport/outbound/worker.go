@@ -40,6 +40,7 @@ type worker struct {
 	log      queue.Attempt
 	finding  finding    // of its latest attempt
 	answer   testAnswer // for test
+	testing  bool       // somebody waits for the outcome
 }
 
 func newWorker(m *Manager) *worker {
@@ -127,7 +128,7 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	*outcome = queue.Outcome{LeaseRef: w.leased.Ref()}
 	if expires := w.leased.ExpiresAt; !expires.IsZero() && !started.Before(expires) {
 		outcome.Verdict, outcome.Status = queue.VerdictExpired, string(StatusUndeliverable)
-		w.m.settle(w.batch, w.outcomes[:])
+		w.settle()
 		return started
 	}
 	receipt, external, err := w.deliver(l, started)
@@ -144,8 +145,18 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	}
 	w.finding = findingOf(outcome)
 	w.finding.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
-	w.m.settle(w.batch, w.outcomes[:])
+	w.settle()
 	return finished
+}
+
+// settle has the outcome recorded: at once where that costs nothing, and soon where
+// it takes a disk.
+func (w *worker) settle() {
+	if w.m.settler != nil && !w.testing {
+		w.m.settler.add(w.leased, &w.outcomes[0])
+		return
+	}
+	w.m.settle(w.batch, w.outcomes[:])
 }
 
 // deliver hands the worker's message to its transport. What is not ours runs in

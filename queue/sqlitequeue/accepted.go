@@ -1,0 +1,145 @@
+package sqlitequeue
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"slices"
+)
+
+// Most messages are delivered soon after they were accepted. To have them in
+// tables and indexes would cost more than all else that is done for them, so
+// there is one row for all that a commit accepts: a log. Memory has these
+// messages, too; the log is read after a crash alone.
+
+// batch is what one commit has accepted.
+type batch struct {
+	n    int64
+	left int // messages that are not elsewhere yet; the row goes with the last
+}
+
+// accept adds a message to the log.
+func (t *tx) accept(it *item) {
+	r := record{row: it.row, body: it.message.Payload}
+	r.secret = appendSecret(t.scratch[:0], &it.message)
+	r.sum = sumOf(it.message.ID, r.head, r.secret, r.body)
+	r.updated = 0 // as created
+	t.accepted = appendRecord(t.accepted, &r)
+	t.scratch = r.secret
+	t.fresh = append(t.fresh, it)
+}
+
+// writeAccepted writes what the transaction has accepted into the log.
+func (t *tx) writeAccepted() error {
+	if len(t.fresh) == 0 {
+		return nil
+	}
+	if _, err := t.c.exec("INSERT INTO accepted (records) VALUES (?)", t.accepted); err != nil {
+		return err
+	}
+	n, err := t.c.number("SELECT last_insert_rowid()")
+	if err != nil {
+		return err
+	}
+	b := &batch{n: n, left: len(t.fresh)}
+	s := t.s
+	t.after = append(t.after, func() {
+		for _, it := range t.fresh {
+			it.batch = b
+			s.fresh[it.seq] = it
+			s.keepItem(it)
+			s.putReady(it)
+		}
+	})
+	return nil
+}
+
+// unlog counts a message of the log that is elsewhere now. It needs the store's
+// lock.
+func (s *Store) unlog(it *item) {
+	delete(s.fresh, it.seq)
+	it.batch.left--
+	if it.batch.left == 0 {
+		s.keep.spent = append(s.keep.spent, it.batch.n)
+	}
+	it.batch = nil
+}
+
+// dropSpent drops the rows of the log whose messages are all elsewhere.
+func (t *tx) dropSpent() error {
+	k := &t.s.keep
+	if len(k.spent) == 0 {
+		return nil
+	}
+	spent := k.spent
+	t.after = append(t.after, func() { k.spent = k.spent[len(spent):] })
+	return t.inRanges(slices.Clone(spent), "DELETE FROM accepted WHERE n BETWEEN ? AND ?")
+}
+
+// settleDown writes a message of the log into the tables, where it waits.
+func (t *tx) settleDown(it *item) error {
+	it.row.status = waiting
+	if err := t.insert([]*item{it}); err != nil {
+		it.row.status = fresh
+		return err
+	}
+	s := t.s
+	t.undo = append(t.undo, func() { it.row.status = fresh })
+	t.after = append(t.after, func() {
+		s.unlog(it)
+		level := &it.lane.levels[it.level]
+		level.waiting++
+		level.residents++
+	})
+	return nil
+}
+
+// restoreAccepted writes the messages of the log that have not been delivered into
+// the tables: memory has lost them.
+func (s *Store) restoreAccepted() error {
+	var ns []int64
+	if err := s.writer.query("SELECT n FROM accepted ORDER BY n", func(v []driver.Value) error {
+		ns = append(ns, integer(v[0]))
+		return nil
+	}); err != nil || len(ns) == 0 {
+		return err
+	}
+	return s.transact(func(t *tx) error {
+		for _, n := range ns {
+			if err := t.restoreBatch(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (t *tx) restoreBatch(n int64) error {
+	err := t.c.query("SELECT records FROM accepted WHERE n = ?", func(v []driver.Value) error {
+		return readRecords(blob(v[0]), t.restoreRecord)
+	}, n)
+	if isDamaged(err) { // it stays, for whoever wants to look
+		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w", n, err))
+		return nil
+	}
+	if err == nil {
+		_, err = t.c.exec("DELETE FROM accepted WHERE n = ?", n)
+	}
+	return err
+}
+
+// restoreRecord writes a message of the log into the tables, unless it is
+// elsewhere.
+func (t *tx) restoreRecord(r *record) error {
+	if _, known, err := t.c.row(r.seq); err != nil || known {
+		return err
+	}
+	if _, done, err := t.s.deliveredRecord(t.c, r.seq); err != nil || done {
+		return err
+	}
+	r.status, r.due = waiting, r.created
+	if _, err := t.c.exec(insertOne.message, r.values()...); err != nil {
+		return err
+	}
+	_, err := t.c.exec(insertOne.content, r.seq, r.sum, r.secret, r.body)
+	return err
+}
