@@ -1,4 +1,4 @@
-package sqlitequeue_test
+package sqlitequeue
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
-	"github.com/outrider-go/outrider/queue/sqlitequeue"
 	"github.com/outrider-go/outrider/transport"
 )
 
@@ -37,7 +36,7 @@ func TestGolden(t *testing.T) {
 		writeGolden(t)
 	}
 	dir := t.TempDir()
-	sqlitequeue.Unpack(t, goldenDatabase, filepath.Join(dir, "queue.db"))
+	unpack(t, goldenDatabase, filepath.Join(dir, "queue.db"))
 	want, err := os.ReadFile(goldenSeen)
 	if err != nil {
 		t.Fatal(err)
@@ -50,12 +49,12 @@ func TestGolden(t *testing.T) {
 // sameFields gives a golden file the fields that this program knows.
 func sameFields(t *testing.T, text []byte) string {
 	t.Helper()
-	var s seen
+	var s sight
 	must(t, json.Unmarshal(text, &s))
 	return asText(t, s)
 }
 
-func asText(t *testing.T, s seen) string {
+func asText(t *testing.T, s sight) string {
 	t.Helper()
 	text, err := json.MarshalIndent(s, "", " ")
 	must(t, err)
@@ -87,8 +86,8 @@ func writeGolden(t *testing.T) {
 	}
 }
 
-// seen is all that callers can see in a store.
-type seen struct {
+// sight is all that callers can see in a store.
+type sight struct {
 	Records    []seenRecord
 	Lanes      []queue.LaneState
 	Stats      []queue.Backlog
@@ -105,15 +104,15 @@ type seenRecord struct {
 }
 
 // see opens a store and tells what is in it.
-func see(t *testing.T, dir string) seen {
+func see(t *testing.T, dir string) sight {
 	t.Helper()
-	store, err := sqlitequeue.Open(t.Context(), dir, sqlitequeue.Options{KeyLifetime: ages, OnFault: func(err error) { t.Error(err) }})
+	store, err := Open(t.Context(), dir, Options{KeyLifetime: ages, OnFault: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { must(t, store.Close(t.Context())) }()
-	records := list(t, store, queue.Query{Limit: queue.MaxPage})
-	var s seen
+	records := listAll(t, store, queue.Query{Limit: queue.MaxPage})
+	var s sight
 	for i := range records {
 		s.Records = append(s.Records, seeRecord(t, store, records[i].ID))
 	}
@@ -211,7 +210,7 @@ func leaseAll(t *testing.T, store queue.Store) (leased []string) {
 	return leased
 }
 
-func list(t *testing.T, store queue.Store, q queue.Query) []queue.Record {
+func listAll(t *testing.T, store queue.Store, q queue.Query) []queue.Record {
 	t.Helper()
 	page, err := store.List(t.Context(), q)
 	if err != nil {
@@ -237,7 +236,7 @@ type filler struct {
 // fill makes a store with a record in every state.
 func fill(t *testing.T, dir string) {
 	t.Helper()
-	store, err := sqlitequeue.Open(t.Context(), dir, sqlitequeue.Options{OnFault: func(err error) { t.Error(err) }})
+	store, err := Open(t.Context(), dir, Options{OnFault: func(err error) { t.Error(err) }})
 	must(t, err)
 	f := filler{t, store, time.Date(2150, 1, 2, 3, 4, 5, 0, time.UTC)}
 	f.done()
@@ -251,7 +250,7 @@ func fill(t *testing.T, dir string) {
 	must(t, store.Close(context.WithoutCancel(t.Context())))
 }
 
-func lane(name string) queue.Lane {
+func laneOf(name string) queue.Lane {
 	return queue.Lane{Profile: "acme", Destination: "https://" + name + ".example"}
 }
 
@@ -259,8 +258,8 @@ func lane(name string) queue.Lane {
 func (f *filler) put(name string, change func(*queue.Message)) transport.ID {
 	f.Helper()
 	m := queue.Message{
-		ID: f.store.NewID(), Lane: lane(name), Endpoint: lane(name).Destination + "/inbox?key=***",
-		URI: transport.NewSecret(lane(name).Destination + "/inbox?key=secret"), Format: "raw", ContentType: "text/plain",
+		ID: f.store.NewID(), Lane: laneOf(name), Endpoint: laneOf(name).Destination + "/inbox?key=***",
+		URI: transport.NewSecret(laneOf(name).Destination + "/inbox?key=secret"), Format: "raw", ContentType: "text/plain",
 		Text: true, Payload: []byte("hello"), Metadata: transport.Metadata{"trace": "1"},
 	}
 	change(&m)
@@ -272,7 +271,7 @@ func (f *filler) put(name string, change func(*queue.Message)) transport.ID {
 // end leases a message and settles it.
 func (f *filler) end(name string, outcome queue.Outcome) {
 	f.Helper()
-	leased, err := f.store.Lease(f.Context(), queue.LeaseRequest{TTL: time.Hour, Budgets: []queue.Budget{{Lane: lane(name), Max: 1}}}, nil)
+	leased, err := f.store.Lease(f.Context(), queue.LeaseRequest{TTL: time.Hour, Budgets: []queue.Budget{{Lane: laneOf(name), Max: 1}}}, nil)
 	if err != nil || len(leased) != 1 {
 		f.Fatalf("lease: %d messages, %v", len(leased), err)
 	}
@@ -335,20 +334,20 @@ func (f *filler) targets() {
 	f.put("first", func(m *queue.Message) {
 		m.Targets = []queue.Target{
 			{Lane: m.Lane, Endpoint: m.Endpoint, URI: m.URI},
-			{Lane: lane("second"), Endpoint: "https://second.example/in", URI: transport.NewSecret("https://second.example/in?key=other")},
+			{Lane: laneOf("second"), Endpoint: "https://second.example/in", URI: transport.NewSecret("https://second.example/in?key=other")},
 		}
 	})
 	f.end("first", queue.Outcome{Verdict: queue.VerdictRetry, Target: 1, Attempt: attempt(transport.Permanent, "gone")})
 }
 
 func (f *filler) lanes() {
-	must(f.T, f.store.SetLane(f.Context(), queue.LaneState{Lane: lane("paused"), PausedUntil: queue.Forever, Reason: "maintenance"}))
-	must(f.T, f.store.SetLane(f.Context(), queue.LaneState{Lane: lane("retry"), FailingSince: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}))
+	must(f.T, f.store.SetLane(f.Context(), queue.LaneState{Lane: laneOf("paused"), PausedUntil: queue.Forever, Reason: "maintenance"}))
+	must(f.T, f.store.SetLane(f.Context(), queue.LaneState{Lane: laneOf("retry"), FailingSince: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}))
 }
 
 func (f *filler) cancelledWhileLeased() {
 	id := f.put("leased", func(*queue.Message) {})
-	_, err := f.store.Lease(f.Context(), queue.LeaseRequest{TTL: time.Hour, Budgets: []queue.Budget{{Lane: lane("leased"), Max: 1}}}, nil)
+	_, err := f.store.Lease(f.Context(), queue.LeaseRequest{TTL: time.Hour, Budgets: []queue.Budget{{Lane: laneOf("leased"), Max: 1}}}, nil)
 	must(f.T, err)
 	_, err = f.store.Cancel(f.Context(), queue.Query{IDs: []transport.ID{id}})
 	must(f.T, err)

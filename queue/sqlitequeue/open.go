@@ -141,11 +141,15 @@ func openDatabase(path string) (c *conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Close(); err != nil {
+	info, err := file.Stat()
+	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
-	// auto_vacuum says something for a new file only, and only if it comes first.
-	if c, err = connect(path, "PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA busy_timeout = 10000"); err != nil {
+	settings := []string{"PRAGMA busy_timeout = 10000"}
+	if info.Size() == 0 { // it says something for a new file only, and only if it comes first; it would be written into others
+		settings = append([]string{"PRAGMA auto_vacuum = INCREMENTAL"}, settings...)
+	}
+	if c, err = connect(path, settings...); err != nil {
 		return nil, err
 	}
 	if err := c.prepareFile(); err != nil {

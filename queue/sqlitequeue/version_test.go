@@ -32,7 +32,7 @@ func TestMigrationsAreNotChanged(t *testing.T) {
 	want := schemaOf(t, filepath.Join(t.TempDir(), databaseName))
 	for i, file := range golden {
 		path := filepath.Join(t.TempDir(), databaseName)
-		Unpack(t, file, path)
+		unpack(t, file, path)
 		if version := rawVersion(t, path); version != i+1 {
 			t.Errorf("%s has schema version %d, want %d", file, version, i+1)
 		}
@@ -42,8 +42,7 @@ func TestMigrationsAreNotChanged(t *testing.T) {
 	}
 }
 
-// Unpack unpacks a golden file.
-func Unpack(t *testing.T, from, to string) {
+func unpack(t *testing.T, from, to string) {
 	t.Helper()
 	packed, err := os.ReadFile(from)
 	if err != nil {
