@@ -144,7 +144,7 @@ func (c *conn) tallies() (map[int64]tally, error) {
 			}
 		})
 		damaged = damaged || fault != nil
-		return nil //nolint:nilerr // a damaged one is a wrong one
+		return nil
 	})
 	if damaged {
 		for id := range all {

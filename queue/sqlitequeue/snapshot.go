@@ -146,14 +146,14 @@ func (s *Snapshot) saved(w *walker, e *entry, wanted func(*queue.Record) bool) (
 		fault = e.checkContent(&saved.Message, found)
 	}
 	if fault != nil {
-		saved.hide(fault)
+		saved.Hide(fault)
 	}
 	saved.Log, err = s.log(e)
 	return saved, err
 }
 
-// hide takes out of a message what is not what was written.
-func (s *Saved) hide(fault error) {
+// Hide takes out of a message what an attempt needs, and says why.
+func (s *Saved) Hide(fault error) {
 	s.Fault = fault.Error()
 	s.Payload, s.Metadata, s.URI = nil, nil, transport.Secret{}
 	for i := range s.Targets {
