@@ -110,7 +110,7 @@ func newFile(dir string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return path, file.Close()
+	return path, errors.Join(file.Close(), takeOwner(path, dir))
 }
 
 // removeNew removes what is not to become the database after all.
