@@ -115,7 +115,7 @@ func (s *Store) restoreAccepted() error {
 
 func (t *tx) restoreBatch(n int64) error {
 	err := t.c.query("SELECT records FROM accepted WHERE n = ?", func(v []driver.Value) error {
-		return readRecords(blob(v[0]), t.restoreRecord)
+		return readRecords(blob(v[0]), nil, t.restoreRecord)
 	}, n)
 	if isDamaged(err) { // it stays, for whoever wants to look
 		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w", n, err))

@@ -384,7 +384,7 @@ func (t *tx) purge(end status, r queue.Retention, limit int) (removed int, more 
 	s.mu.Lock()
 	count, held := s.total.done[end-delivered], s.total.held[end-delivered]
 	s.mu.Unlock()
-	unwanted := func(at int64) bool {
+	unwanted := func(at int64, removed int) bool {
 		return at < toWall(r.Before) || r.Keep > 0 && count-int64(removed) > int64(r.Keep) || r.Bytes > 0 && held > r.Bytes
 	}
 	rows, err := t.endedFirst(end, limit+1)
@@ -398,23 +398,20 @@ func (t *tx) purge(end status, r queue.Retention, limit int) (removed int, more 
 	for {
 		fromRun := len(runs) > 0 && (len(rows) == 0 || runs[0].at <= rows[0].updated)
 		switch {
-		case fromRun && !unwanted(runs[0].at), !fromRun && (len(rows) == 0 || !unwanted(rows[0].updated)):
+		case fromRun && !unwanted(runs[0].at, removed), !fromRun && (len(rows) == 0 || !unwanted(rows[0].updated, removed)):
 			return removed, false, nil
 		case removed == limit:
 			return removed, true, nil
 		case fromRun:
-			most := int64(limit - removed)
-			if runs[0].at >= toWall(r.Before) {
-				most = min(most, count-int64(removed)-int64(r.Keep))
-			}
-			n, err := t.purgeRun(runs[0], int(most))
+			n, next, err := t.purgeRun(runs[0], limit-removed, func(at int64, more int) bool { return unwanted(at, removed+more) })
 			if err != nil {
 				return removed, false, err
 			}
 			removed += n
-			if runs[0].count -= n; runs[0].count == 0 {
-				runs = runs[1:]
+			if n < runs[0].count {
+				return removed, unwanted(next, removed), nil
 			}
+			runs = runs[1:]
 		default:
 			held -= rows[0].bytes
 			if err := t.remove(&rows[0]); err != nil {

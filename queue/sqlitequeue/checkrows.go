@@ -28,10 +28,10 @@ func (k *checker) checkMessages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.Unreadable = w.faults
 	for {
 		e, err := w.next(ctx)
 		if err != nil || e == nil {
+			k.Unreadable = w.faults
 			return err
 		}
 		if err := k.checkEntry(w, e); err != nil {

@@ -28,6 +28,7 @@ type keeper struct {
 	unfolded map[*lane]struct{} // lanes whose tally is newer in journal
 	folding  int64              // the row of journal up to which all are folded, once unfolded of then are
 	fold     []*lane            // those
+	merged   int                // runs of the history that need not be looked at for merging
 	known    knownKeys
 	oldKeys  int64 // runs before this row of keys are forgotten
 }
@@ -56,11 +57,14 @@ func (s *Store) maintain() (again bool) {
 func (s *Store) idle() bool {
 	k := &s.keep
 	k.known.forget(s.clock.now())
-	return len(k.spare) == 0 && len(k.spent) == 0 && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
+	return len(k.spare) == 0 && len(k.spent) == 0 && !s.mergeable() && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
 }
 
+// mergeable reports whether there are runs of the history that may be short.
+func (s *Store) mergeable() bool { return len(s.allRuns())-s.keep.merged > runLength }
+
 func (t *tx) maintain() error {
-	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.dropSpent, t.saveLatest} {
+	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.dropSpent, t.mergeRuns, t.saveLatest} {
 		if err := do(); err != nil {
 			return err
 		}

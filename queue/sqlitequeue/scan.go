@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	scanStep  = 250 // rows read from an index at once
-	laneScans = 16  // lanes that are scanned one by one; more are scanned together
+	leastStep = 32 // rows read from a source at once, or as many as a page has
+	laneScans = 16 // lanes that are scanned one by one; more are scanned together
 )
 
 // scan visits the rows that a query may select, in its order, until visit returns
 // false. It chooses the indexes that leave the least to look at.
 func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
+	step := max(leastStep, q.PageLimit()+1)
 	sources := s.sources(q)
 	after := int64(-1)
 	if q.Descending {
@@ -30,12 +31,12 @@ func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(ro
 		ends := after // up to here all sources have been read
 		full := false
 		for _, source := range sources {
-			rows, err := source(c, after)
+			rows, err := source(c, after, step)
 			if err = firstOf(err, ctx.Err()); err != nil {
 				return err
 			}
 			page = append(page, rows...)
-			if len(rows) == scanStep {
+			if len(rows) == step {
 				last := rows[len(rows)-1].seq
 				if !full || (last < ends) != q.Descending {
 					ends = last
@@ -67,8 +68,8 @@ func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(ro
 	}
 }
 
-// source returns some rows behind a seq, in the order of the query.
-type source func(c *conn, after int64) ([]row, error)
+// source returns the next rows behind a seq, in the order of the query.
+type source func(c *conn, after int64, most int) ([]row, error)
 
 // sources are the places in which the query has to look.
 func (s *Store) sources(q *queue.Query) []source {
@@ -153,12 +154,12 @@ func indexed(q *queue.Query, where string, args ...any) source {
 	if q.Descending {
 		order = " AND seq < ? ORDER BY seq DESC LIMIT ?"
 	}
-	return func(c *conn, after int64) ([]row, error) {
-		rows := make([]row, 0, scanStep)
+	return func(c *conn, after int64, most int) ([]row, error) {
+		rows := make([]row, 0, most)
 		err := c.rows(where+order, func(r row) error {
 			rows = append(rows, r)
 			return nil
-		}, append(slices.Clone(args), after, scanStep)...)
+		}, append(slices.Clone(args), after, most)...)
 		return rows, err
 	}
 }
@@ -179,10 +180,10 @@ func (s *Store) freshOnes(q *queue.Query) source {
 		}
 		return cmp.Compare(a.seq, b.seq)
 	})
-	return func(_ *conn, after int64) ([]row, error) {
+	return func(_ *conn, after int64, most int) ([]row, error) {
 		for len(rows) > 0 && (rows[0].seq == after || (rows[0].seq < after) != q.Descending) {
 			rows = rows[1:]
 		}
-		return rows[:min(len(rows), scanStep)], nil
+		return rows[:min(len(rows), most)], nil
 	}
 }

@@ -99,10 +99,10 @@ func (s *Snapshot) Each(ctx context.Context, wanted func(*queue.Record) bool, ea
 	if err != nil {
 		return err
 	}
-	s.unreadable = w.faults
 	for {
 		e, err := w.next(ctx)
 		if err != nil || e == nil {
+			s.unreadable = w.faults
 			return err
 		}
 		saved, err := s.saved(w, e, wanted)

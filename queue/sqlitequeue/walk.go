@@ -10,6 +10,9 @@ import (
 	"slices"
 )
 
+// walkPage is how many rows of the tables are read at once.
+const walkPage = 250
+
 // walker visits all messages of a database in the order of their seqs, wherever
 // they are: in the tables, in the log of what was accepted, and in the history of
 // what was delivered. Memory depends on how many of the log and of the history
@@ -70,7 +73,7 @@ func newWalker(ctx context.Context, c *conn) (*walker, error) {
 func (w *walker) readLog(ctx context.Context, into map[int64]entry) error {
 	return w.c.queryIn(ctx, "SELECT n, records FROM accepted ORDER BY n", func(v []driver.Value) error {
 		n := integer(v[0])
-		err := readRecords(blob(v[1]), func(r *record) error {
+		err := readRecords(blob(v[1]), nil, func(r *record) error {
 			r.status, r.due = fresh, r.created
 			into[r.seq] = entry{record: *r, place: inLog, n: n}
 			return nil
@@ -83,11 +86,11 @@ func (w *walker) readLog(ctx context.Context, into map[int64]entry) error {
 func (w *walker) readHistory(ctx context.Context, log map[int64]entry) error {
 	return w.c.queryIn(ctx, "SELECT n, at, records FROM delivered ORDER BY n", func(v []driver.Value) error {
 		r := run{n: integer(v[0]), at: integer(v[1])}
-		err := readRecords(blob(v[2]), func(one *record) error {
-			r.include(one.seq)
-			delete(log, one.seq)
-			return nil
-		})
+		err := readRecords(blob(v[2]), func(seq, _ int64) bool {
+			r.include(seq)
+			delete(log, seq)
+			return false
+		}, nil)
 		if r.count > 0 {
 			w.runs = append(w.runs, r)
 		}
@@ -100,7 +103,9 @@ func (w *walker) fault(where string, n int64, err error) error {
 	if !isDamaged(err) {
 		return err
 	}
-	w.faults = append(w.faults, fmt.Sprintf("%s, row %d: %v", where, n, err))
+	if fault := fmt.Sprintf("%s, row %d: %v", where, n, err); !slices.Contains(w.faults, fault) {
+		w.faults = append(w.faults, fault)
+	}
 	return nil
 }
 
@@ -163,14 +168,11 @@ func (w *walker) readRuns(bound int64) error {
 func (w *walker) readRun() error {
 	n := w.runs[0].n
 	w.runs = w.runs[1:]
-	all, err := w.c.records(n)
+	all, err := w.c.records(n, nil)
 	for i := range all {
 		heap.Push(&w.past, entry{record: all[i], place: inHistory})
 	}
-	if !isDamaged(err) { // that was told of
-		return err
-	}
-	return nil
+	return w.fault("the history of what was delivered", n, err)
 }
 
 // turnPage reads the next page of the tables where the one before is used up.
@@ -178,12 +180,12 @@ func (w *walker) turnPage() error {
 	if len(w.page) > 0 || w.end {
 		return nil
 	}
-	w.page = make([]entry, 0, scanStep)
+	w.page = make([]entry, 0, walkPage)
 	err := w.c.query("SELECT "+rowColumns+", last FROM message WHERE seq > ? ORDER BY seq LIMIT ?", func(v []driver.Value) error {
 		w.page = append(w.page, entry{record: record{row: readRow(v), last: blob(v[len(v)-1])}})
 		return nil
-	}, w.last, scanStep)
-	if w.end = len(w.page) < scanStep; !w.end {
+	}, w.last, walkPage)
+	if w.end = len(w.page) < walkPage; !w.end {
 		w.last = w.page[len(w.page)-1].seq
 	}
 	return err
