@@ -89,6 +89,7 @@ func writeGolden(t *testing.T) {
 // sight is all that callers can see in a store.
 type sight struct {
 	Records    []seenRecord
+	ByLane     []string
 	Lanes      []queue.LaneState
 	Stats      []queue.Backlog
 	Duplicates []string
@@ -116,6 +117,7 @@ func see(t *testing.T, dir string) sight {
 	for i := range records {
 		s.Records = append(s.Records, seeRecord(t, store, records[i].ID))
 	}
+	s.ByLane = byLane(t, store, records)
 	if s.Lanes, err = store.Lanes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -163,6 +165,23 @@ func seeRecord(t *testing.T, store queue.Store, id transport.ID) seenRecord {
 	}
 	one.Record.URI = transport.Secret{}
 	return one
+}
+
+// byLane lists the lanes of records one by one.
+func byLane(t *testing.T, store queue.Store, records []queue.Record) (ids []string) {
+	t.Helper()
+	known := map[queue.Lane]bool{}
+	for i := range records {
+		l := records[i].Lane
+		if known[l] {
+			continue
+		}
+		known[l] = true
+		for _, r := range listAll(t, store, queue.Query{Profile: l.Profile, Destination: l.Destination}) {
+			ids = append(ids, l.Destination+" "+r.ID.String())
+		}
+	}
+	return ids
 }
 
 func atUTC(times ...*time.Time) {

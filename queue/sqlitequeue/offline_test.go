@@ -438,6 +438,24 @@ func TestSnapshotOfAnOpenStore(t *testing.T) {
 	}
 }
 
+// TestBackupOfAnOpenStore: what another SQLite copies out of a store in use is a
+// store.
+func TestBackupOfAnOpenStore(t *testing.T) {
+	t.Parallel()
+	dir, other := t.TempDir(), t.TempDir()
+	f := filler{T: t, store: reopened(t, dir)}
+	f.put("a", func(*queue.Message) {})
+	f.put("b", func(*queue.Message) {})
+	script(t, filepath.Join(dir, databaseName), "VACUUM INTO '"+filepath.Join(other, databaseName)+"'")
+	f.put("c", func(*queue.Message) {})
+	store := reopened(t, other)
+	if got := leaseAll(t, store); len(got) != 2 {
+		t.Errorf("leased %v", got)
+	}
+	must(t, store.Close(t.Context()))
+	must(t, f.store.Close(t.Context()))
+}
+
 // TestImportOfDamage: what was damaged is dead once it is its turn.
 func TestImportOfDamage(t *testing.T) {
 	t.Parallel()
