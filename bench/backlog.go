@@ -38,7 +38,7 @@ func benchBacklog(ctx context.Context, s settings, _ *sinkProcess) (figures []fi
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	for _, part := range []string{"empty", "fill", "wait", "drain"} {
-		command := exec.CommandContext(ctx, os.Args[0], "-backlog", part, "-dir", dir, "-pending", strconv.Itoa(s.pending))
+		command := exec.CommandContext(ctx, os.Args[0], "-backlog", part, "-dir", dir, "-pending", strconv.Itoa(s.pending)) //nolint:gosec // itself
 		command.Stderr = os.Stderr
 		out, err := command.Output()
 		if err != nil {
@@ -301,7 +301,7 @@ func rss() float64 {
 	}
 	for line := range strings.Lines(string(status)) {
 		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
-			kib, _ := strconv.ParseFloat(fields[1], 64) //nolint:errcheck // as the kernel writes it
+			kib, _ := strconv.ParseFloat(fields[1], 64)
 			return kib * 1024
 		}
 	}

@@ -178,7 +178,7 @@ func (t *tx) cancel(r *row) error {
 			s.mark(it, t.now)
 		}
 	})
-	_, err := t.c.exec("UPDATE message SET flags = ?, updated = ? WHERE seq = ?", r.flags, r.updated, r.seq)
+	err := t.c.exec("UPDATE message SET flags = ?, updated = ? WHERE seq = ?", r.flags, r.updated, r.seq)
 	return err
 }
 
@@ -197,10 +197,7 @@ func (s *Store) mark(it *item, now instant) {
 func (t *tx) replay(r *row) error {
 	l := t.s.laneByID(r.lane)
 	before := *r
-	m, err := r.message(l.key)
-	if err != nil {
-		return err
-	}
+	m, _ := r.message(l.key) // one that is damaged is found to be when it is due
 	r.status, r.flags, r.attempts, r.told = waiting, 0, 0, queue.StatusQueued
 	r.queued, r.updated = t.now.wall, t.now.wall
 	r.replays++
@@ -213,7 +210,7 @@ func (t *tx) replay(r *row) error {
 	}
 	t.count(l, &before, -1)
 	t.count(l, r, 1)
-	if _, err := t.c.exec("UPDATE message SET replays = ?, queued = ?, expires = ? WHERE seq = ?",
+	if err := t.c.exec("UPDATE message SET replays = ?, queued = ?, expires = ? WHERE seq = ?",
 		r.replays, r.queued, orNull(r.expires), r.seq); err != nil {
 		return err
 	}
@@ -380,47 +377,106 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 const purgeStep = 200
 
 func (t *tx) purge(end status, r queue.Retention, limit int) (removed int, more bool, err error) {
-	s := t.s
-	s.mu.Lock()
-	count, held := s.total.done[end-delivered], s.total.held[end-delivered]
-	s.mu.Unlock()
-	unwanted := func(at int64, removed int) bool {
-		return at < toWall(r.Before) || r.Keep > 0 && count-int64(removed) > int64(r.Keep) || r.Bytes > 0 && held > r.Bytes
-	}
-	rows, err := t.endedFirst(end, limit+1)
+	p, err := t.newPurge(end, r, limit)
 	if err != nil {
 		return 0, false, err
 	}
-	var runs []run
-	if end == delivered {
-		runs = slices.Clone(s.allRuns())
-	}
-	for {
-		fromRun := len(runs) > 0 && (len(rows) == 0 || runs[0].at <= rows[0].updated)
-		switch {
-		case fromRun && !unwanted(runs[0].at, removed), !fromRun && (len(rows) == 0 || !unwanted(rows[0].updated, removed)):
-			return removed, false, nil
-		case removed == limit:
-			return removed, true, nil
-		case fromRun:
-			n, next, err := t.purgeRun(runs[0], limit-removed, func(at int64, more int) bool { return unwanted(at, removed+more) })
-			if err != nil {
-				return removed, false, err
-			}
-			removed += n
-			if n < runs[0].count {
-				return removed, unwanted(next, removed), nil
-			}
-			runs = runs[1:]
-		default:
-			held -= rows[0].bytes
-			if err := t.remove(&rows[0]); err != nil {
-				return removed, false, err
-			}
-			rows = rows[1:]
-			removed++
+	for p.unwanted() {
+		if p.removed == limit {
+			return limit, true, nil
+		}
+		if err := p.step(limit); err != nil {
+			return p.removed, false, err
 		}
 	}
+	return p.removed, false, nil
+}
+
+// purge is what there is to remove: rows of the tables and runs of the history, of
+// which the one that begins first is next.
+type purge struct {
+	*tx
+	retention   queue.Retention
+	before      int64
+	count, held int64 // that are left
+	removed     int
+	rows        []row
+	runs        []run
+}
+
+func (t *tx) newPurge(end status, r queue.Retention, limit int) (*purge, error) {
+	s := t.s
+	s.mu.Lock()
+	p := &purge{tx: t, retention: r, before: toWall(r.Before), count: s.total.done[end-delivered], held: s.total.held[end-delivered]}
+	s.mu.Unlock()
+	if end == delivered {
+		p.runs = slices.Clone(s.allRuns())
+	}
+	var err error
+	p.rows, err = t.endedFirst(end, limit+1)
+	return p, err
+}
+
+// ended is when the next one ended.
+func (p *purge) ended() (at int64, inRun, some bool) {
+	switch {
+	case len(p.runs) > 0 && (len(p.rows) == 0 || p.runs[0].at <= p.rows[0].updated):
+		return p.runs[0].at, true, true
+	case len(p.rows) > 0:
+		return p.rows[0].updated, false, true
+	}
+	return 0, false, false
+}
+
+// unwanted reports whether the next one is to be removed.
+func (p *purge) unwanted() bool {
+	at, _, some := p.ended()
+	return some && p.isUnwanted(at)
+}
+
+func (p *purge) isUnwanted(at int64) bool {
+	r := &p.retention
+	return at < p.before || r.Keep > 0 && p.count > int64(r.Keep) || r.Bytes > 0 && p.held > r.Bytes
+}
+
+// step removes the next row, or what is unwanted of the next run.
+func (p *purge) step(limit int) error {
+	if _, inRun, _ := p.ended(); inRun {
+		return p.stepRun(limit)
+	}
+	r := p.rows[0]
+	p.rows = p.rows[1:]
+	p.removed++
+	p.count--
+	p.held -= r.bytes
+	return p.remove(&r)
+}
+
+func (p *purge) stepRun(limit int) error {
+	all, err := p.c.records(p.runs[0].n, nil)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for ; n < len(all) && p.removed < limit && p.isUnwanted(all[n].updated); n++ {
+		l := p.s.laneByID(all[n].lane)
+		p.tx.count(l, &all[n].row, -1)
+		if err := p.removeEmpty(l); err != nil {
+			return err
+		}
+		p.removed++
+		p.count--
+	}
+	if err := p.rewrite(p.runs[0], all[n:]); err != nil {
+		return err
+	}
+	if n < len(all) {
+		p.runs[0].at = all[n].updated
+		p.runs[0].count -= n
+	} else {
+		p.runs = p.runs[1:]
+	}
+	return nil
 }
 
 // endedFirst are the rows with a result that ended longest ago.
@@ -441,7 +497,7 @@ func (t *tx) remove(r *row) error {
 		queries = append(queries, "DELETE FROM attempt WHERE seq = ?")
 	}
 	for _, query := range queries {
-		if _, err := t.c.exec(query, r.seq); err != nil {
+		if err := t.c.exec(query, r.seq); err != nil {
 			return err
 		}
 	}
@@ -466,7 +522,7 @@ func (t *tx) removeLane(l *lane) error {
 			s.keep.fold = slices.DeleteFunc(s.keep.fold, func(other *lane) bool { return other == l })
 		}
 	})
-	_, err := t.c.exec("DELETE FROM lane WHERE id = ?", l.id)
+	err := t.c.exec("DELETE FROM lane WHERE id = ?", l.id)
 	return err
 }
 
@@ -491,7 +547,7 @@ func (s *Store) SetLane(ctx context.Context, state queue.LaneState) error {
 			return err
 		}
 		t.after = append(t.after, func() { l.state = state })
-		if _, err := t.c.exec("UPDATE lane SET state = ? WHERE id = ?", text, l.id); err != nil {
+		if err := t.c.exec("UPDATE lane SET state = ? WHERE id = ?", text, l.id); err != nil {
 			return err
 		}
 		if state.IsZero() && l.tally.records() == 0 {

@@ -114,7 +114,7 @@ func appendRecord(to []byte, r *record) []byte {
 func putLength(to []byte, n int) {
 	last := len(to) - 1
 	for i := range to {
-		to[i] = byte(n) | 0x80
+		to[i] = byte(n&0x7f) | 0x80
 		n >>= 7
 	}
 	to[last] &^= 0x80
@@ -138,7 +138,7 @@ func (r *record) numbers() [13]numberField {
 func readRecords(from []byte, wanted func(seq, lane int64) bool, each func(r *record) error) error {
 	for len(from) > 0 {
 		size, n := binary.Uvarint(from)
-		if n <= 0 || size > uint64(len(from)-n) {
+		if n <= 0 || size > uint64(len(from)-n) { //nolint:gosec // not negative
 			return errDamaged
 		}
 		end := n + int(size) //nolint:gosec // at most the length of from
@@ -230,7 +230,7 @@ func putInt(to []byte, t tag, value int64) []byte {
 func fields(from []byte, each func(t tag, value []byte)) error {
 	for len(from) > 0 {
 		size, n := binary.Uvarint(from[1:])
-		if n <= 0 || size > uint64(len(from)-1-n) {
+		if n <= 0 || size > uint64(len(from)-1-n) { //nolint:gosec // not negative
 			return errDamaged
 		}
 		end := 1 + n + int(size) //nolint:gosec // at most the length of from

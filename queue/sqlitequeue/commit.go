@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
@@ -139,7 +140,7 @@ func (s *Store) transactFull(run func(*tx) error, ops []*op) error {
 	return err
 }
 
-// transact runs a function in a transaction. Any fault but a full disk ends the
+// transact runs a function in a transaction. A fault while it is written ends the
 // store: after a failed write or fsync nobody knows what is on the disk, and to
 // try again would only hide it.
 func (s *Store) transact(run func(*tx) error) error {
@@ -150,7 +151,7 @@ func (s *Store) transact(run func(*tx) error) error {
 		return failed
 	}
 	t := &tx{s: s, c: s.writer, now: s.clock.now()}
-	if _, err := t.c.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := t.c.exec("BEGIN IMMEDIATE"); err != nil {
 		return s.fail(err)
 	}
 	err := run(t)
@@ -158,23 +159,20 @@ func (s *Store) transact(run func(*tx) error) error {
 		err = t.writeTallies()
 	}
 	if err == nil {
-		if _, err = t.c.exec("COMMIT"); err == nil {
+		if err = t.c.exec("COMMIT"); err == nil {
 			t.apply()
 			return nil
 		}
 	}
 	t.rollback()
-	if _, rollback := t.c.exec("ROLLBACK"); rollback != nil && !isFull(err) {
+	if rollback := t.c.exec("ROLLBACK"); rollback != nil && !isFull(err) {
 		err = errors.Join(err, rollback)
 	}
-	if isFull(err) || errors.Is(err, errRefused) {
+	if isFull(err) || isDamaged(err) {
 		return err
 	}
 	return s.fail(err)
 }
-
-// errRefused marks the error of a call that is at fault itself.
-var errRefused = errors.New("refused")
 
 // fail has the store take nothing any more.
 func (s *Store) fail(err error) error {
@@ -221,7 +219,7 @@ func (t *tx) writeTallies() error {
 	for _, l := range t.dirty {
 		tallies = appendTally(tallies, l.id, &l.work)
 	}
-	_, err := t.c.exec("INSERT INTO journal (tallies) VALUES (?)", tallies)
+	err := t.c.exec("INSERT INTO journal (tallies) VALUES (?)", tallies)
 	return err
 }
 
@@ -250,8 +248,8 @@ func (t *tx) rollback() {
 	for _, l := range t.dirty {
 		l.dirty = false
 	}
-	for i := len(t.undo) - 1; i >= 0; i-- {
-		t.undo[i]()
+	for _, undo := range slices.Backward(t.undo) {
+		undo()
 	}
 	t.s.stirring = false
 	t.s.unbar()

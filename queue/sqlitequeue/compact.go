@@ -88,7 +88,7 @@ func (o *offline) used() (int64, error) {
 
 // dropDelivered removes the contents that a crash has left of delivered messages.
 func (o *offline) dropDelivered() error {
-	_, err := o.c.exec("DELETE FROM content WHERE seq IN (SELECT seq FROM message WHERE status = 4)")
+	err := o.c.exec("DELETE FROM content WHERE seq IN (SELECT seq FROM message WHERE status = 4)")
 	return err
 }
 

@@ -89,18 +89,15 @@ func (s *statement) bind(args []any) []driver.NamedValue {
 	return s.args
 }
 
-// exec runs a query and returns how many rows it changed.
-func (c *conn) exec(query string, args ...any) (int64, error) {
+// exec runs a query that has no answer.
+func (c *conn) exec(query string, args ...any) error {
 	s, err := c.prepare(query)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	result, err := s.ExecContext(context.Background(), s.bind(args))
+	_, err = s.ExecContext(context.Background(), s.bind(args))
 	clear(s.args)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return err
 }
 
 // script runs statements that are used once.
@@ -201,8 +198,7 @@ func blob(v driver.Value) []byte {
 
 // code returns the SQLite result code of an error; 0 is none of SQLite's.
 func code(err error) int {
-	var e *sqlite.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code()
 	}
 	return 0
@@ -211,9 +207,3 @@ func code(err error) int {
 // isFull reports whether an error says that the disk, or what this process may
 // use of it, is full. Linux gives EFBIG and EDQUOT as a failed write.
 func isFull(err error) bool { return code(err)&0xff == sqlite3.SQLITE_FULL }
-
-// isCorrupt reports whether an error says that the file is damaged.
-func isCorrupt(err error) bool {
-	primary := code(err) & 0xff
-	return primary == sqlite3.SQLITE_CORRUPT || primary == sqlite3.SQLITE_NOTADB
-}

@@ -20,7 +20,10 @@ type run struct {
 }
 
 // deliver adds a message of the log to the history.
-func (t *tx) deliver(it *item, after row, last []byte) {
+func (t *tx) deliver(it *item, after row, last []byte) error {
+	if err := t.leave(&it.row); err != nil {
+		return err
+	}
 	t.count(it.lane, &it.row, -1)
 	t.count(it.lane, &after, 1)
 	if n := len(t.delivered); n == 0 || t.delivered[n-1].count == runLength {
@@ -31,6 +34,7 @@ func (t *tx) deliver(it *item, after row, last []byte) {
 		t.s.unlog(it)
 		t.s.dropItem(it)
 	})
+	return nil
 }
 
 // runLength is how many messages a run has at most: to look one up is to read all.
@@ -59,7 +63,7 @@ func (r *run) include(seq int64) {
 func (t *tx) writeDelivered() error {
 	for i := range t.delivered {
 		h := &t.delivered[i]
-		if _, err := t.c.exec("INSERT INTO delivered (at, records) VALUES (?, ?)", t.now.wall, h.records); err != nil {
+		if err := t.c.exec("INSERT INTO delivered (at, records) VALUES (?, ?)", t.now.wall, h.records); err != nil {
 			return err
 		}
 		n, err := t.c.number("SELECT last_insert_rowid()")
@@ -100,7 +104,7 @@ func (c *conn) records(n int64, wanted func(seq, lane int64) bool) (all []record
 func (s *Store) allRuns() []run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.runs[:len(s.runs):len(s.runs)]
+	return slices.Clip(s.runs)
 }
 
 // deliveredRecord looks for a message in the history, the latest first.
@@ -120,27 +124,6 @@ func (s *Store) deliveredRecord(c *conn, seq int64) (record, bool, error) {
 	return record{}, false, nil
 }
 
-// purgeRun removes up to most messages from the first run of the history, as far as
-// they are unwanted. It says when the first was delivered that is left.
-func (t *tx) purgeRun(r run, most int, unwanted func(at int64, removed int) bool) (removed int, next int64, err error) {
-	all, err := t.c.records(r.n, nil)
-	if err != nil {
-		return 0, 0, err
-	}
-	for removed < min(len(all), most) && unwanted(all[removed].updated, removed) {
-		l := t.s.laneByID(all[removed].lane)
-		t.count(l, &all[removed].row, -1)
-		if err := t.removeEmpty(l); err != nil {
-			return 0, 0, err
-		}
-		removed++
-	}
-	if removed < len(all) {
-		next = all[removed].updated
-	}
-	return removed, next, t.rewrite(r, all[removed:])
-}
-
 // rewrite leaves the first run of the history with some records.
 func (t *tx) rewrite(r run, rest []record) error {
 	s := t.s
@@ -149,7 +132,7 @@ func (t *tx) rewrite(r run, rest []record) error {
 			s.runs = s.runs[1:]
 			s.keep.merged = max(0, s.keep.merged-1)
 		})
-		_, err := t.c.exec("DELETE FROM delivered WHERE n = ?", r.n)
+		err := t.c.exec("DELETE FROM delivered WHERE n = ?", r.n)
 		return err
 	}
 	left := history{run: run{n: r.n, at: rest[0].updated}}
@@ -157,7 +140,7 @@ func (t *tx) rewrite(r run, rest []record) error {
 		left.add(&rest[i])
 	}
 	t.after = append(t.after, func() { s.runs = append([]run{left.run}, s.runs[1:]...) })
-	_, err := t.c.exec("UPDATE delivered SET at = ?, records = ? WHERE n = ?", left.at, left.records, r.n)
+	err := t.c.exec("UPDATE delivered SET at = ?, records = ? WHERE n = ?", left.at, left.records, r.n)
 	return err
 }
 
@@ -215,10 +198,10 @@ func (t *tx) merge(runs []run) (run, error) {
 			into.add(&all[i])
 		}
 	}
-	if _, err := t.c.exec("UPDATE delivered SET records = ? WHERE n = ?", into.records, into.n); err != nil {
+	if err := t.c.exec("UPDATE delivered SET records = ? WHERE n = ?", into.records, into.n); err != nil {
 		return run{}, err
 	}
-	_, err := t.c.exec("DELETE FROM delivered WHERE n > ? AND n <= ?", into.n, runs[len(runs)-1].n)
+	err := t.c.exec("DELETE FROM delivered WHERE n > ? AND n <= ?", into.n, runs[len(runs)-1].n)
 	return into.run, err
 }
 

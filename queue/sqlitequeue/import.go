@@ -121,7 +121,7 @@ func (i *Importer) SetLane(state queue.LaneState) error {
 		if err != nil {
 			return err
 		}
-		_, err = i.c.exec("UPDATE lane SET state = ? WHERE id = ?", encoded, l.id)
+		err = i.c.exec("UPDATE lane SET state = ? WHERE id = ?", encoded, l.id)
 		return err
 	})
 }
@@ -169,7 +169,7 @@ func (i *Importer) lane(key queue.Lane) (*importLane, error) {
 		return l, nil
 	}
 	l := &importLane{id: int64(len(i.lanes)) + 1}
-	if _, err := i.c.exec("INSERT INTO lane (id, profile, destination) VALUES (?, ?, ?)", l.id, key.Profile, key.Destination); err != nil {
+	if err := i.c.exec("INSERT INTO lane (id, profile, destination) VALUES (?, ?, ?)", l.id, key.Profile, key.Destination); err != nil {
 		return nil, err
 	}
 	i.lanes[key] = l
@@ -210,7 +210,7 @@ func (i *Importer) commit(ctx context.Context) error {
 // finish writes what is known once all messages are there.
 func (i *Importer) finish(ctx context.Context) error {
 	for key, at := range i.turns {
-		if _, err := i.c.exec("UPDATE message SET status = 1 WHERE seq = ?", at.seq); err != nil {
+		if err := i.c.exec("UPDATE message SET status = 1 WHERE seq = ?", at.seq); err != nil {
 			return err
 		}
 		delete(i.turns, key)
@@ -225,7 +225,7 @@ func (i *Importer) finish(ctx context.Context) error {
 	if err := i.writeKeys(); err != nil {
 		return err
 	}
-	_, err := i.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seqOf(i.newest), prefixOf(i.newest))
+	err := i.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seqOf(i.newest), prefixOf(i.newest))
 	return firstOf(err, ctx.Err())
 }
 

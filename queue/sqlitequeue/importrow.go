@@ -86,7 +86,7 @@ func (i *Importer) insert(r *row, s *Saved) error {
 		entry := appendAttempt([]byte{}, &s.Log[n])
 		if n == len(s.Log)-1 {
 			last = entry
-		} else if _, err := i.c.exec("INSERT INTO attempt (seq, n, entry) VALUES (?, ?, ?)", r.seq, s.Log[n].N, entry); err != nil {
+		} else if err := i.c.exec("INSERT INTO attempt (seq, n, entry) VALUES (?, ?, ?)", r.seq, s.Log[n].N, entry); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func (i *Importer) insert(r *row, s *Saved) error {
 	if last != nil {
 		latest = last
 	}
-	if _, err := i.c.exec("INSERT INTO message (seq, prefix, lane, level, status, flags, due, expires, created, queued, updated, "+
+	if err := i.c.exec("INSERT INTO message (seq, prefix, lane, level, status, flags, due, expires, created, queued, updated, "+
 		"attempts, logged, replays, evidence, bytes, target, turn, told, error, head, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		r.seq, r.prefix, r.lane, r.level, int64(r.status), r.flags, orNull(r.due), orNull(r.expires), r.created, orNull(r.queued), orNull(r.updated),
 		r.attempts, r.logged, r.replays, r.evidence, r.bytes, r.target, orNull(r.turn), told, fault, r.head, latest); err != nil {
@@ -110,7 +110,7 @@ func (i *Importer) insert(r *row, s *Saved) error {
 		return nil
 	}
 	secret := appendSecret([]byte{}, &s.Message)
-	_, err := i.c.exec("INSERT INTO content (seq, sum, secret, body) VALUES (?, ?, ?, ?)", r.seq, sumOf(s.ID, r.head, secret, s.Payload), secret, s.Payload)
+	err := i.c.exec("INSERT INTO content (seq, sum, secret, body) VALUES (?, ?, ?, ?)", r.seq, sumOf(s.ID, r.head, secret, s.Payload), secret, s.Payload)
 	return err
 }
 
@@ -135,7 +135,7 @@ func (i *Importer) writeKeys() error {
 	if len(i.keys.pairs) == 0 {
 		return nil
 	}
-	_, err := i.c.exec("INSERT INTO keys (at, pairs) VALUES (?, ?)", i.keys.at, i.keys.pairs)
+	err := i.c.exec("INSERT INTO keys (at, pairs) VALUES (?, ?)", i.keys.at, i.keys.pairs)
 	i.keys.pairs = i.keys.pairs[:0]
 	return err
 }

@@ -88,14 +88,14 @@ func (t *tx) foldTallies() error {
 	}
 	part := k.fold[:min(foldLanes, len(k.fold))]
 	for _, l := range part {
-		if _, err := t.c.exec("UPDATE lane SET tally = ?, folded = ? WHERE id = ?", appendTally(nil, l.id, &l.tally), newest, l.id); err != nil {
+		if err := t.c.exec("UPDATE lane SET tally = ?, folded = ? WHERE id = ?", appendTally(nil, l.id, &l.tally), newest, l.id); err != nil {
 			return err
 		}
 	}
 	rest := k.fold[len(part):]
 	if len(rest) == 0 {
 		// The last row stays, so that numbers are not used again.
-		if _, err := t.c.exec("DELETE FROM journal WHERE n < ?", k.folding); err != nil {
+		if err := t.c.exec("DELETE FROM journal WHERE n < ?", k.folding); err != nil {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ func (t *tx) saveLatest() error {
 		return nil
 	}
 	t.after = append(t.after, func() { k.latest = seq })
-	_, err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seq, prefixOf(latest))
+	err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seq, prefixOf(latest))
 	return err
 }
 
@@ -162,7 +162,7 @@ func (t *tx) dropKeys() error {
 		return nil
 	}
 	t.after = append(t.after, func() { k.oldKeys = oldest })
-	_, err := t.c.exec("DELETE FROM keys WHERE n < ?", oldest)
+	err := t.c.exec("DELETE FROM keys WHERE n < ?", oldest)
 	return err
 }
 
@@ -209,7 +209,7 @@ func (t *tx) inRanges(rows []int64, query string) error {
 		first := i
 		for i++; i < len(rows) && rows[i] == rows[i-1]+1; i++ {
 		}
-		if _, err := t.c.exec(query, rows[first], rows[i-1]); err != nil {
+		if err := t.c.exec(query, rows[first], rows[i-1]); err != nil {
 			return err
 		}
 	}

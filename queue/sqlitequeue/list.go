@@ -66,9 +66,9 @@ func (s *Store) record(r *row, now instant) (queue.Record, error) {
 	if l == nil {
 		return queue.Record{}, fmt.Errorf("message %s: %w: its lane %d is not there", r.id(), errDamaged, r.lane)
 	}
-	record, err := r.record(l.key, now)
-	if err != nil || r.status.done() {
-		return record, err
+	record := r.record(l.key, now)
+	if r.status.done() {
+		return record, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,11 +155,11 @@ func (s *Store) attemptsElsewhere(id transport.ID) (log []queue.Attempt, found b
 
 // atOnce runs several queries that see the database at one moment.
 func (c *conn) atOnce(do func() error) error {
-	if _, err := c.exec("BEGIN"); err != nil {
+	if err := c.exec("BEGIN"); err != nil {
 		return err
 	}
 	err := do()
-	if _, end := c.exec("COMMIT"); err == nil {
+	if end := c.exec("COMMIT"); err == nil {
 		err = end
 	}
 	return err
@@ -252,7 +252,7 @@ func (s *Store) selectIDs(ctx context.Context, c *conn, q *queue.Query, visit fu
 			continue
 		}
 		r, found, err := s.lookUp(c, seqOf(id))
-		if err = firstOf(err, ctx.Err()); err != nil {
+		if err := firstOf(err, ctx.Err()); err != nil {
 			return err
 		}
 		if !found || r.id() != id {

@@ -189,9 +189,6 @@ func soonest(a, b int64) int64 {
 	return a
 }
 
-// has reports whether the level has an item to lease in memory.
-func (l *level) has() bool { return l.returned.first != nil || l.ready.first != nil }
-
 // wants reports whether the level has to be loaded, before it is known what is due
 // first, or when the next is.
 func (l *level) wants(now instant) bool {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // ErrNoStore says that the directory has no store.
@@ -82,7 +84,7 @@ func checkStore(dir string) error {
 
 // transact runs a function in a transaction.
 func (o *offline) transact(ctx context.Context, run func() error) error {
-	if _, err := o.c.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := o.c.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	err := run()
@@ -90,10 +92,10 @@ func (o *offline) transact(ctx context.Context, run func() error) error {
 		err = ctx.Err()
 	}
 	if err == nil {
-		_, err = o.c.exec("COMMIT")
+		err = o.c.exec("COMMIT")
 	}
 	if err != nil {
-		if _, rollback := o.c.exec("ROLLBACK"); rollback != nil && !isFull(err) {
+		if rollback := o.c.exec("ROLLBACK"); rollback != nil && !isFull(err) {
 			err = errors.Join(err, rollback)
 		}
 	}
@@ -152,4 +154,10 @@ func syncFile(path string) error {
 		return err
 	}
 	return errors.Join(file.Sync(), file.Close())
+}
+
+// isCorrupt reports whether an error says that the file is damaged.
+func isCorrupt(err error) bool {
+	primary := code(err) & 0xff
+	return primary == sqlite3.SQLITE_CORRUPT || primary == sqlite3.SQLITE_NOTADB
 }

@@ -47,7 +47,10 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.Open(ctx)
+	if err := s.Open(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Open opens the store, whose directory it makes where there is none. It takes up
@@ -120,7 +123,7 @@ func (s *Store) abandon() error {
 }
 
 func lockDir(dir string) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // where the caller says
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -137,7 +140,7 @@ func lockDir(dir string) (*os.File, error) {
 // openDatabase opens the writing connection, checks that commits are durable on
 // it, and brings the schema up to date.
 func openDatabase(path string) (c *conn, err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would ask the umask; the other files follow this one
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // where the caller says. SQLite would ask the umask; the other files follow this one
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +200,8 @@ func (c *conn) checkSettings() error {
 func atLeast(version, least string) bool {
 	have, want := strings.Split(version, "."), strings.Split(least, ".")
 	for i := range min(len(have), len(want)) {
-		a, _ := strconv.Atoi(have[i]) //nolint:errcheck // no number is 0
-		b, _ := strconv.Atoi(want[i]) //nolint:errcheck // as above
+		a, _ := strconv.Atoi(have[i]) // no number is 0
+		b, _ := strconv.Atoi(want[i]) // as above
 		if a != b {
 			return a > b
 		}
@@ -206,10 +209,10 @@ func atLeast(version, least string) bool {
 	return len(have) >= len(want)
 }
 
-// ErrVersion: the store was written by a later version of the program.
+// ErrVersion says that the store was written by a later version of the program.
 var ErrVersion = errors.New("store was written by a later version of the program: use that one")
 
-// ErrForeign: the file is no store's.
+// ErrForeign says that the file is no store, but the database of another program.
 var ErrForeign = errors.New("file is another program's database")
 
 // schemaVersion returns the version of the schema, which is 0 in a new file. It
@@ -252,7 +255,7 @@ func (c *conn) migrate(version int) error {
 func (s *Store) restore(ctx context.Context) error {
 	s.memory = memory{
 		lanes: map[queue.Lane]*lane{}, byID: map[int64]*lane{}, items: map[int64]*item{}, fresh: map[int64]*item{},
-		turns: map[turnKey]*turn{}, barred: map[int64]struct{}{}, token: uint64(time.Now().UnixNano()), //nolint:gosec // after 1970
+		turns: map[turnKey]*turn{}, barred: map[int64]struct{}{}, token: uint64(time.Now().UnixNano()), // after 1970
 	}
 	s.keep = keeper{unfolded: map[*lane]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{

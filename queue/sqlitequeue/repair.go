@@ -18,7 +18,7 @@ func (k *checker) repair(ctx context.Context) (done Repairs, err error) {
 		if err := k.endDamaged(&done); err != nil {
 			return err
 		}
-		if done.Found, err = k.c.exec("UPDATE message SET status = 1, due = COALESCE(due, created) WHERE status = 0 OR status = 1 AND due IS NULL"); err != nil {
+		if done.Found, err = k.c.change("UPDATE message SET status = 1, due = COALESCE(due, created) WHERE status = 0 OR status = 1 AND due IS NULL"); err != nil {
 			return err
 		}
 		if done.Turns, err = k.c.giveTurns(nowWall()); err != nil {
@@ -40,18 +40,26 @@ func (k *checker) settleLog(ctx context.Context) error {
 	for i := range w.log {
 		e := &w.log[i]
 		e.status = waiting
-		if _, err := k.c.exec(insertOne.message, e.values()...); err != nil {
+		if err := k.c.exec(insertOne.message, e.values()...); err != nil {
 			return err
 		}
-		if _, err := k.c.exec(insertOne.content, e.seq, e.sum, e.secret, e.body); err != nil {
+		if err := k.c.exec(insertOne.content, e.seq, e.sum, e.secret, e.body); err != nil {
 			return err
 		}
 	}
 	if len(w.faults) > 0 {
 		return nil
 	}
-	_, err = k.c.exec("DELETE FROM accepted")
+	err = k.c.exec("DELETE FROM accepted")
 	return err
+}
+
+// change runs a query and returns how many rows it changed.
+func (c *conn) change(query string, args ...any) (int64, error) {
+	if err := c.exec(query, args...); err != nil {
+		return 0, err
+	}
+	return c.number("SELECT changes()")
 }
 
 func nowWall() int64 { return toWall(time.Now()) }
@@ -63,7 +71,7 @@ func (k *checker) endDamaged(done *Repairs) error {
 		if !d.ends {
 			continue
 		}
-		ended, err := k.c.exec("UPDATE message SET status = ?, flags = 0, due = NULL, updated = ?, told = ?, error = ? WHERE seq = ? AND status < ?",
+		ended, err := k.c.change("UPDATE message SET status = ?, flags = 0, due = NULL, updated = ?, told = ?, error = ? WHERE seq = ? AND status < ?",
 			int64(dead), nowWall(), queue.StatusUndeliverable, d.Fault, d.seq, int64(delivered))
 		if err != nil {
 			return err
@@ -123,7 +131,7 @@ func (c *conn) giveTurns(tick int64) (wrong int64, err error) {
 
 // seat gives one message of an ordering key the turn, and blocks the others.
 func (c *conn) seat(key turnKey, holder int64) error {
-	_, err := c.exec("UPDATE message SET status = CASE seq WHEN ? THEN 1 ELSE 2 END, due = COALESCE(due, created) "+
+	err := c.exec("UPDATE message SET status = CASE seq WHEN ? THEN 1 ELSE 2 END, due = COALESCE(due, created) "+
 		"WHERE lane = ? AND turn = ? AND turn IS NOT NULL AND status < 3", holder, key.lane, key.key)
 	return err
 }
@@ -171,13 +179,13 @@ func (c *conn) writeTallies(all map[int64]*tally) error {
 		return err
 	}
 	for id, t := range all {
-		if _, err := c.exec("UPDATE lane SET tally = ?, folded = ? WHERE id = ?", appendTally(nil, id, t), newest, id); err != nil {
+		if err := c.exec("UPDATE lane SET tally = ?, folded = ? WHERE id = ?", appendTally(nil, id, t), newest, id); err != nil {
 			return err
 		}
 	}
-	if _, err := c.exec("DELETE FROM journal WHERE n < ?", newest); err != nil {
+	if err := c.exec("DELETE FROM journal WHERE n < ?", newest); err != nil {
 		return err
 	}
-	_, err = c.exec("UPDATE journal SET tallies = x''")
+	err = c.exec("UPDATE journal SET tallies = x''")
 	return err
 }

@@ -23,7 +23,7 @@ func (s *Store) makeReserve() (err error) {
 	}
 	defer func() {
 		if err = errors.Join(err, file.Close()); err != nil {
-			_ = os.Remove(s.reservePath()) //nolint:errcheck // half a reserve is none; the first error is the one to tell
+			_ = os.Remove(s.reservePath()) // half a reserve is none; the first error is the one to tell
 		}
 	}()
 	info, err := file.Stat()
@@ -49,12 +49,12 @@ func (s *Store) becomeFull() {
 	if !s.full.Swap(true) {
 		s.options.OnFault(fmt.Errorf("%w: no room on the disk of %s; deliveries go on", queue.ErrStoreFull, s.dir))
 	}
-	_ = os.Remove(s.reservePath()) //nolint:errcheck // it is gone already, or the next write says that there is no room
+	_ = os.Remove(s.reservePath()) // it is gone already, or the next write says that there is no room
 }
 
 // recoverRoom takes new messages again, once there is room for the reserve.
 func (s *Store) recoverRoom() {
-	_, _ = s.writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") //nolint:errcheck // it frees room where it can
+	_ = s.writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") // it frees room where it can
 	if s.makeReserve() == nil {
 		s.full.Store(false)
 	}

@@ -27,33 +27,11 @@ func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(ro
 		after = seqOf(q.After)
 	}
 	for {
-		var page []row
-		ends := after // up to here all sources have been read
-		full := false
-		for _, source := range sources {
-			rows, err := source(c, after, step)
-			if err = firstOf(err, ctx.Err()); err != nil {
-				return err
-			}
-			page = append(page, rows...)
-			if len(rows) == step {
-				last := rows[len(rows)-1].seq
-				if !full || (last < ends) != q.Descending {
-					ends = last
-				}
-				full = true
-			}
+		page, ends, more, err := readPage(ctx, c, sources, after, step, q.Descending)
+		if err != nil {
+			return err
 		}
-		slices.SortStableFunc(page, func(a, b row) int {
-			if q.Descending {
-				return cmp.Compare(b.seq, a.seq)
-			}
-			return cmp.Compare(a.seq, b.seq)
-		})
 		for i := range page {
-			if full && page[i].seq != ends && (page[i].seq > ends) != q.Descending {
-				break
-			}
 			if i > 0 && page[i].seq == page[i-1].seq {
 				continue // it moved from one source to another meanwhile
 			}
@@ -61,11 +39,41 @@ func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(ro
 				return err
 			}
 		}
-		if !full {
+		if !more {
 			return nil
 		}
 		after = ends
 	}
+}
+
+// readPage reads some rows from each source, and returns those up to where all have
+// been read, in order.
+func readPage(ctx context.Context, c *conn, sources []source, after int64, step int, descending bool) (page []row, ends int64, more bool, err error) {
+	order := func(a, b int64) int {
+		if descending {
+			return cmp.Compare(b, a)
+		}
+		return cmp.Compare(a, b)
+	}
+	for _, source := range sources {
+		rows, err := source(c, after, step)
+		if err := firstOf(err, ctx.Err()); err != nil {
+			return nil, 0, false, err
+		}
+		page = append(page, rows...)
+		if len(rows) < step {
+			continue
+		}
+		if last := rows[step-1].seq; !more || order(last, ends) < 0 {
+			ends = last
+		}
+		more = true
+	}
+	slices.SortStableFunc(page, func(a, b row) int { return order(a.seq, b.seq) })
+	if more {
+		page = slices.DeleteFunc(page, func(r row) bool { return order(r.seq, ends) > 0 })
+	}
+	return page, ends, more, nil
 }
 
 // source returns the next rows behind a seq, in the order of the query.

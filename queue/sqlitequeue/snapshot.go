@@ -125,7 +125,8 @@ func (s *Snapshot) Unreadable() []string { return s.unreadable }
 // saved reads what belongs to a message; nil: it is not wanted.
 func (s *Snapshot) saved(w *walker, e *entry, wanted func(*queue.Record) bool) (saved *Saved, err error) {
 	key, known := s.lanes[e.lane]
-	record, fault := e.row.record(key, instant{})
+	record := e.row.record(key, instant{})
+	_, fault := e.message(key)
 	record.NextAt = fromWall(e.dueAt())
 	if wanted != nil && !wanted(&record) {
 		return nil, nil //nolint:nilnil // as documented
