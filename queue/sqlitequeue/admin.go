@@ -565,13 +565,9 @@ func (s *Store) SetLane(ctx context.Context, state queue.LaneState) error {
 		if err != nil {
 			return err
 		}
-		var text any
-		if !state.IsZero() {
-			encoded, err := json.Marshal(state)
-			if err != nil {
-				return err
-			}
-			text = string(encoded)
+		text, err := encodeState(state)
+		if err != nil {
+			return err
 		}
 		t.after = append(t.after, func() { l.state = state })
 		if err := t.c.exec("UPDATE lane SET state = ? WHERE id = ?", text, l.id); err != nil {
@@ -582,6 +578,15 @@ func (s *Store) SetLane(ctx context.Context, state queue.LaneState) error {
 		}
 		return nil
 	})
+}
+
+// encodeState returns the text of a state, nil where it says nothing.
+func encodeState(state queue.LaneState) (any, error) {
+	if state.IsZero() {
+		return nil, nil //nolint:nilnil // it is NULL in the database
+	}
+	encoded, err := json.Marshal(state)
+	return string(encoded), err
 }
 
 // isOver reports whether a state is a pause that has ended, and nothing else.

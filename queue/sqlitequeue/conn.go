@@ -35,12 +35,19 @@ func connect(path string, settings ...string) (*conn, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	c := &conn{driver: opened, statements: map[string]*statement{}}
-	for _, setting := range settings {
-		if err := c.script(setting); err != nil {
-			return nil, errors.Join(fmt.Errorf("open %s: %s: %w", path, setting, err), c.close())
-		}
+	if err := c.set(settings...); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), c.close())
 	}
 	return c, nil
+}
+
+func (c *conn) set(settings ...string) error {
+	for _, setting := range settings {
+		if err := c.script(setting); err != nil {
+			return fmt.Errorf("%s: %w", setting, err)
+		}
+	}
+	return nil
 }
 
 func (c *conn) close() error {
@@ -94,7 +101,10 @@ func (c *conn) exec(query string, args ...any) error {
 }
 
 // script runs statements that are used once.
-func (c *conn) script(text string) error {
+func (c *conn) script(text string) error { return c.scriptIn(context.Background(), text) }
+
+// scriptIn is script for statements that take long: the end of ctx stops them.
+func (c *conn) scriptIn(ctx context.Context, text string) error {
 	prepared, err := c.driver.Prepare(text)
 	if err != nil {
 		return err
@@ -103,7 +113,10 @@ func (c *conn) script(text string) error {
 	if !ok {
 		return errors.Join(errors.New("the SQLite driver has no contexts"), prepared.Close())
 	}
-	_, err = execer.ExecContext(context.Background(), nil)
+	_, err = execer.ExecContext(ctx, nil)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	return errors.Join(err, prepared.Close())
 }
 
@@ -113,21 +126,26 @@ var errEnough = errors.New("enough")
 // query runs each on the rows of the answer. What it is given is its own only
 // until it returns, but for the bytes of blobs and texts.
 func (c *conn) query(query string, each func(row []driver.Value) error, args ...any) (err error) {
+	return c.queryIn(context.Background(), query, each, args...)
+}
+
+// queryIn is query where the answer takes long: the end of ctx stops it.
+func (c *conn) queryIn(ctx context.Context, query string, each func(row []driver.Value) error, args ...any) (err error) {
 	s, err := c.prepare(query)
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(context.Background(), s.bind(args))
+	rows, err := s.QueryContext(ctx, s.bind(args))
 	clear(s.args)
 	if err != nil {
-		return err
+		return firstOf(ctx.Err(), err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	if columns := len(rows.Columns()); len(s.row) != columns {
 		s.row = make([]driver.Value, columns)
 	}
 	for {
-		switch err := rows.Next(s.row); {
+		switch err := firstOf(ctx.Err(), rows.Next(s.row)); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:

@@ -55,6 +55,9 @@ const (
 const levels = 3
 
 func priorityOf(level int) queue.Priority {
+	if level < 0 || level >= levels {
+		return queue.PriorityNormal // it is damaged: see Check
+	}
 	return [levels]queue.Priority{queue.PriorityHigh, queue.PriorityNormal, queue.PriorityLow}[level]
 }
 
