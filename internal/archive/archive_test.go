@@ -2,8 +2,8 @@ package archive
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
@@ -33,14 +33,13 @@ func must(tb testing.TB, err error) {
 // golden is a store with a record in every state.
 func golden(tb testing.TB) (dir string) {
 	tb.Helper()
-	packed, err := os.Open("../../queue/sqlitequeue/testdata/v1.db.gz")
+	script, err := os.ReadFile("../../queue/sqlitequeue/testdata/v1.sql")
 	must(tb, err)
-	reader, err := gzip.NewReader(packed)
-	must(tb, err)
-	content, err := io.ReadAll(reader)
-	must(tb, errors.Join(err, packed.Close()))
 	dir = tb.TempDir()
-	must(tb, os.WriteFile(filepath.Join(dir, "queue.db"), content, 0o600))
+	database, err := sql.Open("sqlite", filepath.Join(dir, "queue.db")) // the driver that sqlitequeue brings
+	must(tb, err)
+	_, err = database.ExecContext(tb.Context(), string(script))
+	must(tb, errors.Join(err, database.Close()))
 	return dir
 }
 

@@ -1,14 +1,15 @@
 package sqlitequeue
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden file of the latest sch
 // The golden files of a schema version: a database as it writes it, and what was
 // seen in it then. Those of a released version are never written again.
 const (
-	goldenDatabase = "testdata/v1.db.gz"
+	goldenDatabase = "testdata/v1.sql"
 	goldenSeen     = "testdata/v1.json"
 )
 
@@ -36,7 +37,7 @@ func TestGolden(t *testing.T) {
 		writeGolden(t)
 	}
 	dir := t.TempDir()
-	unpack(t, goldenDatabase, filepath.Join(dir, "queue.db"))
+	undump(t, goldenDatabase, filepath.Join(dir, databaseName))
 	want, err := os.ReadFile(goldenSeen)
 	if err != nil {
 		t.Fatal(err)
@@ -67,23 +68,54 @@ func writeGolden(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) { fill(t, dir) })
-	content, err := os.ReadFile(filepath.Join(dir, "queue.db"))
-	if err != nil {
-		t.Fatal(err)
+	for path, content := range map[string]string{goldenDatabase: dump(t, dir), goldenSeen: asText(t, see(t, dir))} {
+		must(t, os.WriteFile(path, []byte(content), 0o600))
 	}
-	var packed bytes.Buffer
-	writer := gzip.NewWriter(&packed)
-	if _, err := writer.Write(content); err != nil {
-		t.Fatal(err)
+}
+
+// dump writes a database as the statements that make it again.
+func dump(t *testing.T, dir string) string {
+	t.Helper()
+	c, err := connect(filepath.Join(dir, databaseName))
+	must(t, err)
+	defer func() { must(t, c.close()) }()
+	var text strings.Builder
+	for _, setting := range []string{"auto_vacuum", "application_id", "user_version"} {
+		value, err := c.number("PRAGMA " + setting)
+		must(t, err)
+		fmt.Fprintf(&text, "PRAGMA %s = %d;\n", setting, value)
 	}
-	if err := writer.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for path, content := range map[string][]byte{goldenDatabase: packed.Bytes(), goldenSeen: []byte(asText(t, see(t, dir)))} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
+	var tables []string
+	must(t, c.query("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid", func(v []driver.Value) error {
+		if strings.HasPrefix(fmt.Sprint(v[1]), "CREATE TABLE") {
+			tables = append(tables, fmt.Sprint(v[0]))
 		}
+		fmt.Fprintf(&text, "%s;\n", v[1])
+		return nil
+	}))
+	for _, table := range tables {
+		var columns []string
+		must(t, c.query("SELECT name FROM pragma_table_info('"+table+"')", func(v []driver.Value) error {
+			columns = append(columns, fmt.Sprintf("quote(%q)", v[0]))
+			return nil
+		}))
+		must(t, c.query("SELECT "+strings.Join(columns, " || ', ' || ")+" FROM "+table+" ORDER BY 1", func(v []driver.Value) error {
+			fmt.Fprintf(&text, "INSERT INTO %s VALUES (%s);\n", table, v[0])
+			return nil
+		}))
 	}
+	return text.String()
+}
+
+// undump makes the database that dump has written.
+func undump(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	must(t, err)
+	c, err := connect(to)
+	must(t, err)
+	must(t, c.script(string(text)))
+	must(t, c.close())
 }
 
 // sight is all that callers can see in a store.

@@ -2,14 +2,12 @@ package sqlitequeue
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +16,7 @@ import (
 
 // goldenFiles are the databases that each version of the schema has written, the
 // first first.
-func goldenFiles() []string { return []string{"testdata/v1.db.gz"} }
+func goldenFiles() []string { return []string{"testdata/v1.sql"} }
 
 // TestMigrationsAreNotChanged: a database that was written by any version has the
 // schema of a new one once it is opened. Where this fails because the schema was
@@ -32,32 +30,13 @@ func TestMigrationsAreNotChanged(t *testing.T) {
 	want := schemaOf(t, filepath.Join(t.TempDir(), databaseName))
 	for i, file := range golden {
 		path := filepath.Join(t.TempDir(), databaseName)
-		unpack(t, file, path)
+		undump(t, file, path)
 		if version := rawVersion(t, path); version != i+1 {
 			t.Errorf("%s has schema version %d, want %d", file, version, i+1)
 		}
 		if got := schemaOf(t, path); got != want {
 			t.Errorf("%s has, once it is opened:\n%s\na new store has:\n%s", file, got, want)
 		}
-	}
-}
-
-func unpack(t *testing.T, from, to string) {
-	t.Helper()
-	packed, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reader, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(to, content, 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
 
