@@ -40,6 +40,10 @@ type Options struct {
 	// Sink takes each message that was received whole, before it is answered. It
 	// is called by many goroutines at once. Default: nothing is kept.
 	Sink func(Received)
+	// Reply returns the answer to a message that was received whole, after Sink and
+	// in place of all answers above. It is called by many goroutines at once.
+	// Default: none.
+	Reply func(Received) Answer
 	// MaxBody is the longest body taken, in bytes. Default: 2 MiB.
 	MaxBody int64
 }

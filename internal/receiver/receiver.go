@@ -39,7 +39,11 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	case err != nil:
 		hangUp(w) // the sender broke off
 	default:
-		r.options.Sink(newReceived(request, body, time.Now()))
+		received := newReceived(request, body, time.Now())
+		r.options.Sink(received)
+		if r.options.Reply != nil {
+			answer = r.options.Reply(received).withDefaults()
+		}
 		give(w, request, answer)
 	}
 }

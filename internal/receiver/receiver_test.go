@@ -109,6 +109,9 @@ func TestAnswersAsTold(t *testing.T) {
 		{"script", receiver.Options{Script: func(n int) receiver.Answer {
 			return receiver.Answer{Status: 300 + n, RetryAfter: n}
 		}}, []answer{{301, "1"}, {302, "2"}}},
+		{"reply", receiver.Options{Answer: receiver.Answer{Status: 500}, Reply: func(r receiver.Received) receiver.Answer {
+			return receiver.Answer{Status: 201 + len(r.Path)}
+		}}, []answer{{202, ""}}},
 		{"script without a status", receiver.Options{Script: func(int) receiver.Answer { return receiver.Answer{} }}, []answer{{200, ""}}},
 		{"script with a bad status", receiver.Options{Script: func(int) receiver.Answer { return receiver.Answer{Status: 42} }}, []answer{{500, ""}}},
 	} {

@@ -13,8 +13,9 @@ import (
 
 // batch is what one commit has accepted.
 type batch struct {
-	n    int64
-	left int // messages that are not elsewhere yet; the row goes with the last
+	n         int64
+	low, high int64 // seqs
+	left      int   // messages that are not elsewhere yet; the row goes with the last
 }
 
 // accept adds a message to the log.
@@ -40,7 +41,10 @@ func (t *tx) writeAccepted() error {
 	if err != nil {
 		return err
 	}
-	b := &batch{n: n, left: len(t.fresh)}
+	b := &batch{n: n, low: t.fresh[0].seq, high: t.fresh[0].seq, left: len(t.fresh)}
+	for _, it := range t.fresh {
+		b.low, b.high = min(b.low, it.seq), max(b.high, it.seq)
+	}
 	s := t.s
 	t.after = append(t.after, func() {
 		for _, it := range t.fresh {
@@ -73,6 +77,37 @@ func (t *tx) dropSpent() error {
 	spent := k.spent
 	t.after = append(t.after, func() { k.spent = k.spent[len(spent):] })
 	return t.inRanges(slices.Clone(spent), "DELETE FROM accepted WHERE n BETWEEN ? AND ?")
+}
+
+// dropLogOf drops the rows of the log that have messages which are removed from
+// everywhere else: after a crash they would be taken for accepted. What else is in
+// those rows goes into the tables.
+func (t *tx) dropLogOf(removed []int64) error {
+	if err := t.dropSpent(); err != nil {
+		return err
+	}
+	slices.Sort(removed)
+	var settling []*item
+	rows := map[int64]struct{}{}
+	t.s.mu.Lock()
+	for _, it := range t.s.fresh {
+		if at, _ := slices.BinarySearch(removed, it.batch.low); at < len(removed) && removed[at] <= it.batch.high {
+			settling = append(settling, it)
+			rows[it.batch.n] = struct{}{}
+		}
+	}
+	t.s.mu.Unlock()
+	for _, it := range settling {
+		if err := t.settleDown(it); err != nil {
+			return err
+		}
+	}
+	for n := range rows {
+		if err := t.c.exec("DELETE FROM accepted WHERE n = ?", n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settleDown writes a message of the log into the tables, where it waits.

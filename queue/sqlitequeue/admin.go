@@ -386,8 +386,10 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 		var n int
 		part := min(limit-removed, purgeStep)
 		err = s.exclusively(ctx, func(t *tx) error {
-			n, more, err = t.purge(end, r, part)
-			return err
+			if n, more, err = t.purge(end, r, part); err != nil {
+				return err
+			}
+			return t.dropLogOf(t.purged)
 		})
 		removed += n
 		if err != nil || !more || removed >= limit {
@@ -482,6 +484,7 @@ func (p *purge) stepRun(limit int) error {
 	}
 	n := 0
 	for ; n < len(all) && p.removed < limit && p.isUnwanted(all[n].updated); n++ {
+		p.purged = append(p.purged, all[n].seq)
 		l := p.s.laneByID(all[n].lane)
 		p.tx.count(l, &all[n].row, -1)
 		if err := p.removeEmpty(l); err != nil {
@@ -513,6 +516,7 @@ func (t *tx) endedFirst(end status, limit int) (rows []row, err error) {
 
 // remove forgets a record that is done.
 func (t *tx) remove(r *row) error {
+	t.purged = append(t.purged, r.seq)
 	l := t.s.laneByID(r.lane)
 	t.count(l, r, -1)
 	queries := []string{"DELETE FROM message WHERE seq = ?", "DELETE FROM content WHERE seq = ?"}

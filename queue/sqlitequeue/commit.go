@@ -199,6 +199,7 @@ type tx struct {
 	accepted  []byte  // their records
 	delivered []history
 	scratch   []byte
+	purged    []int64 // seqs
 }
 
 // count counts a row in its lane, n times.

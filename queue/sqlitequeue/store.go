@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,7 +104,11 @@ func New(dir string, options Options) (*Store, error) {
 	if err := options.setDefaults(); err != nil {
 		return nil, fmt.Errorf("sqlitequeue.New: %w", err)
 	}
-	return &Store{options: options, dir: dir, clock: newClock(), closed: true}, nil
+	absolute, err := filepath.Abs(dir) // SQLite takes the first name of a relative path for a host
+	if err != nil {
+		return nil, fmt.Errorf("sqlitequeue.New: %w", err)
+	}
+	return &Store{options: options, dir: absolute, clock: newClock(), closed: true}, nil
 }
 
 // memory is what the store knows without its database.

@@ -1,6 +1,8 @@
 package sqlitequeue_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/outrider-go/outrider/internal/leak"
@@ -55,6 +57,24 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			queuetest.Run(t, openWith(options), queuetest.Features{Reopen: reopen, KeyLifetime: sqlitequeue.DefaultKeyLifetime})
 		})
+	}
+}
+
+func TestRelativeDirectoryIsOne(t *testing.T) {
+	t.Parallel()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := filepath.Rel(here, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := openIn(t, dir, sqlitequeue.Options{}).Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "queue.db")); err != nil {
+		t.Error(err)
 	}
 }
 
