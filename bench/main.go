@@ -28,6 +28,7 @@ type settings struct {
 	slice   int           // messages in a slice
 	latency int           // slices of a second in the latency benchmark
 	waiting int           // messages in the memory benchmark
+	pending int           // messages in the backlog benchmark
 	only    string        // names of the benchmarks to run, parted by commas
 	idle    time.Duration // how long idle CPU time is measured
 	dir     string        // on the disk that durable stores are measured on
@@ -37,6 +38,8 @@ type settings struct {
 
 func main() {
 	var s settings
+	part := flag.String("backlog", "", "be a `part` of the backlog benchmark (the benchmark starts it itself)")
+	flag.IntVar(&s.pending, "pending", 1_000_000, "messages in the backlog benchmark")
 	sink := flag.Bool("sink", false, "be the receiver (the benchmark starts it itself)")
 	flag.IntVar(&s.rounds, "rounds", 40, "slices of each contestant")
 	flag.IntVar(&s.slice, "slice", 5000, "messages in a slice")
@@ -48,14 +51,17 @@ func main() {
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of it all to this `file`")
 	flag.BoolVar(&s.json, "json", false, "print the results as JSON")
 	flag.Parse()
-	os.Exit(exitCode(start(*sink, s)))
+	os.Exit(exitCode(start(*sink, *part, s)))
 }
 
-func start(sink bool, s settings) error {
+func start(sink bool, part string, s settings) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if sink {
 		return runSink(ctx)
+	}
+	if part != "" {
+		return runBacklog(ctx, part, s)
 	}
 	if s.profile == "" {
 		return run(ctx, s, os.Stdout)
@@ -94,6 +100,7 @@ var benchmarks = []benchmark{
 	{"enqueue", benchEnqueue},
 	{"durable", benchDurable},
 	{"single", benchSingle},
+	{"backlog", benchBacklog},
 }
 
 func run(ctx context.Context, s settings, out io.Writer) error {

@@ -162,6 +162,7 @@ func TestProgram(t *testing.T) {
 		"first signal drains":         firstSignalDrains,
 		"drain has an end":            drainHasAnEnd,
 		"second signal ends the rest": secondSignalEndsIt,
+		"store commands and a daemon": storeAndDaemon,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -249,4 +250,35 @@ func freePort(t *testing.T) string {
 	}
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
+}
+
+// storeAndDaemon: while a daemon has its store, exit code 5 says so; after it was
+// killed, the store is whole and has what was accepted.
+func storeAndDaemon(t *testing.T, binary string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	d := serve(t, binary, "--dir", dir)
+	d.send(t, "http://"+freePort(t))
+	run := func(code int, want string, args ...string) {
+		t.Helper()
+		command := exec.CommandContext(t.Context(), binary, append(args, "--dir", dir)...)
+		command.Env = []string{}
+		out, _ := command.CombinedOutput() // an exit code is an error
+		if got := command.ProcessState.ExitCode(); got != code || !strings.Contains(string(out), want) {
+			t.Errorf("outrider %s: exit code %d, want %d and %q:\n%s", strings.Join(args, " "), got, code, want, out)
+		}
+	}
+	run(5, "stop the daemon first", "store", "check")
+	run(5, "stop the daemon first", "store", "compact")
+	run(5, "locked", "serve", "--api", "off")
+	run(0, "a process has it", "store", "info")
+	run(0, `{"message":`, "store", "export")
+	if err := d.command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	d.wait(t)
+	run(0, "not in use", "store", "info")
+	run(0, "all is well", "store", "check")
+	run(0, "compacted", "store", "compact")
+	run(0, `{"message":`, "store", "export")
 }

@@ -81,7 +81,7 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "queue", "queue/sealqueue/keyring", "stats", "transport", "transport/outbound"},
+		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/outbound"},
 		external: []string{cobra, pflag, term, zap},
 	},
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},
@@ -91,6 +91,7 @@ var layers = []rule{
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
+	{pkg: "internal/archive", internal: []string{"queue", "queue/sealqueue", "queue/sealqueue/keyring", "queue/sqlitequeue", "transport"}},
 	{pkg: "internal/suggest"},
 	{pkg: "internal/receiver"},
 	{pkg: "internal/fakepeer"},

@@ -17,7 +17,8 @@ func newKey(c *console) *cobra.Command {
 		Use: "key", Short: "Make and change the keys that encrypt messages in the store", RunE: onlySubcommands,
 		Long: `Key makes a master key, and changes the keyring of a daemon that does not run: the
 file ` + keyring.FileName + ` in its directory. The directory and the master key come from the
-daemon's configuration, or from flags.`,
+daemon's configuration, or from flags. While a daemon runs, rotate, rewrap and
+shred fail with exit code 5: it would go on with the keys that it knows.`,
 		Example: `  outrider key new --out master.key
   outrider key rotate --profile acme --dir data --key-file master.key
   outrider key rewrap --dir data --key-file master.key --new-key-file next.key`,
@@ -80,6 +81,19 @@ func (f *keyFlags) open(c *console) (*keyring.Keyring, error) {
 		err = usagef("there is no master key: give --dir and --key-file, or a configuration with encryption.key")
 	}
 	return keys, err
+}
+
+// whileStopped runs a change of the keyring while no daemon has the store.
+func (f *keyFlags) whileStopped(c *console, change func() error) error {
+	config, err := f.load(c)
+	if err != nil {
+		return err
+	}
+	release, err := lockStore(config)
+	if err != nil {
+		return err
+	}
+	return errors.Join(change(), release())
 }
 
 // openProfile is open for a command about a profile that has keys.
@@ -156,8 +170,11 @@ for those that are in the store. Stop the daemon first.`,
 			if err != nil {
 				return err
 			}
-			id, err := keys.Rotate(command.Context(), profile)
-			if err != nil {
+			var id keyring.ID
+			if err := flags.whileStopped(c, func() (err error) {
+				id, err = keys.Rotate(command.Context(), profile)
+				return err
+			}); err != nil {
 				return err
 			}
 			if flags.json {
@@ -187,7 +204,7 @@ keyring still need the old one.`,
 			if err != nil {
 				return err
 			}
-			return rewrap(command.Context(), c, keys, newFile, flags.json)
+			return flags.rewrap(command.Context(), c, keys, newFile)
 		},
 	}
 	command.Flags().StringVar(&newFile, "new-key-file", "", "read the new master key from a `file`")
@@ -195,7 +212,7 @@ keyring still need the old one.`,
 	return command
 }
 
-func rewrap(ctx context.Context, c *console, keys *keyring.Keyring, newFile string, asJSON bool) error {
+func (f *keyFlags) rewrap(ctx context.Context, c *console, keys *keyring.Keyring, newFile string) error {
 	if len(keys.Profiles()) == 0 {
 		return errors.New("there are no keys to rewrap: the first message makes them")
 	}
@@ -208,10 +225,10 @@ func rewrap(ctx context.Context, c *console, keys *keyring.Keyring, newFile stri
 		return err
 	}
 	old := keys.MasterID()
-	if err := keys.Rewrap(ctx, master); err != nil {
+	if err := f.whileStopped(c, func() error { return keys.Rewrap(ctx, master) }); err != nil {
 		return err
 	}
-	if asJSON {
+	if f.json {
 		return c.json(map[string]string{"old_master": old, "master": master.ID()})
 	}
 	return c.printf("the keyring is under master key %s now, no longer under %s: set encryption.key_file to %s", master.ID(), old, newFile)
@@ -234,8 +251,11 @@ keyring still have the keys: docs/encryption.md says what to do about them.`,
 			if err != nil {
 				return err
 			}
-			n, err := keys.Shred(command.Context(), profile)
-			if err != nil {
+			var n int
+			if err := flags.whileStopped(c, func() (err error) {
+				n, err = keys.Shred(command.Context(), profile)
+				return err
+			}); err != nil {
 				return err
 			}
 			if flags.json {

@@ -35,7 +35,7 @@ func (s *settings) add(value any, path ...string) {
 // settingsOf lists the keys that have a value, in the order of the documentation.
 func settingsOf(config agent.Config) settings {
 	var s settings
-	dir, _ := agent.DefaultDir() //nolint:errcheck // serve tells when it needs one
+	dir, _ := agent.DefaultDir() // serve tells when it needs one
 	s.add(cmp.Or(config.Dir, dir), "dir")
 	s.add(config.Memory, "memory")
 	s.add(config.API.Listen, "api", "listen")

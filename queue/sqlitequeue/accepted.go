@@ -34,7 +34,7 @@ func (t *tx) writeAccepted() error {
 	if len(t.fresh) == 0 {
 		return nil
 	}
-	if _, err := t.c.exec("INSERT INTO accepted (records) VALUES (?)", t.accepted); err != nil {
+	if err := t.c.exec("INSERT INTO accepted (records) VALUES (?)", t.accepted); err != nil {
 		return err
 	}
 	n, err := t.c.number("SELECT last_insert_rowid()")
@@ -103,7 +103,7 @@ func (t *tx) dropLogOf(removed []int64) error {
 		}
 	}
 	for n := range rows {
-		if _, err := t.c.exec("DELETE FROM accepted WHERE n = ?", n); err != nil {
+		if err := t.c.exec("DELETE FROM accepted WHERE n = ?", n); err != nil {
 			return err
 		}
 	}
@@ -112,13 +112,13 @@ func (t *tx) dropLogOf(removed []int64) error {
 
 // settleDown writes a message of the log into the tables, where it waits.
 func (t *tx) settleDown(it *item) error {
-	it.row.status = waiting
+	it.status = waiting
 	if err := t.insert([]*item{it}); err != nil {
-		it.row.status = fresh
+		it.status = fresh
 		return err
 	}
 	s := t.s
-	t.undo = append(t.undo, func() { it.row.status = fresh })
+	t.undo = append(t.undo, func() { it.status = fresh })
 	t.after = append(t.after, func() {
 		s.unlog(it)
 		level := &it.lane.levels[it.level]
@@ -150,14 +150,14 @@ func (s *Store) restoreAccepted() error {
 
 func (t *tx) restoreBatch(n int64) error {
 	err := t.c.query("SELECT records FROM accepted WHERE n = ?", func(v []driver.Value) error {
-		return readRecords(blob(v[0]), t.restoreRecord)
+		return readRecords(blob(v[0]), nil, t.restoreRecord)
 	}, n)
 	if isDamaged(err) { // it stays, for whoever wants to look
 		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w", n, err))
 		return nil
 	}
 	if err == nil {
-		_, err = t.c.exec("DELETE FROM accepted WHERE n = ?", n)
+		err = t.c.exec("DELETE FROM accepted WHERE n = ?", n)
 	}
 	return err
 }
@@ -172,9 +172,9 @@ func (t *tx) restoreRecord(r *record) error {
 		return err
 	}
 	r.status, r.due = waiting, r.created
-	if _, err := t.c.exec(insertOne.message, r.values()...); err != nil {
+	if err := t.c.exec(insertOne.message, r.values()...); err != nil {
 		return err
 	}
-	_, err := t.c.exec(insertOne.content, r.seq, r.sum, r.secret, r.body)
+	err := t.c.exec(insertOne.content, r.seq, r.sum, r.secret, r.body)
 	return err
 }

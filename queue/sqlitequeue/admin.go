@@ -12,27 +12,50 @@ import (
 )
 
 // Cancel implements queue.Store.
-func (s *Store) Cancel(ctx context.Context, q queue.Query) (page queue.Page, err error) {
-	err = s.exclusively(ctx, func(t *tx) error {
-		if len(q.States) == 0 {
-			q.States = []queue.State{queue.StatePending, queue.StateDeliver, queue.StateRetry}
-		}
-		page, err = t.change(&q, func(r *row) bool { return !r.status.done() }, t.cancel)
-		return err
-	})
-	return page, err
+func (s *Store) Cancel(ctx context.Context, q queue.Query) (queue.Page, error) {
+	if len(q.States) == 0 {
+		q.States = []queue.State{queue.StatePending, queue.StateDeliver, queue.StateRetry}
+	}
+	return s.changeAll(ctx, q, func(r *row) bool { return !r.status.done() }, (*tx).cancel)
 }
 
 // Replay implements queue.Store.
-func (s *Store) Replay(ctx context.Context, q queue.Query) (page queue.Page, err error) {
-	err = s.exclusively(ctx, func(t *tx) error {
-		if len(q.Results) == 0 {
-			q.Results = []queue.Result{queue.Dead, queue.Cancelled, queue.Expired}
+func (s *Store) Replay(ctx context.Context, q queue.Query) (queue.Page, error) {
+	if len(q.Results) == 0 {
+		q.Results = []queue.Result{queue.Dead, queue.Cancelled, queue.Expired}
+	}
+	return s.changeAll(ctx, q, func(r *row) bool { return r.status > delivered }, (*tx).replay)
+}
+
+// changeStep is how many records are changed in one transaction: others wait for it.
+const changeStep = 100
+
+// changeAll changes the records of a page, some at a time.
+func (s *Store) changeAll(ctx context.Context, q queue.Query, which func(*row) bool, do func(*tx, *row) error) (page queue.Page, err error) {
+	for left := q.PageLimit(); left > 0; left = q.PageLimit() - len(page.Records) {
+		part := q
+		part.Limit, part.After = min(left, changeStep), page.Next
+		if page.Next.IsZero() {
+			part.After = q.After
 		}
-		page, err = t.change(&q, func(r *row) bool { return r.status > delivered }, t.replay)
-		return err
-	})
-	return page, err
+		err := s.exclusively(ctx, func(t *tx) error {
+			some, err := t.change(&part, which, func(r *row) error { return do(t, r) })
+			if err != nil {
+				return err
+			}
+			t.after = append(t.after, func() {
+				page.Records, page.Next = append(page.Records, some.Records...), some.Next
+			})
+			return nil
+		})
+		switch {
+		case err != nil && len(page.Records) > 0:
+			return page, nil // whoever asks for the next page is told
+		case err != nil || page.Next.IsZero():
+			return page, err
+		}
+	}
+	return page, nil
 }
 
 // change does something to the rows of a page, and returns them as they are then.
@@ -178,7 +201,7 @@ func (t *tx) cancel(r *row) error {
 			s.mark(it, t.now)
 		}
 	})
-	_, err := t.c.exec("UPDATE message SET flags = ?, updated = ? WHERE seq = ?", r.flags, r.updated, r.seq)
+	err := t.c.exec("UPDATE message SET flags = ?, updated = ? WHERE seq = ?", r.flags, r.updated, r.seq)
 	return err
 }
 
@@ -197,10 +220,7 @@ func (s *Store) mark(it *item, now instant) {
 func (t *tx) replay(r *row) error {
 	l := t.s.laneByID(r.lane)
 	before := *r
-	m, err := r.message(l.key)
-	if err != nil {
-		return err
-	}
+	m, _ := r.message(l.key) // one that is damaged is found to be when it is due
 	r.status, r.flags, r.attempts, r.told = waiting, 0, 0, queue.StatusQueued
 	r.queued, r.updated = t.now.wall, t.now.wall
 	r.replays++
@@ -213,7 +233,7 @@ func (t *tx) replay(r *row) error {
 	}
 	t.count(l, &before, -1)
 	t.count(l, r, 1)
-	if _, err := t.c.exec("UPDATE message SET replays = ?, queued = ?, expires = ? WHERE seq = ?",
+	if err := t.c.exec("UPDATE message SET replays = ?, queued = ?, expires = ? WHERE seq = ?",
 		r.replays, r.queued, orNull(r.expires), r.seq); err != nil {
 		return err
 	}
@@ -382,50 +402,107 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 const purgeStep = 200
 
 func (t *tx) purge(end status, r queue.Retention, limit int) (removed int, more bool, err error) {
-	s := t.s
-	s.mu.Lock()
-	count, held := s.total.done[end-delivered], s.total.held[end-delivered]
-	s.mu.Unlock()
-	unwanted := func(at int64) bool {
-		return at < toWall(r.Before) || r.Keep > 0 && count-int64(removed) > int64(r.Keep) || r.Bytes > 0 && held > r.Bytes
-	}
-	rows, err := t.endedFirst(end, limit+1)
+	p, err := t.newPurge(end, r, limit)
 	if err != nil {
 		return 0, false, err
 	}
-	var runs []run
-	if end == delivered {
-		runs = slices.Clone(s.allRuns())
-	}
-	for {
-		fromRun := len(runs) > 0 && (len(rows) == 0 || runs[0].at <= rows[0].updated)
-		switch {
-		case fromRun && !unwanted(runs[0].at), !fromRun && (len(rows) == 0 || !unwanted(rows[0].updated)):
-			return removed, false, nil
-		case removed == limit:
-			return removed, true, nil
-		case fromRun:
-			most := int64(limit - removed)
-			if runs[0].at >= toWall(r.Before) {
-				most = min(most, count-int64(removed)-int64(r.Keep))
-			}
-			n, err := t.purgeRun(runs[0], int(most))
-			if err != nil {
-				return removed, false, err
-			}
-			removed += n
-			if runs[0].count -= n; runs[0].count == 0 {
-				runs = runs[1:]
-			}
-		default:
-			held -= rows[0].bytes
-			if err := t.remove(&rows[0]); err != nil {
-				return removed, false, err
-			}
-			rows = rows[1:]
-			removed++
+	for p.unwanted() {
+		if p.removed == limit {
+			return limit, true, nil
+		}
+		if err := p.step(limit); err != nil {
+			return p.removed, false, err
 		}
 	}
+	return p.removed, false, nil
+}
+
+// purge is what there is to remove: rows of the tables and runs of the history, of
+// which the one that begins first is next.
+type purge struct {
+	*tx
+	retention   queue.Retention
+	before      int64
+	count, held int64 // that are left
+	removed     int
+	rows        []row
+	runs        []run
+}
+
+func (t *tx) newPurge(end status, r queue.Retention, limit int) (*purge, error) {
+	s := t.s
+	s.mu.Lock()
+	p := &purge{tx: t, retention: r, before: toWall(r.Before), count: s.total.done[end-delivered], held: s.total.held[end-delivered]}
+	s.mu.Unlock()
+	if end == delivered {
+		p.runs = slices.Clone(s.allRuns())
+	}
+	var err error
+	p.rows, err = t.endedFirst(end, limit+1)
+	return p, err
+}
+
+// ended is when the next one ended.
+func (p *purge) ended() (at int64, inRun, some bool) {
+	switch {
+	case len(p.runs) > 0 && (len(p.rows) == 0 || p.runs[0].at <= p.rows[0].updated):
+		return p.runs[0].at, true, true
+	case len(p.rows) > 0:
+		return p.rows[0].updated, false, true
+	}
+	return 0, false, false
+}
+
+// unwanted reports whether the next one is to be removed.
+func (p *purge) unwanted() bool {
+	at, _, some := p.ended()
+	return some && p.isUnwanted(at)
+}
+
+func (p *purge) isUnwanted(at int64) bool {
+	r := &p.retention
+	return at < p.before || r.Keep > 0 && p.count > int64(r.Keep) || r.Bytes > 0 && p.held > r.Bytes
+}
+
+// step removes the next row, or what is unwanted of the next run.
+func (p *purge) step(limit int) error {
+	if _, inRun, _ := p.ended(); inRun {
+		return p.stepRun(limit)
+	}
+	r := p.rows[0]
+	p.rows = p.rows[1:]
+	p.removed++
+	p.count--
+	p.held -= r.bytes
+	return p.remove(&r)
+}
+
+func (p *purge) stepRun(limit int) error {
+	all, err := p.c.records(p.runs[0].n, nil)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for ; n < len(all) && p.removed < limit && p.isUnwanted(all[n].updated); n++ {
+		p.purged = append(p.purged, all[n].seq)
+		l := p.s.laneByID(all[n].lane)
+		p.tx.count(l, &all[n].row, -1)
+		if err := p.removeEmpty(l); err != nil {
+			return err
+		}
+		p.removed++
+		p.count--
+	}
+	if err := p.rewrite(p.runs[0], all[n:]); err != nil {
+		return err
+	}
+	if n < len(all) {
+		p.runs[0].at = all[n].updated
+		p.runs[0].count -= n
+	} else {
+		p.runs = p.runs[1:]
+	}
+	return nil
 }
 
 // endedFirst are the rows with a result that ended longest ago.
@@ -447,7 +524,7 @@ func (t *tx) remove(r *row) error {
 		queries = append(queries, "DELETE FROM attempt WHERE seq = ?")
 	}
 	for _, query := range queries {
-		if _, err := t.c.exec(query, r.seq); err != nil {
+		if err := t.c.exec(query, r.seq); err != nil {
 			return err
 		}
 	}
@@ -472,7 +549,7 @@ func (t *tx) removeLane(l *lane) error {
 			s.keep.fold = slices.DeleteFunc(s.keep.fold, func(other *lane) bool { return other == l })
 		}
 	})
-	_, err := t.c.exec("DELETE FROM lane WHERE id = ?", l.id)
+	err := t.c.exec("DELETE FROM lane WHERE id = ?", l.id)
 	return err
 }
 
@@ -492,16 +569,12 @@ func (s *Store) SetLane(ctx context.Context, state queue.LaneState) error {
 		if err != nil {
 			return err
 		}
-		var text any
-		if !state.IsZero() {
-			encoded, err := json.Marshal(state)
-			if err != nil {
-				return err
-			}
-			text = string(encoded)
+		text, err := encodeState(state)
+		if err != nil {
+			return err
 		}
 		t.after = append(t.after, func() { l.state = state })
-		if _, err := t.c.exec("UPDATE lane SET state = ? WHERE id = ?", text, l.id); err != nil {
+		if err := t.c.exec("UPDATE lane SET state = ? WHERE id = ?", text, l.id); err != nil {
 			return err
 		}
 		if state.IsZero() && l.tally.records() == 0 {
@@ -509,6 +582,15 @@ func (s *Store) SetLane(ctx context.Context, state queue.LaneState) error {
 		}
 		return nil
 	})
+}
+
+// encodeState returns the text of a state, nil where it says nothing.
+func encodeState(state queue.LaneState) (any, error) {
+	if state.IsZero() {
+		return nil, nil //nolint:nilnil // it is NULL in the database
+	}
+	encoded, err := json.Marshal(state)
+	return string(encoded), err
 }
 
 // isOver reports whether a state is a pause that has ended, and nothing else.

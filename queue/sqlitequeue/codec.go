@@ -114,7 +114,7 @@ func appendRecord(to []byte, r *record) []byte {
 func putLength(to []byte, n int) {
 	last := len(to) - 1
 	for i := range to {
-		to[i] = byte(n) | 0x80
+		to[i] = byte(n&0x7f) | 0x80
 		n >>= 7
 	}
 	to[last] &^= 0x80
@@ -127,31 +127,48 @@ type numberField struct {
 
 func (r *record) numbers() [13]numberField {
 	return [...]numberField{
-		{recordSeq, &r.seq}, {recordPrefix, &r.prefix}, {recordLane, &r.lane}, {recordExpires, &r.expires},
+		{recordSeq, &r.seq}, {recordLane, &r.lane}, {recordPrefix, &r.prefix}, {recordExpires, &r.expires},
 		{recordCreated, &r.created}, {recordUpdated, &r.updated}, {recordAttempts, &r.attempts}, {recordLogged, &r.logged},
 		{recordEvidence, &r.evidence}, {recordBytes, &r.bytes}, {recordTarget, &r.target}, {recordTurn, &r.turn}, {recordSum, &r.sum},
 	}
 }
 
-// readRecords reads what appendRecord has added, any number of times. The slices
-// of a record are parts of from.
-func readRecords(from []byte, each func(r *record) error) error {
+// readRecords reads what appendRecord has added, any number of times, but for those
+// that are not wanted. The slices of a record are parts of from.
+func readRecords(from []byte, wanted func(seq, lane int64) bool, each func(r *record) error) error {
 	for len(from) > 0 {
 		size, n := binary.Uvarint(from)
-		if n <= 0 || size > uint64(len(from)-n) {
+		if n <= 0 || size > uint64(len(from)-n) { //nolint:gosec // not negative
 			return errDamaged
 		}
 		end := n + int(size) //nolint:gosec // at most the length of from
+		part := from[n:end]
+		from = from[end:]
+		if wanted != nil && !wanted(skim(part)) {
+			continue
+		}
 		var r record
-		if err := r.read(from[n:end]); err != nil {
+		if err := r.read(part); err != nil {
 			return err
 		}
 		if err := each(&r); err != nil {
 			return err
 		}
-		from = from[end:]
 	}
 	return nil
+}
+
+// skim reads the first two fields of a record, which are its seq and its lane.
+func skim(from []byte) (seq, lane int64) {
+	for _, at := range [...]*int64{&seq, &lane} {
+		if len(from) < 2 || len(from) < 2+int(from[1]) {
+			return 0, 0
+		}
+		end := 2 + int(from[1]) // a number is short
+		*at = number(from[2:end])
+		from = from[end:]
+	}
+	return seq, lane
 }
 
 func (r *record) read(from []byte) error {
@@ -213,7 +230,7 @@ func putInt(to []byte, t tag, value int64) []byte {
 func fields(from []byte, each func(t tag, value []byte)) error {
 	for len(from) > 0 {
 		size, n := binary.Uvarint(from[1:])
-		if n <= 0 || size > uint64(len(from)-1-n) {
+		if n <= 0 || size > uint64(len(from)-1-n) { //nolint:gosec // not negative
 			return errDamaged
 		}
 		end := 1 + n + int(size) //nolint:gosec // at most the length of from

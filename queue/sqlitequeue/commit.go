@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
@@ -139,7 +140,7 @@ func (s *Store) transactFull(run func(*tx) error, ops []*op) error {
 	return err
 }
 
-// transact runs a function in a transaction. Any fault but a full disk ends the
+// transact runs a function in a transaction. A fault while it is written ends the
 // store: after a failed write or fsync nobody knows what is on the disk, and to
 // try again would only hide it.
 func (s *Store) transact(run func(*tx) error) error {
@@ -150,7 +151,7 @@ func (s *Store) transact(run func(*tx) error) error {
 		return failed
 	}
 	t := &tx{s: s, c: s.writer, now: s.clock.now()}
-	if _, err := t.c.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := t.c.exec("BEGIN IMMEDIATE"); err != nil {
 		return s.fail(err)
 	}
 	err := run(t)
@@ -158,23 +159,20 @@ func (s *Store) transact(run func(*tx) error) error {
 		err = t.writeTallies()
 	}
 	if err == nil {
-		if _, err = t.c.exec("COMMIT"); err == nil {
+		if err = t.c.exec("COMMIT"); err == nil {
 			t.apply()
 			return nil
 		}
 	}
 	t.rollback()
-	if _, rollback := t.c.exec("ROLLBACK"); rollback != nil && !isFull(err) {
+	if rollback := t.c.exec("ROLLBACK"); rollback != nil && !isFull(err) {
 		err = errors.Join(err, rollback)
 	}
-	if isFull(err) || errors.Is(err, errRefused) {
+	if isFull(err) || isDamaged(err) {
 		return err
 	}
 	return s.fail(err)
 }
-
-// errRefused marks the error of a call that is at fault itself.
-var errRefused = errors.New("refused")
 
 // fail has the store take nothing any more.
 func (s *Store) fail(err error) error {
@@ -189,20 +187,19 @@ func (s *Store) fail(err error) error {
 // tx is a transaction: what it writes, and what memory learns once that is on
 // disk.
 type tx struct {
-	s        *Store
-	c        *conn
-	now      instant
-	dirty    []*lane
-	undo     []func()
-	after    []func() // run with the store's lock
-	rows     rowBuffer
-	keys     []byte
-	fresh    []*item // that were accepted into the log
-	accepted []byte  // their records
-	run      run     // of what was delivered
-	history  []byte  // its records
-	scratch  []byte
-	purged   []int64 // seqs
+	s         *Store
+	c         *conn
+	now       instant
+	dirty     []*lane
+	undo      []func()
+	after     []func() // run with the store's lock
+	rows      rowBuffer
+	keys      []byte
+	fresh     []*item // that were accepted into the log
+	accepted  []byte  // their records
+	delivered []history
+	scratch   []byte
+	purged    []int64 // seqs
 }
 
 // count counts a row in its lane, n times.
@@ -223,7 +220,7 @@ func (t *tx) writeTallies() error {
 	for _, l := range t.dirty {
 		tallies = appendTally(tallies, l.id, &l.work)
 	}
-	_, err := t.c.exec("INSERT INTO journal (tallies) VALUES (?)", tallies)
+	err := t.c.exec("INSERT INTO journal (tallies) VALUES (?)", tallies)
 	return err
 }
 
@@ -252,8 +249,8 @@ func (t *tx) rollback() {
 	for _, l := range t.dirty {
 		l.dirty = false
 	}
-	for i := len(t.undo) - 1; i >= 0; i-- {
-		t.undo[i]()
+	for _, undo := range slices.Backward(t.undo) {
+		undo()
 	}
 	t.s.stirring = false
 	t.s.unbar()

@@ -35,12 +35,19 @@ func connect(path string, settings ...string) (*conn, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	c := &conn{driver: opened, statements: map[string]*statement{}}
-	for _, setting := range settings {
-		if err := c.script(setting); err != nil {
-			return nil, errors.Join(fmt.Errorf("open %s: %s: %w", path, setting, err), c.close())
-		}
+	if err := c.set(settings...); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), c.close())
 	}
 	return c, nil
+}
+
+func (c *conn) set(settings ...string) error {
+	for _, setting := range settings {
+		if err := c.script(setting); err != nil {
+			return fmt.Errorf("%s: %w", setting, err)
+		}
+	}
+	return nil
 }
 
 func (c *conn) close() error {
@@ -82,22 +89,22 @@ func (s *statement) bind(args []any) []driver.NamedValue {
 	return s.args
 }
 
-// exec runs a query and returns how many rows it changed.
-func (c *conn) exec(query string, args ...any) (int64, error) {
+// exec runs a query that has no answer.
+func (c *conn) exec(query string, args ...any) error {
 	s, err := c.prepare(query)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	result, err := s.ExecContext(context.Background(), s.bind(args))
+	_, err = s.ExecContext(context.Background(), s.bind(args))
 	clear(s.args)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return err
 }
 
 // script runs statements that are used once.
-func (c *conn) script(text string) error {
+func (c *conn) script(text string) error { return c.scriptIn(context.Background(), text) }
+
+// scriptIn is script for statements that take long: the end of ctx stops them.
+func (c *conn) scriptIn(ctx context.Context, text string) error {
 	prepared, err := c.driver.Prepare(text)
 	if err != nil {
 		return err
@@ -106,7 +113,10 @@ func (c *conn) script(text string) error {
 	if !ok {
 		return errors.Join(errors.New("the SQLite driver has no contexts"), prepared.Close())
 	}
-	_, err = execer.ExecContext(context.Background(), nil)
+	_, err = execer.ExecContext(ctx, nil)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	return errors.Join(err, prepared.Close())
 }
 
@@ -116,21 +126,26 @@ var errEnough = errors.New("enough")
 // query runs each on the rows of the answer. What it is given is its own only
 // until it returns, but for the bytes of blobs and texts.
 func (c *conn) query(query string, each func(row []driver.Value) error, args ...any) (err error) {
+	return c.queryIn(context.Background(), query, each, args...)
+}
+
+// queryIn is query where the answer takes long: the end of ctx stops it.
+func (c *conn) queryIn(ctx context.Context, query string, each func(row []driver.Value) error, args ...any) (err error) {
 	s, err := c.prepare(query)
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(context.Background(), s.bind(args))
+	rows, err := s.QueryContext(ctx, s.bind(args))
 	clear(s.args)
 	if err != nil {
-		return err
+		return firstOf(ctx.Err(), err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	if columns := len(rows.Columns()); len(s.row) != columns {
 		s.row = make([]driver.Value, columns)
 	}
 	for {
-		switch err := rows.Next(s.row); {
+		switch err := firstOf(ctx.Err(), rows.Next(s.row)); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
@@ -183,8 +198,7 @@ func blob(v driver.Value) []byte {
 
 // code returns the SQLite result code of an error; 0 is none of SQLite's.
 func code(err error) int {
-	var e *sqlite.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code()
 	}
 	return 0
@@ -193,9 +207,3 @@ func code(err error) int {
 // isFull reports whether an error says that the disk, or what this process may
 // use of it, is full. Linux gives EFBIG and EDQUOT as a failed write.
 func isFull(err error) bool { return code(err)&0xff == sqlite3.SQLITE_FULL }
-
-// isCorrupt reports whether an error says that the file is damaged.
-func isCorrupt(err error) bool {
-	primary := code(err) & 0xff
-	return primary == sqlite3.SQLITE_CORRUPT || primary == sqlite3.SQLITE_NOTADB
-}

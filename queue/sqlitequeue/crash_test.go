@@ -72,7 +72,7 @@ func deliverAll(t *testing.T, store queue.Store, lane queue.Lane) {
 // purged from the history meanwhile.
 func TestWhatWasDeliveredAndPurgedDoesNotComeBackAfterACrash(t *testing.T) {
 	t.Parallel()
-	store := open(t).(opened)
+	store := openWith(sqlitequeue.Options{})(t).(opened)
 	defer func() { _ = store.Close(t.Context()) }()
 	batch := []queue.Message{messageTo(store, fast), messageTo(store, fast), messageTo(store, slow)}
 	if _, err := store.Enqueue(t.Context(), batch); err != nil {
@@ -95,7 +95,7 @@ func TestWhatWasDeliveredAndPurgedDoesNotComeBackAfterACrash(t *testing.T) {
 // The same for one that failed first, and so went through the tables.
 func TestWhatDiedAndWasPurgedDoesNotComeBackAfterACrash(t *testing.T) {
 	t.Parallel()
-	store := open(t).(opened)
+	store := openWith(sqlitequeue.Options{})(t).(opened)
 	defer func() { _ = store.Close(t.Context()) }()
 	if _, err := store.Enqueue(t.Context(), []queue.Message{messageTo(store, fast), messageTo(store, slow)}); err != nil {
 		t.Fatal(err)

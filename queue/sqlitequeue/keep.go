@@ -28,6 +28,7 @@ type keeper struct {
 	unfolded map[*lane]struct{} // lanes whose tally is newer in journal
 	folding  int64              // the row of journal up to which all are folded, once unfolded of then are
 	fold     []*lane            // those
+	merged   int                // runs of the history that need not be looked at for merging
 	known    knownKeys
 	oldKeys  int64 // runs before this row of keys are forgotten
 }
@@ -56,11 +57,14 @@ func (s *Store) maintain() (again bool) {
 func (s *Store) idle() bool {
 	k := &s.keep
 	k.known.forget(s.clock.now())
-	return len(k.spare) == 0 && len(k.spent) == 0 && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
+	return len(k.spare) == 0 && len(k.spent) == 0 && !s.mergeable() && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
 }
 
+// mergeable reports whether there are runs of the history that may be short.
+func (s *Store) mergeable() bool { return len(s.allRuns())-s.keep.merged > runLength }
+
 func (t *tx) maintain() error {
-	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.dropSpent, t.saveLatest} {
+	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.dropSpent, t.mergeRuns, t.saveLatest} {
 		if err := do(); err != nil {
 			return err
 		}
@@ -84,14 +88,14 @@ func (t *tx) foldTallies() error {
 	}
 	part := k.fold[:min(foldLanes, len(k.fold))]
 	for _, l := range part {
-		if _, err := t.c.exec("UPDATE lane SET tally = ?, folded = ? WHERE id = ?", appendTally(nil, l.id, &l.tally), newest, l.id); err != nil {
+		if err := t.c.exec("UPDATE lane SET tally = ?, folded = ? WHERE id = ?", appendTally(nil, l.id, &l.tally), newest, l.id); err != nil {
 			return err
 		}
 	}
 	rest := k.fold[len(part):]
 	if len(rest) == 0 {
 		// The last row stays, so that numbers are not used again.
-		if _, err := t.c.exec("DELETE FROM journal WHERE n < ?", k.folding); err != nil {
+		if err := t.c.exec("DELETE FROM journal WHERE n < ?", k.folding); err != nil {
 			return err
 		}
 	}
@@ -146,7 +150,7 @@ func (t *tx) saveLatest() error {
 		return nil
 	}
 	t.after = append(t.after, func() { k.latest = seq })
-	_, err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seq, prefixOf(latest))
+	err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seq, prefixOf(latest))
 	return err
 }
 
@@ -158,7 +162,7 @@ func (t *tx) dropKeys() error {
 		return nil
 	}
 	t.after = append(t.after, func() { k.oldKeys = oldest })
-	_, err := t.c.exec("DELETE FROM keys WHERE n < ?", oldest)
+	err := t.c.exec("DELETE FROM keys WHERE n < ?", oldest)
 	return err
 }
 
@@ -205,7 +209,7 @@ func (t *tx) inRanges(rows []int64, query string) error {
 		first := i
 		for i++; i < len(rows) && rows[i] == rows[i-1]+1; i++ {
 		}
-		if _, err := t.c.exec(query, rows[first], rows[i-1]); err != nil {
+		if err := t.c.exec(query, rows[first], rows[i-1]); err != nil {
 			return err
 		}
 	}

@@ -87,7 +87,7 @@ func (t *tx) writeKeys() error {
 	if len(t.keys) == 0 {
 		return nil
 	}
-	if _, err := t.c.exec("INSERT INTO keys (at, pairs) VALUES (?, ?)", t.now.wall, t.keys); err != nil {
+	if err := t.c.exec("INSERT INTO keys (at, pairs) VALUES (?, ?)", t.now.wall, t.keys); err != nil {
 		return err
 	}
 	n, err := t.c.number("SELECT last_insert_rowid()")

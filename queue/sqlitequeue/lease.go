@@ -60,11 +60,7 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 func (s *Store) leaseFrom(l *lane, most int, ttl time.Duration, into []queue.Leased) ([]queue.Leased, error) {
 	for taken := 0; ; {
 		now := s.clock.now()
-		page := loadPage
-		if taken == most {
-			page = 1
-		}
-		if err := s.settleLane(l, now, page); err != nil || taken == most {
+		if err := s.settleLane(l, now, taken < most); err != nil || taken == most {
 			return into, err
 		}
 		it := l.pick()
@@ -76,18 +72,27 @@ func (s *Store) leaseFrom(l *lane, most int, ttl time.Duration, into []queue.Lea
 	}
 }
 
-// settleLane brings what the lane has next into memory, and what is due with it,
-// a page at most, and takes out what has expired.
-func (s *Store) settleLane(l *lane, now instant, page int) error {
+// settleLane takes out what has expired, makes sure that it is known when the lane
+// has its next message, and, where some are wanted, brings what is due into memory.
+func (s *Store) settleLane(l *lane, now instant, wanted bool) error {
 	for i := range l.levels {
 		level := &l.levels[i]
 		for {
-			if it := level.head(); it != nil && it.hasExpired(now) {
+			page := 1
+			switch it := level.head(); {
+			case it != nil && it.hasExpired(now):
 				s.take(it)
 				s.putOverdue(it)
-			} else if !level.wants(now) {
+				continue
+			case wanted && level.hasDue(now):
+				page = loadPage
+			case !level.isVague(now):
+				page = 0
+			}
+			if page == 0 {
 				break
-			} else if err := s.load(l, i, page); err != nil {
+			}
+			if err := s.load(l, i, page); err != nil {
 				return err
 			}
 		}
@@ -227,7 +232,7 @@ func (s *Store) Due(ctx context.Context, after queue.Lane, limit int) ([]queue.L
 		if len(due) == limit {
 			break
 		}
-		if err := s.settleLane(l, s.clock.now(), 1); err != nil {
+		if err := s.settleLane(l, s.clock.now(), false); err != nil {
 			return nil, err
 		}
 		if tick := l.nextAt(); tick != 0 {

@@ -66,9 +66,9 @@ func (s *Store) record(r *row, now instant) (queue.Record, error) {
 	if l == nil {
 		return queue.Record{}, fmt.Errorf("message %s: %w: its lane %d is not there", r.id(), errDamaged, r.lane)
 	}
-	record, err := r.record(l.key, now)
-	if err != nil || r.status.done() {
-		return record, err
+	record := r.record(l.key, now)
+	if r.status.done() {
+		return record, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,29 +86,14 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 	defer s.users.Done()
 	var log []queue.Attempt
 	found := false
-	add := func(n driver.Value, entry driver.Value) error {
-		a := queue.Attempt{N: int(integer(n))}
-		err := readAttempt(blob(entry), &a)
-		log = append(log, a)
-		return err
-	}
 	err := s.read(func(c *conn) error {
-		return c.atOnce(func() error {
-			if err := c.query("SELECT n, entry FROM attempt WHERE seq = ? ORDER BY n", func(v []driver.Value) error {
-				return add(v[0], v[1])
-			}, seqOf(id)); err != nil {
-				return err
-			}
-			return c.query("SELECT prefix, logged, last FROM message WHERE seq = ?", func(v []driver.Value) error {
-				if found = integer(v[0]) == prefixOf(id); found && integer(v[1]) > 0 {
-					return add(v[1], v[2])
-				}
-				return nil
-			}, seqOf(id))
+		return c.atOnce(func() (err error) {
+			log, found, err = c.attempts(id)
+			return err
 		})
 	})
 	if err == nil && !found {
-		found, err = s.attemptsElsewhere(id, add)
+		log, found, err = s.attemptsElsewhere(id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("attempts: %w", err)
@@ -119,36 +104,62 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 	return log, nil
 }
 
+// attempts reads the log of a message in the tables, in two queries; found says
+// whether there is one.
+func (c *conn) attempts(id transport.ID) (log []queue.Attempt, found bool, err error) {
+	add := func(n, entry driver.Value) error {
+		log, err = addAttempt(log, integer(n), blob(entry))
+		return err
+	}
+	if err := c.query("SELECT n, entry FROM attempt WHERE seq = ? ORDER BY n", func(v []driver.Value) error {
+		return add(v[0], v[1])
+	}, seqOf(id)); err != nil {
+		return log, false, err
+	}
+	err = c.query("SELECT prefix, logged, last FROM message WHERE seq = ?", func(v []driver.Value) error {
+		if found = integer(v[0]) == prefixOf(id); found && integer(v[1]) > 0 {
+			return add(v[1], v[2])
+		}
+		return nil
+	}, seqOf(id))
+	return log, found, err
+}
+
+func addAttempt(log []queue.Attempt, n int64, entry []byte) ([]queue.Attempt, error) {
+	a := queue.Attempt{N: int(n)}
+	err := readAttempt(entry, &a)
+	return append(log, a), err
+}
+
 // attemptsElsewhere looks for a message that is not in the tables. One in the log
 // has none yet.
-func (s *Store) attemptsElsewhere(id transport.ID, add func(n, entry driver.Value) error) (found bool, err error) {
+func (s *Store) attemptsElsewhere(id transport.ID) (log []queue.Attempt, found bool, err error) {
 	s.mu.Lock()
 	it := s.fresh[seqOf(id)]
 	s.mu.Unlock()
 	if it != nil {
-		return it.prefix == prefixOf(id), nil
+		return nil, it.prefix == prefixOf(id), nil
 	}
 	err = s.read(func(c *conn) error {
 		r, known, err := s.deliveredRecord(c, seqOf(id))
 		if err != nil || !known || r.prefix != prefixOf(id) {
 			return err
 		}
-		found = true
-		if r.logged > 0 {
-			return add(r.logged, r.last)
+		if found = true; r.logged > 0 {
+			log, err = addAttempt(nil, r.logged, r.last)
 		}
-		return nil
+		return err
 	})
-	return found, err
+	return log, found, err
 }
 
 // atOnce runs several queries that see the database at one moment.
 func (c *conn) atOnce(do func() error) error {
-	if _, err := c.exec("BEGIN"); err != nil {
+	if err := c.exec("BEGIN"); err != nil {
 		return err
 	}
 	err := do()
-	if _, end := c.exec("COMMIT"); err == nil {
+	if end := c.exec("COMMIT"); err == nil {
 		err = end
 	}
 	return err
@@ -241,7 +252,7 @@ func (s *Store) selectIDs(ctx context.Context, c *conn, q *queue.Query, visit fu
 			continue
 		}
 		r, found, err := s.lookUp(c, seqOf(id))
-		if err = firstOf(err, ctx.Err()); err != nil {
+		if err := firstOf(err, ctx.Err()); err != nil {
 			return err
 		}
 		if !found || r.id() != id {

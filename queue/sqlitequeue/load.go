@@ -145,12 +145,12 @@ func (s *Store) admit(l *lane, from *loaded) {
 // keepItem and dropItem keep count of what is in memory.
 func (s *Store) keepItem(it *item) {
 	s.items[it.seq] = it
-	s.bytes += it.row.bytes
+	s.bytes += it.bytes
 }
 
 func (s *Store) dropItem(it *item) {
 	delete(s.items, it.seq)
-	s.bytes -= it.row.bytes
+	s.bytes -= it.bytes
 	s.bar(it.seq)
 }
 

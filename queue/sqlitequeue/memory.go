@@ -189,21 +189,16 @@ func soonest(a, b int64) int64 {
 	return a
 }
 
-// has reports whether the level has an item to lease in memory.
-func (l *level) has() bool { return l.returned.first != nil || l.ready.first != nil }
+// isVague reports whether the level has to be loaded before it is known when it has
+// its next message.
+func (l *level) isVague(now instant) bool {
+	return l.spilled() && l.head() == nil && (l.stale || l.next.expires != 0 && l.next.expires <= now.wall)
+}
 
-// wants reports whether the level has to be loaded, before it is known what is due
-// first, or when the next is.
-func (l *level) wants(now instant) bool {
+// hasDue reports whether the level has to be loaded for what is due first.
+func (l *level) hasDue(now instant) bool {
 	next := l.next.due
-	switch {
-	case !l.spilled() || l.returned.first != nil:
-		return false
-	case l.ready.first == nil && (l.stale || l.next.expires != 0 && l.next.expires <= now.wall):
-		return true
-	default:
-		return next != 0 && next <= now.tick && (l.ready.first == nil || next < l.ready.first.due)
-	}
+	return l.spilled() && l.returned.first == nil && next != 0 && next <= now.tick && (l.ready.first == nil || next < l.ready.first.due)
 }
 
 // longestRow is how many of one priority go before one of a lower that is due.

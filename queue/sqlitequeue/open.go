@@ -47,7 +47,10 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.Open(ctx)
+	if err := s.Open(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Open opens the store, whose directory it makes where there is none. It takes up
@@ -55,8 +58,8 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 // opened once, or again after Open has failed.
 //
 // Errors: [queue.ErrLocked] when another process has the store; [ErrVersion] when
-// a later version of the program has written it; what SQLite says when the file is
-// damaged.
+// a later version of the program has written it; [ErrForeign] when another program
+// has; what SQLite says when the file is damaged.
 func (s *Store) Open(ctx context.Context) (err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
@@ -120,7 +123,7 @@ func (s *Store) abandon() error {
 }
 
 func lockDir(dir string) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // where the caller says
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -137,24 +140,43 @@ func lockDir(dir string) (*os.File, error) {
 // openDatabase opens the writing connection, checks that commits are durable on
 // it, and brings the schema up to date.
 func openDatabase(path string) (c *conn, err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite would ask the umask; the other files follow this one
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // where the caller says. SQLite would ask the umask; the other files follow this one
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Close(); err != nil {
+	info, err := file.Stat()
+	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
-	c, err = connect(path,
-		"PRAGMA auto_vacuum = INCREMENTAL", // says something for a new file only, and only if it comes first
-		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -32768",
-		"PRAGMA wal_autocheckpoint = 4000", "PRAGMA busy_timeout = 10000", "PRAGMA trusted_schema = 0")
-	if err != nil {
+	settings := []string{"PRAGMA busy_timeout = 10000"}
+	if info.Size() == 0 { // it says something for a new file only, and only if it comes first; it would be written into others
+		settings = append([]string{"PRAGMA auto_vacuum = INCREMENTAL"}, settings...)
+	}
+	if c, err = connect(path, settings...); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.checkSettings(), c.migrate()); err != nil {
+	if err := c.prepareFile(); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// prepareFile makes the settings of the writing connection, some of which are in
+// the file, and brings the schema up to date. A file that is not the store's, or
+// of a later version, is left as it was.
+func (c *conn) prepareFile() error {
+	version, err := c.schemaVersion()
+	if err != nil {
+		return err
+	}
+	if err := c.set("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -32768",
+		"PRAGMA wal_autocheckpoint = 4000", "PRAGMA trusted_schema = 0"); err != nil {
+		return err
+	}
+	if err := c.checkSettings(); err != nil {
+		return err
+	}
+	return c.migrate(version)
 }
 
 // checkSettings makes sure that what was asked for is so.
@@ -178,8 +200,8 @@ func (c *conn) checkSettings() error {
 func atLeast(version, least string) bool {
 	have, want := strings.Split(version, "."), strings.Split(least, ".")
 	for i := range min(len(have), len(want)) {
-		a, _ := strconv.Atoi(have[i]) //nolint:errcheck // no number is 0
-		b, _ := strconv.Atoi(want[i]) //nolint:errcheck // as above
+		a, _ := strconv.Atoi(have[i]) // no number is 0
+		b, _ := strconv.Atoi(want[i]) // as above
 		if a != b {
 			return a > b
 		}
@@ -187,30 +209,43 @@ func atLeast(version, least string) bool {
 	return len(have) >= len(want)
 }
 
-// ErrVersion: the store was written by a later version of the program.
+// ErrVersion says that the store was written by a later version of the program.
 var ErrVersion = errors.New("store was written by a later version of the program: use that one")
 
-// migrate brings the schema up to date, each step in a transaction.
-func (c *conn) migrate() error {
+// ErrForeign says that the file is no store, but the database of another program.
+var ErrForeign = errors.New("file is another program's database")
+
+// schemaVersion returns the version of the schema, which is 0 in a new file. It
+// refuses what this program cannot use, and changes nothing.
+func (c *conn) schemaVersion() (int, error) {
 	id, err := c.number("PRAGMA application_id")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	version, err := c.number("PRAGMA user_version")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	steps := migrations()
+	tables, err := c.number("SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return 0, err
+	}
+	known := len(migrations())
 	switch {
-	case id != applicationID && (id != 0 || version != 0):
-		return fmt.Errorf("the file is another program's database (application id %#x)", id)
-	case version > int64(len(steps)):
-		return fmt.Errorf("%w (schema %d, known are those up to %d)", ErrVersion, version, len(steps))
+	case id != applicationID && (id != 0 || version != 0 || tables != 0):
+		return 0, fmt.Errorf("%w (application id %#x, and a store's is %#x): choose another directory", ErrForeign, id, applicationID)
+	case version > int64(known):
+		return 0, fmt.Errorf("%w (it has schema version %d, and this program knows those up to %d)", ErrVersion, version, known)
 	}
-	for ; version < int64(len(steps)); version++ {
-		step := fmt.Sprintf("BEGIN IMMEDIATE;\n%s;\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT", steps[version], applicationID, version+1)
-		if err := c.script(step); err != nil {
-			return fmt.Errorf("bring the schema to version %d: %w", version+1, err)
+	return int(version), nil
+}
+
+// migrate brings the schema up to date, each step in a transaction.
+func (c *conn) migrate(version int) error {
+	for n, step := range migrations()[version:] {
+		next := version + n + 1
+		if err := c.script(fmt.Sprintf("BEGIN IMMEDIATE;\n%s;\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT", step, applicationID, next)); err != nil {
+			return fmt.Errorf("bring the schema to version %d: %w", next, err)
 		}
 	}
 	return nil
@@ -220,7 +255,7 @@ func (c *conn) migrate() error {
 func (s *Store) restore(ctx context.Context) error {
 	s.memory = memory{
 		lanes: map[queue.Lane]*lane{}, byID: map[int64]*lane{}, items: map[int64]*item{}, fresh: map[int64]*item{},
-		turns: map[turnKey]*turn{}, barred: map[int64]struct{}{}, token: uint64(time.Now().UnixNano()), //nolint:gosec // after 1970
+		turns: map[turnKey]*turn{}, barred: map[int64]struct{}{}, token: uint64(time.Now().UnixNano()), // after 1970
 	}
 	s.keep = keeper{unfolded: map[*lane]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{

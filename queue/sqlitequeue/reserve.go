@@ -15,7 +15,7 @@ const reserveBytes = 8 << 20
 
 func (s *Store) reservePath() string { return filepath.Join(s.dir, reserveName) }
 
-// makeReserve takes the room. It is written, since a file without content has none.
+// makeReserve takes the room.
 func (s *Store) makeReserve() (err error) {
 	file, err := os.OpenFile(s.reservePath(), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -23,20 +23,25 @@ func (s *Store) makeReserve() (err error) {
 	}
 	defer func() {
 		if err = errors.Join(err, file.Close()); err != nil {
-			_ = os.Remove(s.reservePath()) //nolint:errcheck // half a reserve is none; the first error is the one to tell
+			_ = os.Remove(s.reservePath()) // half a reserve is none; the first error is the one to tell
 		}
 	}()
 	info, err := file.Stat()
 	if err != nil || info.Size() >= reserveBytes {
 		return err
 	}
+	return allocate(file, reserveBytes)
+}
+
+// writeZeros fills a file: one without content has no room.
+func writeZeros(file *os.File, size int64) error {
 	zeros := make([]byte, 1<<20)
-	for range reserveBytes / len(zeros) {
+	for range size / int64(len(zeros)) {
 		if _, err := file.Write(zeros); err != nil {
 			return err
 		}
 	}
-	return file.Sync()
+	return nil
 }
 
 // becomeFull refuses new messages, and gives the reserve to the others.
@@ -44,12 +49,12 @@ func (s *Store) becomeFull() {
 	if !s.full.Swap(true) {
 		s.options.OnFault(fmt.Errorf("%w: no room on the disk of %s; deliveries go on", queue.ErrStoreFull, s.dir))
 	}
-	_ = os.Remove(s.reservePath()) //nolint:errcheck // it is gone already, or the next write says that there is no room
+	_ = os.Remove(s.reservePath()) // it is gone already, or the next write says that there is no room
 }
 
 // recoverRoom takes new messages again, once there is room for the reserve.
 func (s *Store) recoverRoom() {
-	_, _ = s.writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") //nolint:errcheck // it frees room where it can
+	_ = s.writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") // it frees room where it can
 	if s.makeReserve() == nil {
 		s.full.Store(false)
 	}

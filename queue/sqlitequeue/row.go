@@ -86,8 +86,8 @@ const variant = 1 << 63
 
 func idOf(prefix, seq int64) transport.ID {
 	var id transport.ID
-	binary.BigEndian.PutUint64(id[:8], uint64(prefix))
-	binary.BigEndian.PutUint64(id[8:], uint64(seq)|variant)
+	binary.BigEndian.PutUint64(id[:8], uint64(prefix))      //nolint:gosec // the same bits
+	binary.BigEndian.PutUint64(id[8:], uint64(seq)|variant) //nolint:gosec // as above
 	return id
 }
 
@@ -111,7 +111,7 @@ func (r *row) hasExpired(now instant) bool { return r.expires != 0 && r.expires 
 // message returns the message without its content.
 func (r *row) message(key queue.Lane) (queue.Message, error) {
 	m := queue.Message{
-		ID: r.id(), Lane: key, ExpiresAt: fromWall(r.expires), Priority: queue.Priority(1 - r.level), Target: int(r.target),
+		ID: r.id(), Lane: key, ExpiresAt: fromWall(r.expires), Priority: priorityOf(r.level), Target: int(r.target),
 	}
 	if err := readHead(r.head, &m); err != nil {
 		return m, fmt.Errorf("message %s: %w", m.ID, err)
@@ -119,9 +119,10 @@ func (r *row) message(key queue.Lane) (queue.Message, error) {
 	return m, nil
 }
 
-// record returns the record as it is when it is not leased.
-func (r *row) record(key queue.Lane, now instant) (queue.Record, error) {
-	m, err := r.message(key)
+// record returns the record as it is when it is not leased. One whose head is
+// damaged shows without it.
+func (r *row) record(key queue.Lane, now instant) queue.Record {
+	m, _ := r.message(key) // whoever delivers it looks at it again
 	record := queue.Record{
 		Message: m, State: r.state(), Result: r.status.result(), Status: r.told,
 		Evidence: transport.Evidence(r.evidence), Attempts: int(r.attempts), Replays: int(r.replays), //nolint:gosec // as written
@@ -135,7 +136,7 @@ func (r *row) record(key queue.Lane, now instant) (queue.Record, error) {
 		record.NextAt = now.timeOf(r.due).Round(0) // shown, not waited for: the wall clock will do
 	default:
 	}
-	return record, err
+	return record
 }
 
 // addContent reads what only an attempt needs into a message, and checks that it

@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	scanStep  = 250 // rows read from an index at once
-	laneScans = 16  // lanes that are scanned one by one; more are scanned together
+	leastStep = 32 // rows read from a source at once, or as many as a page has
+	laneScans = 16 // lanes that are scanned one by one; more are scanned together
 )
 
 // scan visits the rows that a query may select, in its order, until visit returns
 // false. It chooses the indexes that leave the least to look at.
 func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
+	step := max(leastStep, q.PageLimit()+1)
 	sources := s.sources(q)
 	after := int64(-1)
 	if q.Descending {
@@ -26,33 +27,11 @@ func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(ro
 		after = seqOf(q.After)
 	}
 	for {
-		var page []row
-		ends := after // up to here all sources have been read
-		full := false
-		for _, source := range sources {
-			rows, err := source(c, after)
-			if err = firstOf(err, ctx.Err()); err != nil {
-				return err
-			}
-			page = append(page, rows...)
-			if len(rows) == scanStep {
-				last := rows[len(rows)-1].seq
-				if !full || (last < ends) != q.Descending {
-					ends = last
-				}
-				full = true
-			}
+		page, ends, more, err := readPage(ctx, c, sources, after, step, q.Descending)
+		if err != nil {
+			return err
 		}
-		slices.SortStableFunc(page, func(a, b row) int {
-			if q.Descending {
-				return cmp.Compare(b.seq, a.seq)
-			}
-			return cmp.Compare(a.seq, b.seq)
-		})
 		for i := range page {
-			if full && page[i].seq != ends && (page[i].seq > ends) != q.Descending {
-				break
-			}
 			if i > 0 && page[i].seq == page[i-1].seq {
 				continue // it moved from one source to another meanwhile
 			}
@@ -60,15 +39,45 @@ func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(ro
 				return err
 			}
 		}
-		if !full {
+		if !more {
 			return nil
 		}
 		after = ends
 	}
 }
 
-// source returns some rows behind a seq, in the order of the query.
-type source func(c *conn, after int64) ([]row, error)
+// readPage reads some rows from each source, and returns those up to where all have
+// been read, in order.
+func readPage(ctx context.Context, c *conn, sources []source, after int64, step int, descending bool) (page []row, ends int64, more bool, err error) {
+	order := func(a, b int64) int {
+		if descending {
+			return cmp.Compare(b, a)
+		}
+		return cmp.Compare(a, b)
+	}
+	for _, source := range sources {
+		rows, err := source(c, after, step)
+		if err := firstOf(err, ctx.Err()); err != nil {
+			return nil, 0, false, err
+		}
+		page = append(page, rows...)
+		if len(rows) < step {
+			continue
+		}
+		if last := rows[step-1].seq; !more || order(last, ends) < 0 {
+			ends = last
+		}
+		more = true
+	}
+	slices.SortStableFunc(page, func(a, b row) int { return order(a.seq, b.seq) })
+	if more {
+		page = slices.DeleteFunc(page, func(r row) bool { return order(r.seq, ends) > 0 })
+	}
+	return page, ends, more, nil
+}
+
+// source returns the next rows behind a seq, in the order of the query.
+type source func(c *conn, after int64, most int) ([]row, error)
 
 // sources are the places in which the query has to look.
 func (s *Store) sources(q *queue.Query) []source {
@@ -153,12 +162,12 @@ func indexed(q *queue.Query, where string, args ...any) source {
 	if q.Descending {
 		order = " AND seq < ? ORDER BY seq DESC LIMIT ?"
 	}
-	return func(c *conn, after int64) ([]row, error) {
-		rows := make([]row, 0, scanStep)
+	return func(c *conn, after int64, most int) ([]row, error) {
+		rows := make([]row, 0, most)
 		err := c.rows(where+order, func(r row) error {
 			rows = append(rows, r)
 			return nil
-		}, append(slices.Clone(args), after, scanStep)...)
+		}, append(slices.Clone(args), after, most)...)
 		return rows, err
 	}
 }
@@ -179,10 +188,10 @@ func (s *Store) freshOnes(q *queue.Query) source {
 		}
 		return cmp.Compare(a.seq, b.seq)
 	})
-	return func(_ *conn, after int64) ([]row, error) {
+	return func(_ *conn, after int64, most int) ([]row, error) {
 		for len(rows) > 0 && (rows[0].seq == after || (rows[0].seq < after) != q.Descending) {
 			rows = rows[1:]
 		}
-		return rows[:min(len(rows), scanStep)], nil
+		return rows[:min(len(rows), most)], nil
 	}
 }

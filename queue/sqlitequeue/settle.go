@@ -88,7 +88,7 @@ func (t *tx) end(it *item, outcome *queue.Outcome) error {
 	if outcome.Verdict != queue.VerdictRelease {
 		after.attempts++
 	}
-	last := t.log(it, &after, outcome.Attempt)
+	last := after.log(outcome.Attempt)
 	t.s.mu.Lock()
 	marked := it.marked
 	t.s.mu.Unlock()
@@ -96,11 +96,7 @@ func (t *tx) end(it *item, outcome *queue.Outcome) error {
 	outcome.Result = after.status.result()
 	if it.status == fresh {
 		if after.status == delivered {
-			if err := t.leave(&it.row); err != nil {
-				return err
-			}
-			t.deliver(it, after, last)
-			return nil
+			return t.deliver(it, after, last)
 		}
 		if err := t.settleDown(it); err != nil {
 			return err
@@ -109,28 +105,36 @@ func (t *tx) end(it *item, outcome *queue.Outcome) error {
 	if err := t.archive(it, last); err != nil {
 		return err
 	}
-	skips := outcome.Skip && outcome.Verdict == queue.VerdictRetry && after.status == waiting && it.turn != 0
+	if err := t.placeAgain(it, &after, outcome); err != nil {
+		return err
+	}
+	return t.update(it, after, last)
+}
+
+// placeAgain takes a message out of its lane or its turn, where it leaves them, and
+// puts one that goes on waiting where the outcome says.
+func (t *tx) placeAgain(it *item, after *row, outcome *queue.Outcome) error {
+	waits := after.status == waiting
+	skips := waits && outcome.Skip && outcome.Verdict == queue.VerdictRetry && it.turn != 0
 	if skips {
 		after.flags |= flagSkipped
 	}
-	moves := after.status == waiting && movesTo(it, outcome)
-	leaves := after.status != waiting || skips || moves && it.message.Targets[outcome.Target].Lane != it.lane.key
+	moves := waits && movesTo(it, outcome)
+	leaves := !waits || skips || moves && it.message.Targets[outcome.Target].Lane != it.lane.key
 	if leaves {
 		if err := t.leave(&it.row); err != nil {
 			return err
 		}
 	}
 	if moves {
-		if err := t.move(it, &after, outcome.Target); err != nil {
+		if err := t.move(it, after, outcome.Target); err != nil {
 			return err
 		}
 	}
-	if leaves && after.status == waiting {
-		if err := t.join(&after); err != nil {
-			return err
-		}
+	if leaves && waits {
+		return t.join(after)
 	}
-	return t.update(it, after, last)
+	return nil
 }
 
 // decide sets what becomes of a row.
@@ -162,14 +166,14 @@ func (r *row) decide(outcome *queue.Outcome, marked bool, now instant) {
 }
 
 // log adds an attempt to the row's log, and returns the entry.
-func (t *tx) log(it *item, after *row, attempt *queue.Attempt) []byte {
+func (r *row) log(attempt *queue.Attempt) []byte {
 	if attempt == nil {
 		return nil
 	}
-	after.logged++
-	after.evidence = max(after.evidence, int64(attempt.Evidence))
-	after.lastError = attempt.Error
-	attempt.N = int(after.logged)
+	r.logged++
+	r.evidence = max(r.evidence, int64(attempt.Evidence))
+	r.lastError = attempt.Error
+	attempt.N = int(r.logged)
 	return appendAttempt(make([]byte, 0, 64+len(attempt.Error)+len(attempt.Response)), attempt)
 }
 
@@ -178,9 +182,9 @@ func (t *tx) archive(it *item, last []byte) error {
 	if last == nil || it.logged == 0 {
 		return nil
 	}
-	_, err := t.c.exec("INSERT INTO attempt (seq, n, entry) SELECT seq, logged, last FROM message WHERE seq = ?", it.seq)
+	err := t.c.exec("INSERT INTO attempt (seq, n, entry) SELECT seq, logged, last FROM message WHERE seq = ?", it.seq)
 	if middle := it.logged + 1 - logLatest; err == nil && middle > logFirst {
-		_, err = t.c.exec("DELETE FROM attempt WHERE seq = ? AND n = ?", it.seq, middle)
+		err = t.c.exec("DELETE FROM attempt WHERE seq = ? AND n = ?", it.seq, middle)
 	}
 	return err
 }
@@ -199,11 +203,11 @@ func (t *tx) move(it *item, after *row, target int) error {
 	}
 	after.lane, after.target, after.head = l.id, int64(target), appendHead([]byte{}, &m)
 	secret := appendSecret([]byte{}, &m)
-	if _, err := t.c.exec("UPDATE content SET sum = ?, secret = ? WHERE seq = ?",
+	if err := t.c.exec("UPDATE content SET sum = ?, secret = ? WHERE seq = ?",
 		sumOf(m.ID, after.head, secret, m.Payload), secret, it.seq); err != nil {
 		return err
 	}
-	if _, err := t.c.exec("UPDATE message SET lane = ?, target = ?, head = ? WHERE seq = ?",
+	if err := t.c.exec("UPDATE message SET lane = ?, target = ?, head = ? WHERE seq = ?",
 		after.lane, after.target, after.head, it.seq); err != nil {
 		return err
 	}
@@ -223,7 +227,7 @@ func (t *tx) update(it *item, after row, last []byte) error {
 	if err := t.updateRow(&after, last); err != nil {
 		return err
 	}
-	before := it.row.status
+	before := it.status
 	t.after = append(t.after, func() { t.s.follow(it, before, after, l, t.now) })
 	return nil
 }
@@ -240,11 +244,11 @@ func (t *tx) updateRow(r *row, last []byte) error {
 		fault = r.lastError
 	}
 	if last == nil {
-		_, err := t.c.exec("UPDATE message SET status = ?, flags = ?, due = ?, updated = ?, attempts = ?, told = ?, error = ? WHERE seq = ?",
+		err := t.c.exec("UPDATE message SET status = ?, flags = ?, due = ?, updated = ?, attempts = ?, told = ?, error = ? WHERE seq = ?",
 			int64(r.status), r.flags, due, r.updated, r.attempts, told, fault, r.seq)
 		return err
 	}
-	_, err := t.c.exec("UPDATE message SET status = ?, flags = ?, due = ?, updated = ?, attempts = ?, told = ?, error = ?, "+
+	err := t.c.exec("UPDATE message SET status = ?, flags = ?, due = ?, updated = ?, attempts = ?, told = ?, error = ?, "+
 		"logged = ?, evidence = ?, last = ? WHERE seq = ?",
 		int64(r.status), r.flags, due, r.updated, r.attempts, told, fault, r.logged, r.evidence, last, r.seq)
 	return err

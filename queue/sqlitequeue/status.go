@@ -54,6 +54,13 @@ const (
 // levels are the priorities, the highest first.
 const levels = 3
 
+func priorityOf(level int) queue.Priority {
+	if level < 0 || level >= levels {
+		return queue.PriorityNormal // it is damaged: see Check
+	}
+	return [levels]queue.Priority{queue.PriorityHigh, queue.PriorityNormal, queue.PriorityLow}[level]
+}
+
 func levelOf(p queue.Priority) int {
 	switch {
 	case p > queue.PriorityNormal:

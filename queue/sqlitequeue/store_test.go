@@ -13,24 +13,28 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// opened is a store that knows its directory.
+// opened is a store that knows what it was opened with.
 type opened struct {
 	*sqlitequeue.Store
-	dir string
+	dir     string
+	options sqlitequeue.Options
 }
 
-func openIn(tb testing.TB, dir string) queue.Store {
+func openIn(tb testing.TB, dir string, options sqlitequeue.Options) queue.Store {
 	tb.Helper()
-	store, err := sqlitequeue.Open(tb.Context(), dir, sqlitequeue.Options{OnFault: func(err error) { tb.Error(err) }})
+	options.OnFault = func(err error) { tb.Error(err) }
+	store, err := sqlitequeue.Open(tb.Context(), dir, options)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return opened{store, dir}
+	return opened{store, dir, options}
 }
 
-func open(tb testing.TB) queue.Store {
-	tb.Helper()
-	return openIn(tb, tb.TempDir())
+func openWith(options sqlitequeue.Options) queuetest.Open {
+	return func(tb testing.TB) queue.Store {
+		tb.Helper()
+		return openIn(tb, tb.TempDir(), options)
+	}
 }
 
 func reopen(tb testing.TB, store queue.Store) queue.Store {
@@ -38,12 +42,22 @@ func reopen(tb testing.TB, store queue.Store) queue.Store {
 	if err := store.Close(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
-	return openIn(tb, store.(opened).dir)
+	was := store.(opened)
+	return openIn(tb, was.dir, was.options)
 }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, open, queuetest.Features{Reopen: reopen, KeyLifetime: sqlitequeue.DefaultKeyLifetime})
+	for name, options := range map[string]sqlitequeue.Options{
+		"in memory": {},
+		"a window":  {Window: 3},
+		"on disk":   {WindowBytes: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			queuetest.Run(t, openWith(options), queuetest.Features{Reopen: reopen, KeyLifetime: sqlitequeue.DefaultKeyLifetime})
+		})
+	}
 }
 
 func TestRelativeDirectoryIsOne(t *testing.T) {
@@ -56,7 +70,7 @@ func TestRelativeDirectoryIsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := openIn(t, dir).Close(t.Context()); err != nil {
+	if err := openIn(t, dir, sqlitequeue.Options{}).Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "queue.db")); err != nil {
@@ -64,4 +78,4 @@ func TestRelativeDirectoryIsOne(t *testing.T) {
 	}
 }
 
-func BenchmarkStore(b *testing.B) { queuetest.Bench(b, open) }
+func BenchmarkStore(b *testing.B) { queuetest.Bench(b, openWith(sqlitequeue.Options{})) }

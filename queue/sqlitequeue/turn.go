@@ -49,10 +49,10 @@ func (t *tx) join(r *row) error {
 	if r.turn == 0 {
 		return nil
 	}
-	s, key, new := t.s, turnKey{r.lane, r.turn}, contenderOf(r)
+	s, key, comer := t.s, turnKey{r.lane, r.turn}, contenderOf(r)
 	at := s.turns[key]
 	if at == nil {
-		at = &turn{holder: new}
+		at = &turn{holder: comer}
 		s.turns[key] = at
 	}
 	before := *at
@@ -65,13 +65,13 @@ func (t *tx) join(r *row) error {
 	switch {
 	case at.live == 1:
 		return nil
-	case !at.holder.isAside(t.now.tick) || !new.before(&at.holder, t.now.tick) || !t.unseat(key, &at.holder):
+	case !at.holder.isAside(t.now.tick) || !comer.before(&at.holder, t.now.tick) || !t.unseat(key, &at.holder):
 		r.status = blocked
 		return nil
 	}
 	holder := at.holder
-	at.holder = new
-	_, err := t.c.exec("UPDATE message SET status = 2 WHERE seq = ?", holder.seq)
+	at.holder = comer
+	err := t.c.exec("UPDATE message SET status = 2 WHERE seq = ?", holder.seq)
 	return err
 }
 
@@ -141,7 +141,7 @@ func (t *tx) elect(key turnKey, at *turn, from int64) error {
 	next.due = max(next.due, t.now.tick)
 	l, waits := t.s.laneByID(key.lane), row{level: next.level, due: next.due, expires: next.expires}
 	t.after = append(t.after, func() { l.spill(&waits) })
-	_, err = t.c.exec("UPDATE message SET status = 1, due = ? WHERE seq = ?", next.due, next.seq)
+	err = t.c.exec("UPDATE message SET status = 1, due = ? WHERE seq = ?", next.due, next.seq)
 	return err
 }
 

@@ -1,0 +1,298 @@
+package sqlitequeue
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+)
+
+var testLane = queue.Lane{Profile: "acme", Destination: "https://a.example.com"}
+
+func testMessage(s *Store, payload string) queue.Message {
+	return queue.Message{
+		ID: s.NewID(), Lane: testLane, Endpoint: "https://a.example.com/inbox", URI: transport.NewSecret("https://a.example.com/inbox"),
+		Format: "raw", Payload: []byte(payload),
+	}
+}
+
+func testOpen(t *testing.T, dir string, options Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), dir, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(t.Context()); err != nil && !errors.Is(err, queue.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func testEnqueue(t *testing.T, s *Store, messages ...queue.Message) {
+	t.Helper()
+	if _, err := s.Enqueue(t.Context(), messages); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testLease(t *testing.T, s *Store, most int) ([]queue.Leased, queue.Budget) {
+	t.Helper()
+	budgets := []queue.Budget{{Lane: testLane, Max: most}}
+	leased, err := s.Lease(t.Context(), queue.LeaseRequest{TTL: time.Minute, Budgets: budgets}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leased, budgets[0]
+}
+
+// TestDamagedContent: a message whose bytes are not what was written is never
+// delivered. It ends as dead, and the others go on.
+func TestDamagedContent(t *testing.T) {
+	t.Parallel()
+	for _, damage := range []string{
+		"UPDATE content SET body = 'other' WHERE seq = ?", "UPDATE content SET secret = x'0101' WHERE seq = ?",
+		"DELETE FROM content WHERE seq = ?", "UPDATE message SET head = x'ff' WHERE seq = ?",
+		"UPDATE message SET head = x'' WHERE seq = ?", "UPDATE content SET sum = sum + 1 WHERE seq = ?",
+	} {
+		t.Run(damage, func(t *testing.T) {
+			t.Parallel()
+			var faults atomic.Int64
+			s := testOpen(t, t.TempDir(), Options{WindowBytes: 1, OnFault: func(error) { faults.Add(1) }})
+			first, bad, last := testMessage(s, "first"), testMessage(s, "bad"), testMessage(s, "last")
+			testEnqueue(t, s, testMessage(s, "in memory"))
+			testEnqueue(t, s, first, bad, last)
+			if err := s.exclusively(t.Context(), func(tx *tx) error { return tx.c.exec(damage, seqOf(bad.ID)) }); err != nil {
+				t.Fatal(err)
+			}
+			leased, budget := testLease(t, s, 10)
+			if len(leased) != 3 || budget.Ended != 1 || leased[1].ID != first.ID || leased[2].ID != last.ID {
+				t.Fatalf("leased %d messages, %d ended, want 3 and 1", len(leased), budget.Ended)
+			}
+			ended, _, err := s.Expire(t.Context(), 10)
+			if err != nil || len(ended) != 1 || ended[0].ID != bad.ID || ended[0].Result != queue.Dead || ended[0].LastError == "" {
+				t.Errorf("ended: %+v, %v, want the damaged one as dead", ended, err)
+			}
+			if faults.Load() != 1 {
+				t.Errorf("%d faults were told, want 1", faults.Load())
+			}
+		})
+	}
+}
+
+// TestFullDisk: new messages are refused, outcomes are still recorded, and messages
+// are taken again once there is room.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	var s *Store
+	limit := func(pages int64) {
+		used, err := s.writer.number("PRAGMA page_count")
+		if err == nil {
+			_, err = s.writer.number(fmt.Sprintf("PRAGMA max_page_count = %d", used+pages))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	full := make(chan error, 1)
+	s = testOpen(t, t.TempDir(), Options{OnFault: func(err error) {
+		limit(20) // what the reserve is for
+		full <- err
+	}})
+	kept := testMessage(s, "kept")
+	testEnqueue(t, s, kept)
+	if err := s.exclusively(t.Context(), func(*tx) error { limit(3); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	large := testMessage(s, strings.Repeat("x", 1<<20))
+	if _, err := s.Enqueue(t.Context(), []queue.Message{large}); !errors.Is(err, queue.ErrStoreFull) {
+		t.Fatalf("enqueue: %v, want ErrStoreFull", err)
+	}
+	if err := <-full; !errors.Is(err, queue.ErrStoreFull) || !errors.Is(s.Health(), queue.ErrStoreFull) {
+		t.Errorf("told %v, and health says %v", err, s.Health())
+	}
+	if _, err := s.Enqueue(t.Context(), []queue.Message{testMessage(s, "small")}); !errors.Is(err, queue.ErrStoreFull) {
+		t.Errorf("enqueue while it is full: %v, want ErrStoreFull", err)
+	}
+	leased, _ := testLease(t, s, 1)
+	faults, err := s.Settle(t.Context(), []queue.Outcome{{LeaseRef: leased[0].Ref(), Verdict: queue.VerdictDelivered}})
+	if err != nil || faults != nil {
+		t.Fatalf("settle: %v, %v", faults, err)
+	}
+	records, err := s.Get(t.Context(), []transport.ID{kept.ID, large.ID}, false)
+	if err != nil || len(records) != 1 || records[0].Result != queue.Delivered {
+		t.Errorf("the store has %+v, %v, want what was delivered alone", records, err)
+	}
+	if err := s.exclusively(t.Context(), func(*tx) error { limit(100_000); s.recoverRoom(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if s.Health() != nil {
+		t.Errorf("health: %v", s.Health())
+	}
+	testEnqueue(t, s, large)
+}
+
+// TestFailedStore: after a write that failed nothing is taken and nothing is leased,
+// until the store is opened again.
+func TestFailedStore(t *testing.T) {
+	t.Parallel()
+	dir, told := t.TempDir(), make(chan error, 1)
+	s := testOpen(t, dir, Options{OnFault: func(err error) { told <- err }})
+	kept := testMessage(s, "kept")
+	testEnqueue(t, s, kept)
+	leased, _ := testLease(t, s, 1)
+	broken := errors.New("the disk is gone")
+	if err := s.exclusively(t.Context(), func(*tx) error { return broken }); !errors.Is(err, queue.ErrStoreFailed) {
+		t.Fatalf("a write that failed: %v, want ErrStoreFailed", err)
+	}
+	if err := <-told; !errors.Is(err, broken) {
+		t.Errorf("told %v", err)
+	}
+	for name, call := range map[string]func() error{
+		"health": s.Health,
+		"enqueue": func() error {
+			_, err := s.Enqueue(t.Context(), []queue.Message{testMessage(s, "late")})
+			return err
+		},
+		"settle": func() error {
+			_, err := s.Settle(t.Context(), []queue.Outcome{{LeaseRef: leased[0].Ref(), Verdict: queue.VerdictDelivered}})
+			return err
+		},
+		"lease": func() error {
+			_, err := s.Lease(t.Context(), queue.LeaseRequest{TTL: time.Minute, Budgets: []queue.Budget{{Lane: testLane, Max: 1}}}, nil)
+			return err
+		},
+	} {
+		if err := call(); !errors.Is(err, queue.ErrStoreFailed) {
+			t.Errorf("%s: %v, want ErrStoreFailed", name, err)
+		}
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again := testOpen(t, dir, Options{})
+	if leased, _ := testLease(t, again, 2); len(leased) != 1 || leased[0].ID != kept.ID {
+		t.Errorf("leased %v after the store was opened again, want what it had accepted", leased)
+	}
+}
+
+func TestLocked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := testOpen(t, dir, Options{})
+	if _, err := Open(t.Context(), dir, Options{}); !errors.Is(err, queue.ErrLocked) {
+		t.Errorf("a second store: %v, want ErrLocked", err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	testOpen(t, dir, Options{})
+}
+
+// TestQueriesUseIndexes: nothing that is asked looks through a table, or sorts it.
+func TestQueriesUseIndexes(t *testing.T) {
+	t.Parallel()
+	s := testOpen(t, t.TempDir(), Options{WindowBytes: 1})
+	useAll(t, s)
+	scans := map[string]bool{ // of what is small, once, when the store is opened
+		"SELECT id, profile, destination, tally, state FROM lane": true, "SELECT id, folded FROM lane": true,
+		"SELECT n, at, pairs FROM keys ORDER BY n": true, "SELECT n, tallies FROM journal ORDER BY n": true,
+		"SELECT n, at, records FROM delivered ORDER BY n": true, "SELECT n FROM accepted ORDER BY n": true,
+	}
+	connections := []*conn{s.writer}
+	for range readerCount {
+		connections = append(connections, <-s.readers)
+	}
+	explained := 0
+	for _, c := range connections {
+		for query := range c.statements {
+			if scans[query] || !strings.Contains(query, " FROM ") && !strings.HasPrefix(query, "UPDATE") {
+				continue
+			}
+			explained++
+			if plan := explain(t, c, query); strings.Contains(plan, "SCAN message") && !strings.Contains(plan, "USING") ||
+				strings.Contains(plan, "SCAN content") || strings.Contains(plan, "TEMP B-TREE") {
+				t.Errorf("%s:\n%s", query, plan)
+			}
+		}
+	}
+	for _, c := range connections[1:] {
+		s.readers <- c
+	}
+	if explained < 25 {
+		t.Errorf("%d queries were looked at: useAll does not use the store", explained)
+	}
+}
+
+func explain(t *testing.T, c *conn, query string) string {
+	t.Helper()
+	args := make([]any, strings.Count(query, "?"))
+	for i := range args {
+		args[i] = int64(1)
+	}
+	var plan []string
+	err := (&conn{driver: c.driver, statements: map[string]*statement{}}).query("EXPLAIN QUERY PLAN "+query, func(v []driver.Value) error {
+		plan = append(plan, text(v[3]))
+		return nil
+	}, args...)
+	if err != nil {
+		t.Errorf("%s: %v", query, err)
+	}
+	return strings.Join(plan, "\n")
+}
+
+// useAll makes every kind of call once.
+func useAll(t *testing.T, s *Store) {
+	t.Helper()
+	for i := range 40 {
+		m := testMessage(s, "payload")
+		m.OrderingKey, m.IdempotencyKey = fmt.Sprint(i%4), fmt.Sprint(i)
+		m.ExpiresAt = time.Now().Add(time.Hour)
+		testEnqueue(t, s, m)
+	}
+	verdicts := []queue.Verdict{queue.VerdictDelivered, queue.VerdictDead, queue.VerdictRetry, queue.VerdictPark}
+	for round := range 6 {
+		leased, _ := testLease(t, s, 4)
+		outcomes := make([]queue.Outcome, len(leased))
+		for i := range leased {
+			outcomes[i] = queue.Outcome{LeaseRef: leased[i].Ref(), Verdict: verdicts[(i+round)%4], Attempt: &queue.Attempt{}, Skip: true}
+		}
+		if _, err := s.Settle(t.Context(), outcomes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var faults []error
+	for _, q := range []queue.Query{
+		{}, {Descending: true}, {Profile: "acme"}, {Profile: "acme", Destination: testLane.Destination, Descending: true},
+		{States: []queue.State{queue.StatePending}}, {Results: []queue.Result{queue.Dead}}, {Results: []queue.Result{queue.Delivered}},
+	} {
+		page, err := s.List(t.Context(), q)
+		faults = append(faults, err)
+		for _, r := range page.Records {
+			_, err := s.Attempts(t.Context(), r.ID)
+			faults = append(faults, err)
+		}
+	}
+	_, err := s.Replay(t.Context(), queue.Query{Limit: 1})
+	faults = append(faults, err)
+	_, err = s.Cancel(t.Context(), queue.Query{Limit: 1})
+	faults = append(faults, err)
+	_, _, err = s.Expire(t.Context(), 10)
+	faults = append(faults, err)
+	_, err = s.Stats(t.Context(), queue.ByLane)
+	faults = append(faults, err)
+	_, err = s.Due(t.Context(), queue.Lane{}, 10)
+	faults = append(faults, err)
+	_, _, err = s.Purge(t.Context(), queue.Retention{Result: queue.Delivered, Keep: 1}, 10)
+	faults = append(faults, err)
+	if err := errors.Join(faults...); err != nil {
+		t.Fatal(err)
+	}
+}
