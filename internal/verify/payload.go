@@ -15,7 +15,7 @@ func Payload(name string, size int) []byte {
 	payload := []byte(name + " " + strconv.Itoa(size) + "\n")
 	source := rand.New(rand.NewPCG(hash(name), uint64(size))) //nolint:gosec // to be compared, not to be secret
 	for len(payload) < size {
-		payload = append(payload, byte(source.UintN(256)))
+		payload = append(payload, byte(source.UintN(256))) //nolint:gosec // below 256
 	}
 	return payload
 }
