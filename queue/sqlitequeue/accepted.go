@@ -112,12 +112,17 @@ func (t *tx) dropLogOf(removed []int64) error {
 
 // settleDown writes a message of the log into the tables, where it waits.
 func (t *tx) settleDown(it *item) error {
-	it.status = waiting
+	s := t.s
+	become := func(is status) { // look-ups read it meanwhile
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		it.status = is
+	}
+	become(waiting)
 	if err := t.insert([]*item{it}); err != nil {
-		it.status = fresh
+		become(fresh)
 		return err
 	}
-	s := t.s
 	t.undo = append(t.undo, func() { it.status = fresh })
 	t.after = append(t.after, func() {
 		s.unlog(it)
