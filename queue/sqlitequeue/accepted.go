@@ -3,6 +3,8 @@ package sqlitequeue
 import (
 	"database/sql/driver"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 )
 
@@ -153,18 +155,26 @@ func (s *Store) restoreAccepted() error {
 	})
 }
 
+// restoreBatch writes a row of the log into the tables. What cannot be read of it
+// is put aside for whoever wants to look.
 func (t *tx) restoreBatch(n int64) error {
-	err := t.c.query("SELECT records FROM accepted WHERE n = ?", func(v []driver.Value) error {
-		return readRecords(blob(v[0]), nil, t.restoreRecord)
-	}, n)
-	if isDamaged(err) { // it stays, for whoever wants to look
-		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w", n, err))
+	var records []byte
+	if err := t.c.query("SELECT records FROM accepted WHERE n = ?", func(v []driver.Value) error {
+		records = blob(v[0])
 		return nil
+	}, n); err != nil {
+		return err
 	}
-	if err == nil {
-		err = t.c.exec("DELETE FROM accepted WHERE n = ?", n)
+	err := readRecords(records, nil, t.restoreRecord)
+	if isDamaged(err) {
+		path := filepath.Join(t.s.dir, fmt.Sprintf("damaged-log-%d", n))
+		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w; what there is is in %s", n, err, path))
+		err = os.WriteFile(path, records, 0o600)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return t.c.exec("DELETE FROM accepted WHERE n = ?", n)
 }
 
 // restoreRecord writes a message of the log into the tables, unless it is
