@@ -38,6 +38,7 @@ var (
 	kindInternal     = kind{http.StatusInternalServerError, "internal", "Internal error"}
 	kindQueueFull    = kind{http.StatusServiceUnavailable, "queue-full", "Queue is full"}
 	kindStopping     = kind{http.StatusServiceUnavailable, "stopping", "Shutting down"}
+	kindStoreFailed  = kind{http.StatusServiceUnavailable, "store-failed", "Store has failed"}
 	kindStoreFull    = kind{http.StatusInsufficientStorage, "store-full", "Store is full"}
 )
 
@@ -102,6 +103,7 @@ func problemOf(err error) *problemError {
 		{queue.ErrClosed, kindStopping, "the agent is shutting down: try again when it is back"},
 		{outbound.ErrNothingWaits, kindConflict, "no message waits for an attempt at this destination: send one, and test again"},
 		{queue.ErrNotFound, kindNotFound, "there is no message with this id"},
+		{queue.ErrStoreFailed, kindStoreFailed, "the queue's disk has failed: the agent must be started again once it is looked after"},
 		{queue.ErrStoreFull, kindStoreFull, "nothing was kept: the store has no room for more messages, dead ones included"},
 		{keyring.ErrKeyMissing, kindConflict, "the content of the message cannot be opened, its key is missing: ask without payload"},
 		{sealqueue.ErrDamaged, kindConflict, "the content of the message cannot be opened, it is damaged: ask without payload"},
