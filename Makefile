@@ -17,6 +17,7 @@ COUNT ?= 10
 FUZZ ?= .
 FUZZTIME ?= 10s
 BENCHFLAGS ?=
+FAULTFLAGS ?=
 CI ?=
 
 # The unit tests: all packages but integration/.
@@ -64,6 +65,11 @@ bench: ## Run the benchmark program (BENCHFLAGS="...")
 integration: ## Run the integration tests
 	@$(RACE); $(GO) test $$race ./integration/...
 
+# Without the race detector: what is tried is a child process.
+.PHONY: fault
+fault: ## Kill, break and starve daemons (FAULTFLAGS="-long -seed 42"); strace and root let it try all
+	@$(GO) test -count=1 -timeout 3h ./integration/fault -full $(FAULTFLAGS)
+
 .PHONY: lint
 lint: $(GOLANGCI) ## Run every static check
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change, run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; }
@@ -91,7 +97,7 @@ cover: ## Run the unit tests with coverage; the profile stays in coverage.out
 
 .PHONY: ci
 ci: ## Run all that a change must pass
-	@for step in lint test integration demo "fuzz FUZZTIME=20000x"; do \
+	@for step in lint test integration fault demo "fuzz FUZZTIME=20000x"; do \
 		echo "== make $$step"; started=$$SECONDS; \
 		$(MAKE) $$step || { echo "== make $$step: FAILED after $$((SECONDS - started)) s" >&2; exit 1; }; \
 		echo "== make $$step: ok, $$((SECONDS - started)) s"; \

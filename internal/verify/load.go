@@ -54,6 +54,7 @@ type Load struct {
 	options LoadOptions
 	history *History
 	places  []*place
+	senders []*sender
 	sent    atomic.Int64 // letters
 	refused atomic.Int64 // letters
 }
@@ -71,6 +72,10 @@ func NewLoad(ctx context.Context, history *History, options LoadOptions) (*Load,
 	if l.places, err = openPlaces(ctx, history); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	for n := range options.Senders {
+		random := rand.New(rand.NewPCG(options.Seed, uint64(n))) //nolint:gosec // to be repeated
+		l.senders = append(l.senders, &sender{load: l, number: n, random: random})
+	}
 	return l, nil
 }
 
@@ -84,11 +89,11 @@ func (l *Load) Close() error {
 // Refused returns how many letters the daemon has refused.
 func (l *Load) Refused() int { return int(l.refused.Load()) }
 
-// Send sends until ctx ends, or all letters are sent.
+// Send sends until ctx ends, or all letters are sent. It may be called again, but
+// not twice at once.
 func (l *Load) Send(ctx context.Context) {
 	var senders sync.WaitGroup
-	for n := range l.options.Senders {
-		s := &sender{load: l, number: n, random: rand.New(rand.NewPCG(l.options.Seed, uint64(n)))} //nolint:gosec // to be repeated
+	for _, s := range l.senders {
 		senders.Go(func() { s.run(ctx) })
 	}
 	senders.Wait()

@@ -1,0 +1,168 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/client"
+	"github.com/outrider-go/outrider/internal/verify"
+)
+
+// refusal sends a message that nobody listens for, and returns the status with
+// which it is refused; 0: it is accepted.
+func refusal(t *testing.T, d *verify.Daemon) int {
+	t.Helper()
+	text := strings.Repeat("x", 1000)
+	_, err := d.Client.Send(t.Context(), agent.SendRequest{Endpoint: "http://127.0.0.1:1/", Payload: &text, Retry: "none"})
+	if err == nil {
+		return 0
+	}
+	refused, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	return refused.Status
+}
+
+// fsyncFails has every fsync fail from the n-th on: nothing is accepted from then
+// on, /readyz says so, and what was accepted before is there at the next start.
+func fsyncFails(t *testing.T, program string) {
+	t.Helper()
+	for n := 1; n <= effort(20); n++ {
+		tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
+		d := tr.start(nil)
+		tr.accept(d, 100)
+		if err := d.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d, err := tr.try(strace(t, "fsync,fdatasync", fmt.Sprintf("error=EIO:when=%d+", n)))
+		if ended := (*verify.ExitError)(nil); errors.As(err, &ended) {
+			if ended.Code != 1 || !strings.Contains(ended.Stderr, "open store") {
+				t.Errorf("failing from number %d on: %v", n, ended)
+			}
+		} else if err != nil {
+			t.Fatal(err)
+		} else {
+			tr.failing(d, n)
+		}
+		tr.finish()
+	}
+}
+
+// failing sends to a daemon until its disk has failed.
+func (tr *trial) failing(d *verify.Daemon, n int) {
+	tr.Helper()
+	tr.send(d, func() {
+		await(tr.T, "the daemon is not ready any more", func() bool { return d.Client.Ready(tr.Context()) != nil })
+	})
+	before := tr.history.Accepted()
+	if err := d.Client.Ready(tr.Context()); err == nil || !strings.Contains(reason(tr, d), "store has failed") {
+		tr.Errorf("failing from number %d on: /readyz says %v, %q", n, err, reason(tr, d))
+	}
+	if status := refusal(tr.T, d); status != http.StatusServiceUnavailable {
+		tr.Errorf("failing from number %d on: a message is answered %d, want 503", n, status)
+	}
+	tr.send(d, func() {
+		refused := tr.load.Refused()
+		await(tr.T, "messages are refused", func() bool { return tr.load.Refused() > refused+20 })
+	})
+	if after := tr.history.Accepted(); after != before {
+		tr.Errorf("failing from number %d on: %d messages were accepted after that", n, after-before)
+	}
+	tr.crash(d)
+}
+
+// reason is what /readyz says.
+func reason(tr *trial, d *verify.Daemon) string {
+	tr.Helper()
+	request, err := http.NewRequestWithContext(tr.Context(), http.MethodGet, d.URL+"/readyz", http.NoBody)
+	if err != nil {
+		tr.Fatal(err)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		tr.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text := make([]byte, 1000)
+	n, _ := response.Body.Read(text)
+	return string(text[:n])
+}
+
+// diskFullForAWhile has some writes find no room: what is sent meanwhile is
+// refused, and nothing is lost.
+func diskFullForAWhile(t *testing.T, program string) {
+	t.Helper()
+	for range effort(5) {
+		tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
+		d := tr.start(strace(t, "pwrite64", "error=ENOSPC:when=60"))
+		tr.send(d, func() {
+			await(t, "messages are refused", func() bool { return tr.load.Refused() > 0 })
+			accepted := tr.history.Accepted()
+			await(t, "messages are accepted again", func() bool { return tr.history.Accepted() > accepted+50 })
+		})
+		tr.crash(d) // an outcome that found no room twice would wait for the end of its lease
+		tr.finish()
+	}
+}
+
+// diskFullUntilRoomIsMade fills a file system up, and makes room again.
+func diskFullUntilRoomIsMade(t *testing.T, program string) {
+	t.Helper()
+	unshare, err := exec.LookPath("unshare")
+	if err != nil || os.Geteuid() != 0 {
+		missing(t, "a small file system needs root, and unshare")
+	}
+	if out, err := exec.CommandContext(t.Context(), unshare, "--mount", "true").CombinedOutput(); err != nil {
+		missing(t, fmt.Sprintf("a small file system needs a mount namespace: %v: %s", err, out))
+	}
+	tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 2000})
+	disk := filepath.Dir(tr.dir)
+	d := tr.start([]string{unshare, "--mount", "sh", "-c", `mount -t tmpfs -o size=48m none "$0" && exec "$@"`, disk})
+	inside := fmt.Sprintf("/proc/%d/root%s", d.Pid(), disk) // sh and the program have replaced unshare
+	tr.accept(d, 500)
+	if err := fill(filepath.Join(inside, "filler")); err != nil {
+		t.Fatal(err)
+	}
+	tr.send(d, func() {
+		await(t, "a message is refused", func() bool { return refusal(t, d) == http.StatusInsufficientStorage })
+	})
+	if text := reason(tr, d); !strings.Contains(text, "store is full") {
+		t.Errorf("/readyz says %s", text)
+	}
+	tr.drain(d) // deliveries go on
+	if status := refusal(t, d); status != http.StatusInsufficientStorage {
+		t.Errorf("after all was delivered, and there is still no room: status %d", status)
+	}
+	if err := os.Remove(filepath.Join(inside, "filler")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "messages are accepted again", func() bool { return refusal(t, d) == 0 })
+	tr.accept(d, 500)
+	tr.drain(d)
+	if err := d.Stop(t.Context()); err != nil { // its disk goes with it
+		t.Error(err)
+	}
+	tr.judge()
+}
+
+// fill writes a file until there is no room.
+func fill(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	block := make([]byte, 64<<10)
+	for err == nil {
+		_, err = file.Write(block)
+	}
+	return file.Close()
+}
