@@ -53,7 +53,7 @@ func killAtSystemCalls(t *testing.T, program string) {
 	for _, at := range []struct {
 		calls string
 		most  int // calls of one thread before it is killed
-	}{{"fsync,fdatasync", 40}, {"pwrite64", 150}, {"write", 150}, {"ftruncate,unlink,unlinkat", 2}} {
+	}{{"fsync,fdatasync", 40}, {"pwrite64", 150}, {"write", 150}, {"ftruncate,unlink,unlinkat", 1}} {
 		killed := 0
 		for range 2 * effort(10) {
 			if tr.killAt(at.calls, 1+random.IntN(at.most)) {

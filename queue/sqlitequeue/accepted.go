@@ -3,6 +3,8 @@ package sqlitequeue
 import (
 	"database/sql/driver"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 )
 
@@ -16,6 +18,7 @@ type batch struct {
 	n         int64
 	low, high int64 // seqs
 	left      int   // messages that are not elsewhere yet; the row goes with the last
+	dropped   bool  // its row is gone already
 }
 
 // accept adds a message to the log.
@@ -47,6 +50,7 @@ func (t *tx) writeAccepted() error {
 	}
 	s := t.s
 	t.after = append(t.after, func() {
+		s.keep.batches[b] = struct{}{}
 		for _, it := range t.fresh {
 			it.batch = b
 			s.fresh[it.seq] = it
@@ -62,8 +66,10 @@ func (t *tx) writeAccepted() error {
 func (s *Store) unlog(it *item) {
 	delete(s.fresh, it.seq)
 	it.batch.left--
-	if it.batch.left == 0 {
-		s.keep.spent = append(s.keep.spent, it.batch.n)
+	if b := it.batch; b.left == 0 {
+		if delete(s.keep.batches, b); !b.dropped {
+			s.keep.spent = append(s.keep.spent, b.n)
+		}
 	}
 	it.batch = nil
 }
@@ -79,45 +85,53 @@ func (t *tx) dropSpent() error {
 	return t.inRanges(slices.Clone(spent), "DELETE FROM accepted WHERE n BETWEEN ? AND ?")
 }
 
-// dropLogOf drops the rows of the log that have messages which are removed from
-// everywhere else: after a crash they would be taken for accepted. What else is in
-// those rows goes into the tables.
-func (t *tx) dropLogOf(removed []int64) error {
-	if err := t.dropSpent(); err != nil {
-		return err
-	}
-	slices.Sort(removed)
-	var settling []*item
-	rows := map[int64]struct{}{}
-	t.s.mu.Lock()
-	for _, it := range t.s.fresh {
-		if at, _ := slices.BinarySearch(removed, it.batch.low); at < len(removed) && removed[at] <= it.batch.high {
-			settling = append(settling, it)
-			rows[it.batch.n] = struct{}{}
+// dropLogOf drops the rows of the log that may have a message which is about to be
+// forgotten: a restart would take it for accepted. What else is in those rows goes
+// into the tables.
+func (t *tx) dropLogOf(seq int64) error {
+	for b := range t.s.keep.batches {
+		if seq < b.low || seq > b.high || slices.Contains(t.dropped, b) {
+			continue
 		}
-	}
-	t.s.mu.Unlock()
-	for _, it := range settling {
-		if err := t.settleDown(it); err != nil {
-			return err
+		t.dropped = append(t.dropped, b)
+		t.after = append(t.after, func() { b.dropped = true })
+		for _, it := range t.s.freshOf(b) {
+			if err := t.settleDown(it); err != nil {
+				return err
+			}
 		}
-	}
-	for n := range rows {
-		if err := t.c.exec("DELETE FROM accepted WHERE n = ?", n); err != nil {
+		if err := t.c.exec("DELETE FROM accepted WHERE n = ?", b.n); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// freshOf are the messages of a row of the log that are nowhere else.
+func (s *Store) freshOf(b *batch) (items []*item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.fresh {
+		if it.batch == b {
+			items = append(items, it)
+		}
+	}
+	return items
+}
+
 // settleDown writes a message of the log into the tables, where it waits.
 func (t *tx) settleDown(it *item) error {
-	it.status = waiting
+	s := t.s
+	become := func(is status) { // look-ups read it meanwhile
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		it.status = is
+	}
+	become(waiting)
 	if err := t.insert([]*item{it}); err != nil {
-		it.status = fresh
+		become(fresh)
 		return err
 	}
-	s := t.s
 	t.undo = append(t.undo, func() { it.status = fresh })
 	t.after = append(t.after, func() {
 		s.unlog(it)
@@ -148,18 +162,26 @@ func (s *Store) restoreAccepted() error {
 	})
 }
 
+// restoreBatch writes a row of the log into the tables. What cannot be read of it
+// is put aside for whoever wants to look.
 func (t *tx) restoreBatch(n int64) error {
-	err := t.c.query("SELECT records FROM accepted WHERE n = ?", func(v []driver.Value) error {
-		return readRecords(blob(v[0]), nil, t.restoreRecord)
-	}, n)
-	if isDamaged(err) { // it stays, for whoever wants to look
-		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w", n, err))
+	var records []byte
+	if err := t.c.query("SELECT records FROM accepted WHERE n = ?", func(v []driver.Value) error {
+		records = blob(v[0])
 		return nil
+	}, n); err != nil {
+		return err
 	}
-	if err == nil {
-		err = t.c.exec("DELETE FROM accepted WHERE n = ?", n)
+	err := readRecords(records, nil, t.restoreRecord)
+	if isDamaged(err) {
+		path := filepath.Join(t.s.dir, fmt.Sprintf("damaged-log-%d", n))
+		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w; what there is is in %s", n, err, path))
+		err = os.WriteFile(path, records, 0o600)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return t.c.exec("DELETE FROM accepted WHERE n = ?", n)
 }
 
 // restoreRecord writes a message of the log into the tables, unless it is

@@ -92,7 +92,8 @@ func (t *tx) current(seq int64) (row, error) {
 	it := s.fresh[seq]
 	s.mu.Unlock()
 	if it != nil && it.status == fresh {
-		return it.row, t.settleDown(it)
+		err := t.settleDown(it)
+		return it.row, err
 	}
 	r, _, err := t.c.row(seq)
 	return r, err
@@ -128,7 +129,7 @@ func (t *tx) claimRow(seq int64) bool {
 func (t *tx) claim(it *item) {
 	s, before := t.s, it.place
 	s.take(it)
-	it.place = settling
+	it.place = ending
 	t.undo = append(t.undo, func() {
 		if before == overdue {
 			s.putOverdue(it)
@@ -204,7 +205,7 @@ func (t *tx) cancel(r *row) error {
 func (s *Store) mark(it *item, now instant) {
 	it.marked, it.updated = true, now.wall
 	switch it.place {
-	case leased, settling, overdue:
+	case leased, settling, ending, overdue:
 	default: // its lease has just run out
 		s.take(it)
 		s.putOverdue(it)

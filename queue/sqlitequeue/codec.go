@@ -172,6 +172,7 @@ func skim(from []byte) (seq, lane int64) {
 }
 
 func (r *record) read(from []byte) error {
+	r.head, r.secret = []byte{}, []byte{} // empty ones are left out, and no NULL in the tables
 	var byTag [recordBody + 1]*int64
 	for _, field := range r.numbers() {
 		byTag[field.tag] = field.value

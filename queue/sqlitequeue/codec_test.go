@@ -33,7 +33,7 @@ func TestRecords(t *testing.T) {
 		got = append(got, *r)
 		return nil
 	})
-	if err != nil || !reflect.DeepEqual(got, want) {
+	if err != nil || !reflect.DeepEqual(encodedOf(got), encodedOf(want)) {
 		t.Errorf("read %+v, %v, want %+v", got, err, want)
 	}
 	got = nil
@@ -41,9 +41,17 @@ func TestRecords(t *testing.T) {
 		got = append(got, *r)
 		return nil
 	})
-	if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], want[1]) {
+	if err != nil || !reflect.DeepEqual(encodedOf(got), encodedOf(want[1:2])) {
 		t.Errorf("read %+v, %v, want the second alone", got, err)
 	}
+}
+
+// encodedOf makes records comparable: to be empty and not to be there is the same.
+func encodedOf(records []record) (all [][]byte) {
+	for i := range records {
+		all = append(all, appendRecord(nil, &records[i]))
+	}
+	return all
 }
 
 // FuzzRecords: what cannot be read is an error, and what can be is read the same

@@ -199,7 +199,8 @@ type tx struct {
 	accepted  []byte  // their records
 	delivered []history
 	scratch   []byte
-	purged    []int64 // seqs
+	dropped   []*batch // rows of the log
+	skipped   []int64  // seqs that have given up their turn
 }
 
 // count counts a row in its lane, n times.
@@ -238,8 +239,7 @@ func (t *tx) apply() {
 	for _, do := range t.after {
 		do()
 	}
-	s.stirring = false
-	s.unbar()
+	s.settled()
 }
 
 // rollback forgets what the transaction has changed outside the database.
@@ -252,8 +252,7 @@ func (t *tx) rollback() {
 	for _, undo := range slices.Backward(t.undo) {
 		undo()
 	}
-	t.s.stirring = false
-	t.s.unbar()
+	t.s.settled()
 }
 
 // share runs the settlements and then the enqueues of a round.

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -294,5 +295,37 @@ func useAll(t *testing.T, s *Store) {
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDamagedLog: what can be read of a log whose end is not what was written is
+// delivered, and the rest is put aside, once.
+func TestDamagedLog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := testOpen(t, dir, Options{})
+	kept := testMessage(s, "kept")
+	testEnqueue(t, s, kept, testMessage(s, "cut short"))
+	if err := s.exclusively(t.Context(), func(tx *tx) error {
+		return tx.c.exec("UPDATE accepted SET records = substr(records, 1, length(records) - 3)")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	copied := crashed(t, dir)
+	var faults []error
+	for range 2 {
+		again, err := Open(t.Context(), copied, Options{OnFault: func(err error) { faults = append(faults, err) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if leased, _ := testLease(t, again, 10); len(leased) != 1 || leased[0].ID != kept.ID {
+			t.Errorf("leased %v, want the message that is whole", leased)
+		}
+		if err := again.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if aside, err := filepath.Glob(filepath.Join(copied, "damaged-log-*")); err != nil || len(aside) != 1 || len(faults) != 1 {
+		t.Errorf("put aside: %v, %v, told: %v", aside, err, faults)
 	}
 }

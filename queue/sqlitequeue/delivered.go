@@ -3,6 +3,7 @@ package sqlitequeue
 import (
 	"cmp"
 	"database/sql/driver"
+	"fmt"
 	"slices"
 
 	"github.com/outrider-go/outrider/queue"
@@ -83,8 +84,12 @@ func (s *Store) restoreRuns() error {
 			r.include(seq)
 			return false
 		}, nil)
+		if err != nil { // it stays, for whoever wants to look
+			s.options.OnFault(fmt.Errorf("the history of what is delivered, row %d: %w", r.n, err))
+			return nil
+		}
 		s.runs = append(s.runs, r)
-		return err
+		return nil
 	})
 }
 
@@ -109,6 +114,8 @@ func (s *Store) allRuns() []run {
 
 // deliveredRecord looks for a message in the history, the latest first.
 func (s *Store) deliveredRecord(c *conn, seq int64) (record, bool, error) {
+	s.merging.RLock()
+	defer s.merging.RUnlock()
 	for _, r := range slices.Backward(s.allRuns()) {
 		if seq < r.low || seq > r.high {
 			continue
@@ -151,6 +158,9 @@ const mergesAtOnce = 32
 // has delivered, which is little where little goes on.
 func (t *tx) mergeRuns() error {
 	s, k := t.s, &t.s.keep
+	if !k.merges {
+		return nil
+	}
 	runs := s.allRuns()
 	merged := slices.Clone(runs[:k.merged])
 	at := k.merged

@@ -13,6 +13,7 @@ import (
 func (s *Store) leaseEarly(l *lane, ttl time.Duration, into []queue.Leased) ([]queue.Leased, error) {
 	now := s.clock.now()
 	s.loads++
+	since := s.changes
 	s.mu.Unlock()
 	var found *loaded
 	err := s.read(func(c *conn) (err error) {
@@ -21,7 +22,7 @@ func (s *Store) leaseEarly(l *lane, ttl time.Duration, into []queue.Leased) ([]q
 	})
 	s.mu.Lock()
 	if found != nil {
-		s.admit(l, found)
+		s.admit(l, found, since)
 		l.levels[found.level].stale = true
 		if it := s.items[found.seq]; it != nil && it.place == ready {
 			now = s.clock.now()

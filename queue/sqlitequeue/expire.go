@@ -69,7 +69,7 @@ func (t *tx) expiring(limit int) ([]row, error) {
 	err := t.c.rows("INDEXED BY expiry WHERE expires > 0 AND status < 4 ORDER BY expires LIMIT ?", func(r row) error {
 		s.mu.Lock()
 		it := s.items[r.seq]
-		free := it == nil || it.place != leased && it.place != settling
+		free := it == nil || it.unleased()
 		s.mu.Unlock()
 		if free && len(rows) <= limit {
 			rows = append(rows, r)
@@ -126,8 +126,8 @@ func (s *Store) nextExpiry(first time.Time, now instant) time.Time {
 	if s.overdue.first != nil {
 		return now.time
 	}
-	for _, it := range s.leases {
-		if !it.marked && it.expires == 0 {
+	for _, it := range s.items {
+		if it.place != leased && it.place != settling || !it.marked && it.expires == 0 {
 			continue
 		}
 		at := now.timeOf(it.until)

@@ -22,13 +22,15 @@ const (
 // delivered messages, folds the journal, and gives room back. Only the committer
 // uses it.
 type keeper struct {
-	latest   int64              // the latest id's seq that is on disk
-	spent    []int64            // rows of the log that can go
-	spare    []int64            // delivered messages whose content is still there
-	unfolded map[*lane]struct{} // lanes whose tally is newer in journal
-	folding  int64              // the row of journal up to which all are folded, once unfolded of then are
-	fold     []*lane            // those
-	merged   int                // runs of the history that need not be looked at for merging
+	latest   int64               // the latest id's seq that is on disk
+	spent    []int64             // rows of the log that can go
+	batches  map[*batch]struct{} // the others
+	spare    []int64             // delivered messages whose content is still there
+	unfolded map[*lane]struct{}  // lanes whose tally is newer in journal
+	folding  int64               // the row of journal up to which all are folded, once unfolded of then are
+	fold     []*lane             // those
+	merges   bool                // nobody reads the history
+	merged   int                 // runs of the history that need not be looked at for merging
 	known    knownKeys
 	oldKeys  int64 // runs before this row of keys are forgotten
 }
@@ -39,6 +41,9 @@ func (s *Store) maintain() (again bool) {
 		s.recoverRoom()
 	}
 	if !s.idle() {
+		if s.keep.merges = s.merging.TryLock(); s.keep.merges {
+			defer s.merging.Unlock()
+		}
 		if err := s.transact((*tx).maintain); isFull(err) {
 			s.becomeFull()
 		}

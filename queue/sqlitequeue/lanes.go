@@ -10,7 +10,7 @@ import (
 
 // removeEmpty forgets a lane if it has nothing.
 func (t *tx) removeEmpty(l *lane) error {
-	if l.work.records() > 0 || !l.state.IsZero() {
+	if l.work.records() > 0 || !l.state.IsZero() && !isOver(&l.state, t.now) {
 		return nil
 	}
 	return t.removeLane(l)
@@ -84,10 +84,7 @@ func (s *Store) Lanes(ctx context.Context) ([]queue.LaneState, error) {
 	defer s.mu.Unlock()
 	all := []queue.LaneState{}
 	for _, l := range s.byName() {
-		if isOver(&l.state, now) {
-			l.state = queue.LaneState{}
-		}
-		if !l.state.IsZero() {
+		if !l.state.IsZero() && !isOver(&l.state, now) {
 			all = append(all, l.state)
 		}
 	}

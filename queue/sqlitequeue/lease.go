@@ -160,7 +160,7 @@ func (s *Store) take(it *item) {
 		it.lane.leased.remove(it)
 	case overdue:
 		s.overdue.remove(it)
-	case nowhere, settling:
+	case nowhere, settling, ending:
 	}
 	it.place = nowhere
 }

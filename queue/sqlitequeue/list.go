@@ -174,6 +174,10 @@ func (s *Store) List(ctx context.Context, q queue.Query) (queue.Page, error) {
 	defer s.users.Done()
 	var page queue.Page
 	err = s.read(func(c *conn) error {
+		if len(q.IDs) == 0 {
+			s.merging.RLock()
+			defer s.merging.RUnlock()
+		}
 		rows, next, err := s.selectRows(ctx, c, &q, nil, now)
 		for i := range rows {
 			record, fault := s.record(&rows[i], now)

@@ -2,6 +2,7 @@ package sqlitequeue
 
 import (
 	"database/sql/driver"
+	"math"
 	"slices"
 
 	"github.com/outrider-go/outrider/queue"
@@ -26,7 +27,8 @@ func (s *Store) load(l *lane, n, page int) error {
 	done := make(chan struct{})
 	level.loading = done
 	skip := level.residents
-	level.next, level.stale = nextRow{}, false // what spills from now on sets it again
+	level.spills, level.stale = nextRow{}, false
+	since := s.changes
 	now := s.clock.now()
 	s.loads++
 	s.mu.Unlock()
@@ -40,10 +42,11 @@ func (s *Store) load(l *lane, n, page int) error {
 	})
 
 	s.mu.Lock()
-	for i := range found {
-		s.admit(l, &found[i])
-	}
+	level.next = level.spills
 	level.next.consider(next)
+	for i := range found {
+		s.admit(l, &found[i], since)
+	}
 	if err != nil {
 		level.next.consider(nextRow{due: now.tick})
 		level.stale = true
@@ -124,8 +127,14 @@ func (s *Store) strangers(c *conn, l *lane, n int, due, seq int64, limit int) (r
 }
 
 // admit brings a message into memory, unless it has changed since it was read.
-func (s *Store) admit(l *lane, from *loaded) {
-	if _, changed := s.barred[from.seq]; changed || s.items[from.seq] != nil {
+func (s *Store) admit(l *lane, from *loaded, since uint64) {
+	if s.items[from.seq] != nil {
+		return
+	}
+	if s.barred[from.seq] > since { // the next load looks again
+		level := &l.levels[from.level]
+		level.next.consider(nextRow{from.due, from.expires})
+		level.stale = true
 		return
 	}
 	it := &item{row: from.row, message: from.message, lane: l}
@@ -157,8 +166,23 @@ func (s *Store) dropItem(it *item) {
 // bar keeps a load under way from a message that has changed since it began.
 func (s *Store) bar(seq int64) {
 	if s.loads > 0 || s.stirring {
-		s.barred[seq] = struct{}{}
+		s.changes++
+		s.barred[seq] = s.changes
 	}
+	if s.stirring {
+		s.barred[seq] = math.MaxUint64
+		s.stirred = append(s.stirred, seq)
+	}
+}
+
+// settled ends a transaction: loads that begin from now on see what it did.
+func (s *Store) settled() {
+	s.changes++
+	for _, seq := range s.stirred {
+		s.barred[seq] = s.changes
+	}
+	s.stirred, s.stirring = s.stirred[:0], false
+	s.unbar()
 }
 
 // unbar forgets what is barred once no load can have read it before.

@@ -33,12 +33,15 @@ const (
 	ready          // in its level's list: due
 	returned       // in its level's list: the lease ran out
 	leased         // in its lane's list and in the store's heap
-	settling       // an outcome is being written, or its end
+	settling       // an outcome is being written
+	ending         // its end is being written
 	overdue        // in the store's list: for Expire to end
 )
 
 // unleased reports whether the item's end is not the matter of somebody else.
-func (it *item) unleased() bool { return it.place != leased && it.place != settling }
+func (it *item) unleased() bool {
+	return it.place != leased && it.place != settling && it.place != ending
+}
 
 // overlay shows in a record what only memory knows.
 func (it *item) overlay(r *queue.Record) {
@@ -161,6 +164,7 @@ type level struct {
 	// says that it may be too early.
 	next    nextRow
 	stale   bool
+	spills  nextRow       // the first of those that have spilled since the load under way began
 	loading chan struct{} // closed when the load under way is done; nil: there is none
 }
 

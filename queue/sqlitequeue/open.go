@@ -91,6 +91,8 @@ func (s *Store) Open(ctx context.Context) (err error) {
 
 // openFiles opens the database and reads what memory has to know.
 func (s *Store) openFiles(ctx context.Context) (err error) {
+	s.failed = nil
+	s.full.Store(false)
 	path := filepath.Join(s.dir, databaseName)
 	if s.writer, err = openDatabase(path); err != nil {
 		return err
@@ -258,9 +260,9 @@ func (c *conn) migrate(version int) error {
 func (s *Store) restore(ctx context.Context) error {
 	s.memory = memory{
 		lanes: map[queue.Lane]*lane{}, byID: map[int64]*lane{}, items: map[int64]*item{}, fresh: map[int64]*item{},
-		turns: map[turnKey]*turn{}, barred: map[int64]struct{}{}, token: uint64(time.Now().UnixNano()), // after 1970
+		turns: map[turnKey]*turn{}, barred: map[int64]uint64{}, token: uint64(time.Now().UnixNano()), // after 1970
 	}
-	s.keep = keeper{unfolded: map[*lane]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
+	s.keep = keeper{unfolded: map[*lane]struct{}{}, batches: map[*batch]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{
 		s.restoreLanes, s.restoreTallies, s.restoreRuns, s.restoreAccepted, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys,
 		s.restoreMarked,
@@ -355,7 +357,7 @@ func (s *Store) restoreLevels() error {
 
 // restoreTurns finds out who has the turn of each ordering key.
 func (s *Store) restoreTurns() error {
-	return s.writer.query("SELECT lane, turn, seq, status, level, due, flags FROM message INDEXED BY turn WHERE turn IS NOT NULL AND status < 3",
+	err := s.writer.query("SELECT lane, turn, seq, status, level, due, flags FROM message INDEXED BY turn WHERE turn IS NOT NULL AND status < 3",
 		func(v []driver.Value) error {
 			key := turnKey{integer(v[0]), integer(v[1])}
 			at := s.turns[key]
@@ -369,6 +371,19 @@ func (s *Store) restoreTurns() error {
 			}
 			return nil
 		})
+	if err != nil {
+		return err
+	}
+	return s.transact(func(t *tx) error { // where the log was damaged, nobody may have the turn
+		for key, at := range s.turns {
+			if at.holder.seq == 0 {
+				if err := t.elect(key, at, 0); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 }
 
 func (s *Store) restoreKeys() error {

@@ -18,10 +18,8 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 		var n int
 		part := min(limit-removed, purgeStep)
 		err = s.exclusively(ctx, func(t *tx) error {
-			if n, more, err = t.purge(end, r, part); err != nil {
-				return err
-			}
-			return t.dropLogOf(t.purged)
+			n, more, err = t.purge(end, r, part)
+			return err
 		})
 		removed += n
 		if err != nil || !more || removed >= limit {
@@ -34,6 +32,9 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 const purgeStep = 200
 
 func (t *tx) purge(end status, r queue.Retention, limit int) (removed int, more bool, err error) {
+	if err := t.dropSpent(); err != nil { // or what is forgotten is in the log still
+		return 0, false, err
+	}
 	p, err := t.newPurge(end, r, limit)
 	if err != nil {
 		return 0, false, err
@@ -116,7 +117,9 @@ func (p *purge) stepRun(limit int) error {
 	}
 	n := 0
 	for ; n < len(all) && p.removed < limit && p.isUnwanted(all[n].updated); n++ {
-		p.purged = append(p.purged, all[n].seq)
+		if err := p.dropLogOf(all[n].seq); err != nil {
+			return err
+		}
 		l := p.s.laneByID(all[n].lane)
 		p.tx.count(l, &all[n].row, -1)
 		if err := p.removeEmpty(l); err != nil {
@@ -148,7 +151,9 @@ func (t *tx) endedFirst(end status, limit int) (rows []row, err error) {
 
 // remove forgets a record that is done.
 func (t *tx) remove(r *row) error {
-	t.purged = append(t.purged, r.seq)
+	if err := t.dropLogOf(r.seq); err != nil {
+		return err
+	}
 	l := t.s.laneByID(r.lane)
 	t.count(l, r, -1)
 	queries := []string{"DELETE FROM message WHERE seq = ?", "DELETE FROM content WHERE seq = ?"}

@@ -118,6 +118,7 @@ func (t *tx) placeAgain(it *item, after *row, outcome *queue.Outcome) error {
 	skips := waits && outcome.Skip && outcome.Verdict == queue.VerdictRetry && it.turn != 0
 	if skips {
 		after.flags |= flagSkipped
+		t.skipped = append(t.skipped, it.seq)
 	}
 	moves := waits && movesTo(it, outcome)
 	leaves := !waits || skips || moves && it.message.Targets[outcome.Target].Lane != it.lane.key

@@ -83,6 +83,7 @@ type Store struct {
 	users   sync.WaitGroup
 	keep    keeper // the committer's own
 	full    atomic.Bool
+	merging sync.RWMutex // held for reading by those who read the history by what memory knows of it
 
 	opening sync.Mutex // held by Open
 	used    bool       // it has been open; guarded by opening
@@ -125,9 +126,11 @@ type memory struct {
 	total    tally
 	bytes    int64 // of the items
 	token    uint64
-	loads    int                // under way
-	barred   map[int64]struct{} // seqs that a load under way must leave alone
-	stirring bool               // the committer is ending rows that are not leased
+	loads    int              // under way
+	barred   map[int64]uint64 // seqs that a load must leave alone which began before that change
+	changes  uint64
+	stirred  []int64 // barred by the transaction under way: until it ends
+	stirring bool    // the committer is ending rows that are not leased
 }
 
 // NewID implements queue.Store. Each id is greater than all before it.

@@ -1,6 +1,9 @@
 package sqlitequeue
 
-import "database/sql/driver"
+import (
+	"database/sql/driver"
+	"slices"
+)
 
 // turnKey names the messages of a lane that have one ordering key, or keys with
 // the same hash: those wait for each other, too, which harms nobody.
@@ -81,7 +84,7 @@ func (t *tx) unseat(key turnKey, holder *contender) bool {
 	s := t.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.items[holder.seq] != nil {
+	if s.items[holder.seq] != nil && !slices.Contains(t.skipped, holder.seq) {
 		return false
 	}
 	s.stirring = true
@@ -153,4 +156,5 @@ func (l *lane) spill(r *row) {
 	}
 	level.waiting++
 	level.next.consider(nextRow{r.due, r.expires})
+	level.spills.consider(nextRow{r.due, r.expires})
 }

@@ -129,10 +129,13 @@ func (s *scheduler) learn(l *lane, f *finding, now time.Time) {
 func (s *scheduler) failed(l *lane, f *finding, now time.Time) {
 	h := l.health
 	h.failures++
-	h.last, h.class, h.err = now, f.class, f.err
-	if h.since.IsZero() {
-		h.since = now
+	if gap := s.rules.budget / 2; h.since.IsZero() || gap > 0 && now.Sub(h.last) > gap {
+		h.since, h.told = now, min(h.told, 1) // two failures a week apart are no week of failing
+		if h.kept {
+			s.keep(l)
+		}
 	}
+	h.last, h.class, h.err = now, f.class, f.err
 	if f.hung {
 		h.width = 1
 	}

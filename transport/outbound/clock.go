@@ -22,7 +22,7 @@ func (m *Manager) runClock() {
 	defer close(m.clockDone)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	nextPurge := time.Now().Add(purgeEvery)
+	nextPurge, purging := time.Now().Add(purgeEvery), false
 	for {
 		now := time.Now()
 		next, news := m.sched.wakeDue(now)
@@ -30,11 +30,15 @@ func (m *Manager) runClock() {
 			m.tellLanes()
 		}
 		next = earlier(next, m.expire(now))
-		if m.unpurged.Load() >= purgeAfter || m.unpurgedBytes.Load() >= purgeAfterBytes || !now.Before(nextPurge) {
+		if purging || m.unpurged.Load() >= purgeAfter || m.unpurgedBytes.Load() >= purgeAfterBytes || !now.Before(nextPurge) {
 			m.unpurged.Store(0)
 			m.unpurgedBytes.Store(0)
-			m.purge(now)
+			purging = m.purge(now)
+			m.tellLanes() // what could not be recorded
 			nextPurge = now.Add(purgeEvery)
+		}
+		if purging { // a part at a time: lanes that are due must not wait for all of it
+			next = now
 		}
 		timer.Reset(time.Until(earlier(next, nextPurge)))
 		select {
@@ -85,6 +89,10 @@ func (m *Manager) expire(now time.Time) time.Time {
 		e := eventOf(&records[i])
 		m.tellEnd(records[i].Result, &e)
 		m.done(records[i].Lane, records[i].Bytes)
+		if records[i].Result == queue.Dead { // it cannot be read: nor can its ordering key
+			m.sched.notify(records[i].Lane, time.Time{})
+			continue
+		}
 		m.passTurn(&records[i].Message, records[i].Lane)
 	}
 	return m.expiryDue()
@@ -98,19 +106,19 @@ func (m *Manager) expiryDue() time.Time {
 	return time.Time{}
 }
 
-// purge removes done messages that are no longer to be kept.
-func (m *Manager) purge(now time.Time) {
+// purge removes some of the done messages that are no longer to be kept, and says
+// whether there are more.
+func (m *Manager) purge(now time.Time) (again bool) {
 	for result, retain := range m.options.Retain {
 		retention := queue.Retention{Result: result, Keep: retain.Count, Bytes: retain.Bytes}
 		if retain.Age > 0 {
 			retention.Before = now.Add(-retain.Age)
 		}
-		for more := true; more && !m.stopping.Load(); {
-			var err error
-			if _, more, err = m.store.Purge(m.base, retention, sweepBatch); err != nil {
-				m.log.Error("cannot remove old messages", zap.String("result", string(result)), zap.Error(err))
-				break
-			}
+		_, more, err := m.store.Purge(m.base, retention, sweepBatch)
+		if err != nil {
+			m.log.Error("cannot remove old messages", zap.String("result", string(result)), zap.Error(err))
 		}
+		again = again || more && err == nil && !m.stopping.Load()
 	}
+	return again
 }

@@ -23,7 +23,7 @@ func (m *Manager) PauseDestination(ctx context.Context, state queue.LaneState) e
 			return err
 		}
 		held = m.sched.pause(state)
-		m.publish(TopicDestinationPaused, m.sched.eventOf(state.Lane))
+		m.tellNews()
 		return nil
 	})
 	if err != nil {
@@ -41,9 +41,8 @@ func (m *Manager) ResumeDestination(ctx context.Context, key queue.Lane) error {
 		if err := m.store.SetLane(ctx, queue.LaneState{Lane: key}); err != nil {
 			return err
 		}
-		if m.sched.resume(key) {
-			m.publish(TopicDestinationResumed, DestinationEvent{Profile: key.Profile, Destination: key.Destination})
-		}
+		m.sched.resume(key)
+		m.tellNews()
 		return nil
 	})
 	if err != nil {
@@ -67,36 +66,31 @@ func (m *Manager) Paused(ctx context.Context) ([]queue.LaneState, error) {
 	return paused, nil
 }
 
-// pause is PauseDestination for the manager itself. Attempts that run side by side
-// ask for almost the same pause: the first is enough.
-func (m *Manager) pause(state queue.LaneState) {
-	if m.sched.stateOf(state.Lane).PausedUntil.After(state.PausedUntil.Add(-time.Second)) {
-		return
-	}
-	if err := m.PauseDestination(m.settling, state); err != nil {
-		m.log.Error("cannot record a pause", zap.Error(err))
-		m.release(m.sched.pause(state))
-	}
-}
-
 // tellLanes tells what has happened to lanes, and keeps what is to outlive the
 // process.
 func (m *Manager) tellLanes() {
 	err := m.inTurn(m.settling, func() error {
-		for _, news := range m.sched.takeNews() {
-			if news.keep {
-				if err := m.store.SetLane(m.settling, m.sched.stateOf(news.key)); err != nil {
-					m.log.Error("cannot record the state of a destination", zap.String("destination", news.key.Destination), zap.Error(err))
-				}
-			}
-			if news.topic != "" {
-				m.publish(news.topic, news.event)
-			}
-		}
+		m.tellNews()
 		return nil
 	})
 	if err != nil { // its context does not end
 		m.log.Error("cannot tell of destinations", zap.Error(err))
+	}
+}
+
+// tellNews is tellLanes for one whose turn it is. A state that cannot be recorded is
+// tried again with the next news.
+func (m *Manager) tellNews() {
+	for _, news := range m.sched.takeNews() {
+		if news.keep {
+			if err := m.store.SetLane(m.settling, m.sched.stateOf(news.key)); err != nil {
+				m.log.Error("cannot record the state of a destination", zap.String("destination", news.key.Destination), zap.Error(err))
+				m.sched.owe(news.key)
+			}
+		}
+		if news.topic != "" {
+			m.publish(news.topic, news.event)
+		}
 	}
 }
 

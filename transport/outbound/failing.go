@@ -48,19 +48,19 @@ func (s *scheduler) spend(l *lane, now time.Time) {
 	if reached == len(failingMarks) && !l.pausedUntil.Equal(queue.Forever) {
 		l.pausedUntil = queue.Forever
 		l.reason = fmt.Sprintf("every attempt has failed since %s", h.since.UTC().Format(time.RFC3339))
-		s.tell(l, TopicDestinationPaused, 100)
 		s.keep(l)
+		s.tell(l, TopicDestinationPaused, 100)
 	}
 }
 
 // recovered tells that a destination works again, where it was told that it
 // fails. Its health is to be dropped next.
 func (s *scheduler) recovered(l *lane) {
-	if l.health.told > 0 {
-		s.tell(l, TopicDestinationRecovered, 0)
-	}
 	if l.health.kept {
 		s.keep(l)
+	}
+	if l.health.told > 0 {
+		s.tell(l, TopicDestinationRecovered, 0)
 	}
 }
 
@@ -80,9 +80,21 @@ func (s *scheduler) keep(l *lane) {
 func (s *scheduler) takeNews() []laneNews {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	news := s.news
+	news := make([]laneNews, 0, len(s.owed)+len(s.news))
+	for key := range s.owed {
+		news = append(news, laneNews{key: key, keep: true})
+	}
+	news = append(news, s.news...)
+	clear(s.owed)
 	s.news, s.telling = nil, false
 	return news
+}
+
+// owe has the state of a lane recorded with the next news.
+func (s *scheduler) owe(key queue.Lane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owed[key] = struct{}{}
 }
 
 // event is what is known of the lane.
@@ -94,16 +106,6 @@ func (l *lane) event() DestinationEvent {
 		e.Failures, e.Since, e.Class, e.Error = h.failures, h.since, h.class, h.err
 	}
 	return e
-}
-
-// eventOf is what is known of a lane that may not be in memory.
-func (s *scheduler) eventOf(key queue.Lane) DestinationEvent {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.lanes[key]; l != nil {
-		return l.event()
-	}
-	return DestinationEvent{Profile: key.Profile, Destination: key.Destination}
 }
 
 // stateOf is what is to be kept of a lane.
@@ -133,6 +135,9 @@ func (s *scheduler) restore(state queue.LaneState) {
 	}
 	if !state.FailingSince.IsZero() {
 		l.health = &health{since: state.FailingSince, last: now, told: 1, kept: true}
+		if l.workAt().IsZero() { // nobody knows when it failed last
+			l.health.last = state.FailingSince
+		}
 	}
 	s.place(l, now)
 }

@@ -96,6 +96,15 @@ func (l *load) remove(lane queue.Lane, bytes int64) {
 	}
 }
 
+// giveBack undoes what add has spent of the rates, where nothing was kept.
+func (l *load) giveBack(tenants []*profile.Profile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, tenant := range tenants {
+		l.quotas.rates.giveBack(tenant)
+	}
+}
+
 // move counts a message that goes to another lane.
 func (l *load) move(from, to queue.Lane) {
 	l.mu.Lock()

@@ -58,6 +58,7 @@ type Manager struct {
 	stopped   chan struct{} // closed when Stop is done
 	ended     sync.Once     // of stopped
 
+	complained              atomic.Int64 // Unix nanoseconds; when a fault of Lease was logged
 	nextExpiry              atomic.Int64 // Unix nanoseconds; when the clock looks for expired messages
 	unpurged, unpurgedBytes atomic.Int64 // messages done since the last purge
 }
@@ -162,13 +163,6 @@ func (m *Manager) startTransports() error {
 
 // restore learns from the store which lanes have work and which are paused.
 func (m *Manager) restore(ctx context.Context) error {
-	states, err := m.store.Lanes(ctx)
-	if err != nil {
-		return fmt.Errorf("read lanes: %w", err)
-	}
-	for _, state := range states {
-		m.sched.restore(state)
-	}
 	backlog, err := m.store.Stats(ctx, queue.ByLane)
 	if err != nil {
 		return fmt.Errorf("count messages: %w", err)
@@ -178,7 +172,17 @@ func (m *Manager) restore(ctx context.Context) error {
 			m.load.addKept(m.tenant(ctx, lane.Profile), lane, backlog[i].Waiting(), backlog[i].Bytes)
 		}
 	}
-	return m.scan(ctx)
+	if err := m.scan(ctx); err != nil {
+		return err
+	}
+	states, err := m.store.Lanes(ctx) // last: where nothing waits, nobody knows when it failed last
+	if err != nil {
+		return fmt.Errorf("read lanes: %w", err)
+	}
+	for _, state := range states {
+		m.sched.restore(state)
+	}
+	return nil
 }
 
 // tenant returns a profile, or nil where it is not known.

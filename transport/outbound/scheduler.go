@@ -26,7 +26,8 @@ type scheduler struct {
 	searching int // workers awake that have not looked into the ring yet
 	quiet     int // lanes without work that are remembered
 	news      []laneNews
-	telling   bool // somebody is on the way to tell the news
+	owed      map[queue.Lane]struct{} // states that could not be recorded; go with the next news
+	telling   bool                    // somebody is on the way to tell the news
 	tests     []*testRequest
 	stopped   bool
 
@@ -63,7 +64,7 @@ type lane struct {
 }
 
 func newScheduler(rules laneRules) *scheduler {
-	return &scheduler{rules: rules, lanes: map[queue.Lane]*lane{}, kick: make(chan struct{}, 1)}
+	return &scheduler{rules: rules, lanes: map[queue.Lane]*lane{}, owed: map[queue.Lane]struct{}{}, kick: make(chan struct{}, 1)}
 }
 
 // notify says that the store has work for a lane at an instant; zero is now.
@@ -93,8 +94,26 @@ func (s *scheduler) notify(key queue.Lane, at time.Time) {
 func (s *scheduler) pause(state queue.LaneState) []queue.Leased {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.laneOf(state.Lane)
-	l.pausedUntil, l.reason = state.PausedUntil, state.Reason
+	return s.halt(s.laneOf(state.Lane), state.PausedUntil, state.Reason)
+}
+
+// hold is pause for what an attempt has found out. Attempts that run side by side
+// ask for almost the same pause: the first is enough.
+func (s *scheduler) hold(key queue.Lane, until time.Time, reason string) []queue.Leased {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.laneOf(key)
+	if l.pausedUntil.After(until.Add(-time.Second)) {
+		return nil
+	}
+	s.keep(l)
+	return s.halt(l, until, reason)
+}
+
+// halt pauses a lane and tells of it.
+func (s *scheduler) halt(l *lane, until time.Time, reason string) []queue.Leased {
+	l.pausedUntil, l.reason = until, reason
+	s.tell(l, TopicDestinationPaused, 0)
 	held := l.ready.takeAll(nil)
 	s.place(l, time.Now())
 	return held
@@ -110,19 +129,21 @@ func (s *scheduler) withdraw(key queue.Lane, id transport.ID) []queue.Leased {
 	return nil
 }
 
-// resume lets a lane run again, as if its destination had never failed, and says
-// whether that changes what was told of it.
-func (s *scheduler) resume(key queue.Lane) bool {
+// resume lets a lane run again, as if its destination had never failed, and tells
+// of it where that changes what was told.
+func (s *scheduler) resume(key queue.Lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lanes[key]
 	if l == nil {
-		return false
+		return
 	}
 	changed := !l.pausedUntil.IsZero() || l.health != nil && l.health.told > 0
 	l.pausedUntil, l.reason, l.health = time.Time{}, "", nil
+	if changed {
+		s.tell(l, TopicDestinationResumed, 0)
+	}
 	s.place(l, time.Now())
-	return changed
 }
 
 // task is what take has a worker do for a lane.

@@ -269,6 +269,7 @@ func (m *Manager) enqueue(ctx context.Context, batch []queue.Message, tenants []
 			m.load.remove(batch[i].Lane, batch[i].Size())
 			m.announce.forget(batch[i].ID)
 		}
+		m.load.giveBack(tenants)
 		return nil, fmt.Errorf("enqueue: %w", err)
 	}
 	for i := range batch {

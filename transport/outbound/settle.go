@@ -66,19 +66,23 @@ func (m *Manager) retryPolicy(leased *queue.Leased) RetryPolicy {
 func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) {
 	switch retryAfter := clampRetryAfter(facts.RetryAfter); {
 	case facts.Gone:
-		m.pause(queue.LaneState{Lane: key, PausedUntil: queue.Forever, Reason: "the destination says that it is gone"})
+		m.release(m.sched.hold(key, queue.Forever, "the destination says that it is gone"))
 	case retryAfter > 0:
-		m.pause(queue.LaneState{Lane: key, PausedUntil: now.Add(retryAfter), Reason: "the destination asked for a pause"})
+		m.release(m.sched.hold(key, now.Add(retryAfter), "the destination asked for a pause"))
 	}
 }
 
 // settle records what becomes of leased messages, and tells of it.
 func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
+	m.countMoves(leased, outcomes, false) // before somebody else can end one where it goes
 	faults, err := m.store.Settle(m.settling, outcomes)
 	for i := range outcomes {
 		fault := err
 		if fault == nil && faults != nil {
 			fault = faults[i]
+		}
+		if fault != nil || outcomes[i].Result != "" {
+			m.countMoves(leased[i:i+1], outcomes[i:i+1], true)
 		}
 		if fault == nil {
 			m.settled(&leased[i], &outcomes[i])
@@ -90,6 +94,21 @@ func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
 	}
 }
 
+// countMoves counts messages in the lanes their outcomes take them to, or back.
+func (m *Manager) countMoves(leased []queue.Leased, outcomes []queue.Outcome, back bool) {
+	for i := range outcomes {
+		unsettled := outcomes[i]
+		unsettled.Result = ""
+		switch target := moved(&leased[i], &unsettled); {
+		case target == nil:
+		case back:
+			m.load.move(target.Lane, leased[i].Lane)
+		default:
+			m.load.move(leased[i].Lane, target.Lane)
+		}
+	}
+}
+
 // settled tells of a recorded outcome, and has the message attempted again where
 // it has not ended.
 func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
@@ -98,7 +117,6 @@ func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 	lane, target := leased.Lane, moved(leased, outcome)
 	switch {
 	case target != nil:
-		m.load.move(lane, target.Lane)
 		m.sched.notify(target.Lane, outcome.At)
 	case outcome.Result == "":
 		m.sched.notify(lane, outcome.At)

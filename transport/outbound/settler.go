@@ -8,8 +8,9 @@ import (
 
 // settler records outcomes for workers that do not wait for it. A durable store
 // takes as long for one outcome as for a hundred, and a worker that waited for the
-// disk would not be delivering. What it has not recorded yet is in flight still: it
-// takes no more at once than there are workers.
+// disk would not be delivering. What it has not recorded yet is in flight still:
+// at most as many as there are workers in each of three places, being recorded,
+// waiting for that, and with their workers.
 type settler struct {
 	m       *Manager
 	most    int

@@ -23,7 +23,16 @@ const (
 	// leaseAhead is how many messages are leased beyond those that can run, when
 	// every worker is busy: it saves the way to the store for each of them.
 	leaseAhead = 7
+	// leaseAgain is how long a lane waits after the store could not lease, and how
+	// often that is logged: all lanes meet the same fault.
+	leaseAgain = 5 * time.Second
 )
+
+// mayComplain reports whether a fault of the store may be logged again.
+func (m *Manager) mayComplain(now time.Time) bool {
+	last := m.complained.Load()
+	return now.UnixNano()-last >= int64(leaseAgain) && m.complained.CompareAndSwap(last, now.UnixNano())
+}
 
 // worker makes attempts, one at a time. What it holds is its scratch paper.
 type worker struct {
@@ -90,10 +99,10 @@ func (w *worker) lease(l *lane, most int) bool {
 	leased, err := w.askStore()
 	now := time.Now()
 	if err != nil {
-		if w.m.base.Err() == nil {
+		if w.m.base.Err() == nil && w.m.mayComplain(now) {
 			w.m.log.Error("cannot lease messages", zap.String("destination", l.key.Destination), zap.Error(err))
 		}
-		leased, w.budgets[0].NextAt = w.batch[:0], now.Add(time.Second)
+		leased, w.budgets[0].NextAt = w.batch[:0], now.Add(leaseAgain)
 	}
 	w.batch = leased
 	from.messages, from.next = leased, w.budgets[0].NextAt
