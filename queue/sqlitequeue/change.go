@@ -141,7 +141,7 @@ func (t *tx) claim(it *item) {
 
 // finish ends a row that is not leased.
 func (t *tx) finish(r *row, end status) error {
-	l := t.s.laneByID(r.lane)
+	l := t.s.laneOf(r)
 	before := *r
 	r.status, r.flags, r.due, r.updated = end, 0, 0, t.now.wall
 	t.count(l, &before, -1)
@@ -181,6 +181,22 @@ func (s *Store) laneByID(id int64) *lane {
 	return s.byID[id]
 }
 
+// laneOf returns the lane of a row. One whose number is damaged gets a lane that
+// nobody else has: it can be counted out and removed like others.
+func (s *Store) laneOf(r *row) *lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.laneAt(r.lane)
+}
+
+// laneAt is laneOf, with the store's lock.
+func (s *Store) laneAt(id int64) *lane {
+	if l := s.byID[id]; l != nil {
+		return l
+	}
+	return &lane{id: id}
+}
+
 // cancel ends a row, or marks it where it is leased.
 func (t *tx) cancel(r *row) error {
 	if r.flags&flagCancelled != 0 {
@@ -214,7 +230,7 @@ func (s *Store) mark(it *item, now instant) {
 
 // replay has a row wait again.
 func (t *tx) replay(r *row) error {
-	l := t.s.laneByID(r.lane)
+	l := t.s.laneOf(r)
 	before := *r
 	m, _ := r.message(l.key) // one that is damaged is found to be when it is due
 	r.status, r.flags, r.attempts, r.told = waiting, 0, 0, queue.StatusQueued

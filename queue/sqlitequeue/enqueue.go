@@ -128,10 +128,7 @@ func (t *tx) duplicate(seq int64, like *queue.Message) (queue.Enqueued, error) {
 	if like == nil {
 		return enqueued, nil
 	}
-	t.s.mu.Lock()
-	l := t.s.byID[r.lane]
-	t.s.mu.Unlock()
-	known, err := r.message(l.key)
+	known, err := r.message(t.s.laneOf(&r).key)
 	if err != nil || known.IdempotencyKey != like.IdempotencyKey || known.Lane.Profile != like.Lane.Profile {
 		return queue.Enqueued{}, nil //nolint:nilerr // one that is damaged is not known to be the same
 	}

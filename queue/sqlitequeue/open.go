@@ -367,7 +367,7 @@ func (s *Store) restoreTurns() error {
 			}
 			at.live++
 			if status(integer(v[3])) != blocked {
-				at.holder = contender{seq: integer(v[2]), level: int(integer(v[4])), due: integer(v[5]), aside: integer(v[6])&flagSkipped != 0}
+				at.holder = contender{seq: integer(v[2]), level: knownLevel(int(integer(v[4]))), due: integer(v[5]), aside: integer(v[6])&flagSkipped != 0}
 			}
 			return nil
 		})
@@ -397,7 +397,7 @@ func (s *Store) restoreKeys() error {
 // restoreMarked finds what was cancelled while it was leased: its lease has ended.
 func (s *Store) restoreMarked() error {
 	return s.writer.rows("INDEXED BY marked WHERE flags > 0 AND status < 4 AND flags & 1", func(r row) error {
-		it := &item{row: r, lane: s.byID[r.lane], marked: true}
+		it := &item{row: r, lane: s.laneAt(r.lane), marked: true}
 		if r.status == waiting {
 			it.lane.levels[r.level].residents++
 		}

@@ -120,7 +120,7 @@ func (p *purge) stepRun(limit int) error {
 		if err := p.dropLogOf(all[n].seq); err != nil {
 			return err
 		}
-		l := p.s.laneByID(all[n].lane)
+		l := p.s.laneOf(&all[n].row)
 		p.tx.count(l, &all[n].row, -1)
 		if err := p.removeEmpty(l); err != nil {
 			return err
@@ -154,7 +154,7 @@ func (t *tx) remove(r *row) error {
 	if err := t.dropLogOf(r.seq); err != nil {
 		return err
 	}
-	l := t.s.laneByID(r.lane)
+	l := t.s.laneOf(r)
 	t.count(l, r, -1)
 	queries := []string{"DELETE FROM message WHERE seq = ?", "DELETE FROM content WHERE seq = ?"}
 	if r.logged > 1 {

@@ -48,6 +48,22 @@ func readRow(values []driver.Value) row {
 	return r
 }
 
+// mend makes a level and a status that there are of damaged ones: the normal level,
+// and the status of what is kept for replay.
+func (r *row) mend() {
+	r.level = knownLevel(r.level)
+	if r.status < fresh || r.status > expired {
+		r.status = dead
+	}
+}
+
+func knownLevel(n int) int {
+	if n < 0 || n >= levels {
+		return levelOf(queue.PriorityNormal)
+	}
+	return n
+}
+
 // setDefaults sets what is left out where it is as it mostly is.
 func (r *row) setDefaults() {
 	if r.queued == 0 {
@@ -64,7 +80,9 @@ func (r *row) setDefaults() {
 // rows reads the rows that a condition selects.
 func (c *conn) rows(condition string, each func(row) error, args ...any) error {
 	return c.query("SELECT "+rowColumns+" FROM message "+condition, func(values []driver.Value) error {
-		return each(readRow(values))
+		r := readRow(values)
+		r.mend()
+		return each(r)
 	}, args...)
 }
 

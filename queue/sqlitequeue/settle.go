@@ -220,7 +220,7 @@ func (t *tx) update(it *item, after row, last []byte) error {
 	l := it.lane
 	if after.lane != l.id {
 		t.s.mu.Lock()
-		l = t.s.byID[after.lane]
+		l = t.s.laneAt(after.lane)
 		t.s.mu.Unlock()
 	}
 	t.count(it.lane, &it.row, -1)

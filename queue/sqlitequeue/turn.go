@@ -89,7 +89,7 @@ func (t *tx) unseat(key turnKey, holder *contender) bool {
 	}
 	s.stirring = true
 	s.bar(holder.seq)
-	level := &s.byID[key.lane].levels[holder.level]
+	level := &s.laneAt(key.lane).levels[holder.level]
 	t.after = append(t.after, func() {
 		level.waiting--
 		level.stale = true
@@ -105,6 +105,9 @@ func (t *tx) leave(r *row) error {
 	}
 	s, key := t.s, turnKey{r.lane, r.turn}
 	at := s.turns[key]
+	if at == nil { // the row's lane or key is damaged: nobody waits for it
+		return nil
+	}
 	before := *at
 	at.live--
 	if at.live == 0 {
@@ -128,7 +131,7 @@ func (t *tx) elect(key turnKey, at *turn, from int64) error {
 	at.holder = contender{}
 	err := t.c.query("SELECT seq, level, due, flags, expires FROM message INDEXED BY turn "+
 		"WHERE lane = ? AND turn = ? AND turn IS NOT NULL AND status = 2 AND status < 3 AND seq <> ? ORDER BY seq", func(v []driver.Value) error {
-		next := contender{seq: integer(v[0]), level: int(integer(v[1])), due: integer(v[2]), aside: integer(v[3])&flagSkipped != 0, expires: integer(v[4])}
+		next := contender{seq: integer(v[0]), level: knownLevel(int(integer(v[1]))), due: integer(v[2]), aside: integer(v[3])&flagSkipped != 0, expires: integer(v[4])}
 		if at.holder.seq == 0 || next.before(&at.holder, t.now.tick) {
 			at.holder = next
 		}
@@ -142,7 +145,7 @@ func (t *tx) elect(key turnKey, at *turn, from int64) error {
 	}
 	next := &at.holder
 	next.due = max(next.due, t.now.tick)
-	l, waits := t.s.laneByID(key.lane), row{level: next.level, due: next.due, expires: next.expires}
+	l, waits := t.s.laneOf(&row{lane: key.lane}), row{level: next.level, due: next.due, expires: next.expires}
 	t.after = append(t.after, func() { l.spill(&waits) })
 	err = t.c.exec("UPDATE message SET status = 1, due = ? WHERE seq = ?", next.due, next.seq)
 	return err
