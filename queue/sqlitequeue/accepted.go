@@ -193,7 +193,7 @@ func (t *tx) restoreRecord(r *record) error {
 	if _, done, err := t.s.deliveredRecord(t.c, r.seq); err != nil || done {
 		return err
 	}
-	r.status, r.due = waiting, r.created
+	r.status, r.due = waiting, min(r.created, t.now.tick) // the wall clock may have been set back
 	if err := t.c.exec(insertOne.message, r.values()...); err != nil {
 		return err
 	}

@@ -6,11 +6,13 @@ import (
 )
 
 // clock turns times into ticks: nanoseconds on the monotonic clock, counted from
-// the wall clock's value when the store was made. Setting the wall clock later
-// does not move them.
+// the wall clock's value when the store was made, or, where the store has been used
+// at a later tick, from that one. Setting the wall clock does not move them, and
+// after it was set back, what is on disk does not wait for it to catch up.
 type clock struct {
 	base   time.Time
-	origin int64 // base's wall clock
+	origin int64 // the tick of base
+	ahead  int64 // what tests add to the wall clock
 }
 
 func newClock() clock {
@@ -27,8 +29,11 @@ type instant struct {
 
 func (c *clock) now() instant {
 	now := time.Now()
-	return instant{time: now, wall: now.UnixNano(), tick: c.origin + int64(now.Sub(c.base))}
+	return instant{time: now, wall: now.UnixNano() + c.ahead, tick: c.origin + int64(now.Sub(c.base))}
 }
+
+// continueFrom has the ticks go on from one that was used before.
+func (c *clock) continueFrom(tick int64) { c.origin = max(c.origin, tick) }
 
 // after returns the tick that is d later.
 func (n instant) after(d time.Duration) int64 {

@@ -69,7 +69,7 @@ func (s *Store) idle() bool {
 func (s *Store) mergeable() bool { return len(s.allRuns())-s.keep.merged > runLength }
 
 func (t *tx) maintain() error {
-	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.dropSpent, t.mergeRuns, t.saveLatest} {
+	for _, do := range []func() error{t.foldTallies, t.ageFresh, t.dropKeys, t.dropSpent, t.mergeRuns, t.saveLatest, t.saveTick} {
 		if err := do(); err != nil {
 			return err
 		}
@@ -157,6 +157,11 @@ func (t *tx) saveLatest() error {
 	t.after = append(t.after, func() { k.latest = seq })
 	err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seq, prefixOf(latest))
 	return err
+}
+
+// saveTick keeps how far the clock is, for the next start.
+func (t *tx) saveTick() error {
+	return t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('tick', ?)", t.now.tick)
 }
 
 // dropKeys drops the runs of keys that are forgotten.

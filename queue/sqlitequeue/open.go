@@ -264,7 +264,7 @@ func (s *Store) restore(ctx context.Context) error {
 	}
 	s.keep = keeper{unfolded: map[*lane]struct{}{}, batches: map[*batch]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{
-		s.restoreLanes, s.restoreTallies, s.restoreRuns, s.restoreAccepted, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys,
+		s.restoreTick, s.restoreLanes, s.restoreTallies, s.restoreRuns, s.restoreAccepted, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys,
 		s.restoreMarked,
 	} {
 		if err := errors.Join(ctx.Err(), step()); err != nil {
@@ -315,6 +315,12 @@ func (s *Store) restoreTallies() error {
 }
 
 // restoreIDs has new ids come after all that were made.
+func (s *Store) restoreTick() error {
+	tick, err := s.writer.number("SELECT value FROM setting WHERE name = 'tick'")
+	s.clock.continueFrom(tick)
+	return err
+}
+
 func (s *Store) restoreIDs() error {
 	saved, err := s.writer.number("SELECT value FROM setting WHERE name = 'latest'")
 	if err != nil {
