@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package fault breaks what a daemon stands on, and checks its promise: processes
 // are killed, disks fail, fill up and forget, peers stall. docs/verify.md has the
 // list.
@@ -61,6 +63,7 @@ func TestFaults(t *testing.T) {
 var trials = map[string]func(*testing.T, string){
 	"kill at random":               killAtRandom,
 	"kill at a system call":        killAtSystemCalls,
+	"power fails":                  powerFails,
 	"fsync fails":                  fsyncFails,
 	"disk full for a while":        diskFullForAWhile,
 	"disk full until room made":    diskFullUntilRoomIsMade,

@@ -69,6 +69,9 @@ func (s *Store) Open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
+	if err := syncNames(s.dir); err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
 	if s.lock, err = lockDir(s.dir); err != nil {
 		return err
 	}
