@@ -209,6 +209,7 @@ func TestProblemOf(t *testing.T) {
 		{outbound.ErrStopped, 503, "stopping"},
 		{queue.ErrClosed, 503, "stopping"},
 		{fmt.Errorf("enqueue: %w", queue.ErrStoreFull), 507, "store-full"},
+		{fmt.Errorf("enqueue: %w", queue.ErrStoreFailed), 503, "store-failed"},
 		{fmt.Errorf("%w: id", queue.ErrNotFound), 404, "not-found"},
 		{&outbound.FieldError{Field: "payload", Err: errors.New("bad")}, 400, "invalid-request"},
 		{&lineError{3, outbound.ErrQueueFull}, 503, "queue-full"},

@@ -175,7 +175,7 @@ func (t *tx) restoreBatch(n int64) error {
 	err := readRecords(records, nil, t.restoreRecord)
 	if isDamaged(err) {
 		path := filepath.Join(t.s.dir, fmt.Sprintf("damaged-log-%d", n))
-		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w; what there is is in %s", n, err, path))
+		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w; it has been put into %s", n, err, path))
 		err = os.WriteFile(path, records, 0o600)
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -272,6 +273,85 @@ func TestDestinationEventsHideSecrets(t *testing.T) {
 		_, events := f.told()
 		if len(events) != 1 || strings.Contains(fmt.Sprintf("%+v", events), "s3cr3tcanary") {
 			t.Errorf("told %+v", events)
+		}
+	})
+}
+
+// Restarts do not make a failure of long ago, with nothing to deliver since, last.
+func TestOldFailingDoesNotGrowOverRestarts(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newBadStore(t)
+		d := newFailing(fail(transport.Temporary))
+		options := outbound.Options{Retry: outbound.RetryPolicy{Base: time.Second, MaxAttempts: 12}}
+		f := startOver(t, store, &d.driver, options)
+		f.send("test://host/", nil)
+		pass(time.Minute)
+		f.wantTold("failing 0")
+		f.close()
+		for range 7 { // longer than the budget, and none of them for a day
+			f = startOver(t, store, &d.driver, options)
+			pass(20 * time.Hour)
+			f.close()
+		}
+		f = startOver(t, store, &d.driver, options)
+		f.send("test://host/", nil)
+		f.wantTold()
+		if now := f.Destination(t.Context(), hostLane()); now.Failures != 1 || !now.FailingSince.Equal(time.Now()) || !now.PausedUntil.IsZero() {
+			t.Errorf("after one failure: %+v", now)
+		}
+	})
+}
+
+// Nobody knows what a destination was like between two failures far apart.
+func TestFailuresFarApartSpendNoBudget(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		d := newFailing(fail(transport.Temporary))
+		f := start(t, &d.driver, outbound.Options{Retry: hourly()})
+		f.send("test://host/", nil)
+		synctest.Wait()
+		const repair = 6 * 24 * time.Hour // the budget is five days
+		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: hostLane(), PausedUntil: time.Now().Add(repair)}); err != nil {
+			t.Fatal(err)
+		}
+		pass(repair)
+		f.wantTold("paused 0", "resumed 0")
+		if n := len(d.seen()); n != 2 {
+			t.Fatalf("%d attempts, want one before the pause and one after it", n)
+		}
+		if now := f.Destination(t.Context(), hostLane()); !now.FailingSince.Equal(time.Now()) || !now.PausedUntil.IsZero() {
+			t.Errorf("after two failures: %+v", now)
+		}
+	})
+}
+
+// A recovery that the store could not record would have the next failure, after a
+// restart, taken for the last of many.
+func TestRecoveryIsRecordedWhenTheStoreCan(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newBadStore(t)
+		var full atomic.Bool
+		store.setLane = func() error {
+			if full.Load() {
+				return queue.ErrStoreFull
+			}
+			return nil
+		}
+		d := newFailing(fail(transport.Temporary))
+		f := startOver(t, store, &d.driver, outbound.Options{Retry: outbound.RetryPolicy{Base: time.Second, MaxAttempts: 12}})
+		f.send("test://host/", nil)
+		pass(time.Minute)
+		if states := f.states(); len(states) != 1 {
+			t.Fatalf("the store keeps %+v of a destination that fails", states)
+		}
+		full.Store(true)
+		d.cured.Store(true)
+		f.send("test://host/", nil)
+		pass(time.Minute)
+		f.wantTold("failing 0", "recovered 0")
+		full.Store(false)
+		pass(time.Hour)
+		if states := f.states(); len(states) != 0 {
+			t.Errorf("the store keeps %+v after the recovery", states)
 		}
 	})
 }

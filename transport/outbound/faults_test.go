@@ -17,38 +17,6 @@ import (
 	"github.com/outrider-go/outrider/wireformat"
 )
 
-// badStore is a store whose calls a test can hold up or fail.
-type badStore struct {
-	queue.Store
-	due   func() error
-	lease func()
-}
-
-func (s *badStore) Due(ctx context.Context, after queue.Lane, limit int) ([]queue.LaneDue, error) {
-	if s.due != nil {
-		if err := s.due(); err != nil {
-			return nil, err
-		}
-	}
-	return s.Store.Due(ctx, after, limit)
-}
-
-func (s *badStore) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.Leased) ([]queue.Leased, error) {
-	if s.lease != nil {
-		s.lease()
-	}
-	return s.Store.Lease(ctx, req, into)
-}
-
-func newBadStore(t *testing.T) *badStore {
-	t.Helper()
-	store, err := memqueue.New(memqueue.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &badStore{Store: store}
-}
-
 func TestStartThatFailsLeavesNothingRunning(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newBadStore(t)

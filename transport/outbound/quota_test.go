@@ -220,3 +220,60 @@ func TestSlowRate(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedByTheStoreSpendsNoRate: what a store had no room for was not sent.
+func TestRefusedByTheStoreSpendsNoRate(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newBadStore(t)
+		full := true
+		store.enqueue = func() error {
+			if full {
+				return queue.ErrStoreFull
+			}
+			return nil
+		}
+		directory, small := tenants(t, profile.Limits{MaxRate: 1, Burst: 3})
+		f := startOver(t, store, &driver{}, outbound.Options{Profiles: directory})
+		m := f.to(small, "test://host/", 1)
+		for i := range 5 {
+			if _, err := f.SendBatch(t.Context(), []outbound.Message{m, m}); !errors.Is(err, queue.ErrStoreFull) {
+				t.Errorf("%d: err = %v, want that the store is full", i, err)
+			}
+		}
+		full = false
+		f.wantQuota("", 0, m, m, m)
+		f.wantQuota("max_rate", time.Second, m) // no more was given back than was spent
+	})
+}
+
+// TestQuotasFollowAFailOverThatIsOvertaken: the message has ended where it went
+// before the worker that sent it there gets to count it.
+func TestQuotasFollowAFailOverThatIsOvertaken(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newBadStore(t)
+		store.settled = func(outcomes []queue.Outcome) {
+			if outcomes[0].Verdict == queue.VerdictRetry {
+				pass(time.Second)
+			}
+		}
+		directory, small := tenants(t, profile.Limits{MaxDestinations: 2})
+		f := startOver(t, store, &driver{handle: func(_ context.Context, m *outbound.Message) error {
+			if m.Endpoint.Host() == "a" {
+				return fail(transport.Permanent)
+			}
+			return nil
+		}}, outbound.Options{Profiles: directory})
+		later := f.to(small, "test://a/", 1) // keeps the profile counted
+		later.NotBefore = time.Now().Add(time.Hour)
+		m := f.to(small, "test://a/", 1)
+		alternates(t, "test://b/")(&m)
+		f.wantQuota("", 0, later, m)
+		pass(10 * time.Millisecond)
+		f.wantQuota("", 0, f.to(small, "test://b/", 1)) // has somebody look there
+		pass(time.Minute)
+		if n := len(f.driver.seen()); n != 3 {
+			t.Fatalf("%d attempts, want 3", n)
+		}
+		f.wantQuota("", 0, f.to(small, "test://c/", 1)) // a and c
+	})
+}
