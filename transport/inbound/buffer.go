@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"errors"
 	"fmt"
 	"io"
 )
@@ -11,6 +12,14 @@ import (
 // message will be, negative or zero where that is not known. Nothing is taken
 // before it has come: a peer that announces much and sends little costs little.
 func (s *Session) Read(r io.Reader, size int64) ([]byte, error) {
+	body, err := s.readAll(r, size)
+	if errors.Is(err, ErrTooLarge) || errors.Is(err, ErrBusy) {
+		s.Refuse(err)
+	}
+	return body, err
+}
+
+func (s *Session) readAll(r io.Reader, size int64) ([]byte, error) {
 	const least, most = 512, 64 << 10 // of what is taken at first
 	limit := int64(s.options.MaxMessageBytes)
 	if size > limit {

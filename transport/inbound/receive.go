@@ -31,6 +31,12 @@ func (s *Session) Receive(ctx context.Context, f wireformat.Frame) error {
 	return err
 }
 
+// Refuse counts a message that a transport could not even read, and has it told.
+func (s *Session) Refuse(err error) {
+	s.host.refuse(RefusalOf(err))
+	s.manager.tellReceived(s, &Message{}, 0, err)
+}
+
 func (s *Session) receive(ctx context.Context, m *Message) error {
 	if err := s.manager.handlers.enter(ctx, s.options.HandlerWait); err != nil {
 		return err
