@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"sync"
 	"sync/atomic"
 )
@@ -26,28 +25,11 @@ type peerOrder struct {
 
 // peerProcess is whoever sends to the receivers of the inbound benchmarks, in its
 // own process, so that its cost is not taken for ours.
-type peerProcess struct {
-	command *exec.Cmd
-	stdin   io.WriteCloser
-	stdout  *bufio.Scanner
-}
+type peerProcess struct{ *child }
 
 func startPeer(ctx context.Context) (*peerProcess, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := &peerProcess{command: exec.CommandContext(ctx, self, "-peer")} //nolint:gosec // this program itself
-	p.command.Stderr = os.Stderr
-	if p.stdin, err = p.command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := p.command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.stdout = bufio.NewScanner(stdout)
-	return p, p.command.Start()
+	second, err := startChild(ctx, "-peer")
+	return &peerProcess{second}, err
 }
 
 // do gives an order, and returns what came of it.
@@ -55,21 +37,13 @@ func (p *peerProcess) do(order peerOrder) (peerOrder, error) {
 	if err := json.NewEncoder(p.stdin).Encode(order); err != nil {
 		return order, err
 	}
-	if !p.stdout.Scan() {
-		return order, errors.Join(errors.New("the peer does not answer"), p.stdout.Err())
-	}
-	if err := json.Unmarshal(p.stdout.Bytes(), &order); err != nil {
+	if err := p.answer(&order); err != nil {
 		return order, err
 	}
 	if order.Error != "" {
 		return order, errors.New(order.Error)
 	}
 	return order, nil
-}
-
-func (p *peerProcess) stop() {
-	_ = p.stdin.Close() // it ends at the end of its input
-	_ = p.command.Wait()
 }
 
 // runPeer does as it is told until its input ends.
