@@ -99,8 +99,10 @@ func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+		var a *agent
+		a = start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
 			<-release
+			a.Addresses() // nobody is to wait for that
 			return nil, nil
 		}, inbound.Options{})
 		c := a.dial(t)
@@ -112,7 +114,14 @@ func TestStopIsBounded(t *testing.T) {
 		if err := a.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, want the context's error", err)
 		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- a.Stop(t.Context()) }()
+		synctest.Wait()
+		if err := a.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("beside another Stop: %v, want the context's error", err)
+		}
 		close(release)
+		send(t, <-stopped)
 		send(t, <-handled)
 		send(t, a.Stop(t.Context()))
 	})

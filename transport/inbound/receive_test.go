@@ -274,6 +274,30 @@ func TestManyKeysOnOneSession(t *testing.T) {
 	}
 }
 
+// TestLongNames: what is too long to be anybody's name is handled and not kept.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{Tenants: peers(t)})
+	c := a.dial(t)
+	long := strings.Repeat("x", 1025)
+	send(t, c.Send(t.Context(), text("x", "Peer", long, inbound.HeaderReturnRoute, "all")))
+	send(t, c.Send(t.Context(), text("x", "Peer", "k", inbound.HeaderReturnRoute, "thread", inbound.HeaderThreadID, long)))
+	if got := a.Sessions()[0]; len(got.Peers) != 0 || a.Reaches(tenant, peer(long)) {
+		t.Errorf("%+v", got.Peers)
+	}
+}
+
+// TestHandshakeNamesNoMessage: what holds for a connection is no message's id.
+func TestHandshakeNamesNoMessage(t *testing.T) {
+	t.Parallel()
+	var got inboundtest.Inbox
+	a := start(t, got.Handle, inbound.Options{})
+	send(t, a.dial(t, inbound.HeaderMessageID, transport.NewID(time.Now()).String()).Send(t.Context(), text("x")))
+	if id := got.All()[0].ID; !id.IsZero() {
+		t.Errorf("the message has the id %v", id)
+	}
+}
+
 func TestSessionAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
