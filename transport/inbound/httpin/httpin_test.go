@@ -133,23 +133,6 @@ func TestReplyHeaders(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfTheAnswerBefore does not end the next request on a connection.
-func TestDeadlineOfTheAnswerBefore(t *testing.T) {
-	t.Parallel()
-	r := receive(t, nil, httpin.Options{WriteTimeout: 50 * time.Millisecond}, inbound.Options{})
-	c := r.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
-	answers := bufio.NewReader(c)
-	for _, want := range []int{200, 100} {
-		resp, err := http.ReadResponse(answers, nil)
-		if err != nil || resp.StatusCode != want {
-			t.Fatalf("%v, %v, want %d", resp, err, want)
-		}
-		_ = resp.Body.Close()
-		<-time.After(100 * time.Millisecond)
-		_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
-	}
-}
-
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})

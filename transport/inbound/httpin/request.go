@@ -15,11 +15,9 @@ import (
 )
 
 func (t *Transport) serve(now *running, w http.ResponseWriter, r *http.Request) {
-	answer := answerer{t, w, http.NewResponseController(w)}
-	answer.begin() // the deadline of the request before is over
 	switch {
 	case r.Method == http.MethodPost:
-		t.receive(now, answer, r)
+		t.receive(now, w, r)
 	case t.options.WebSocket != nil && isHandshake(r):
 		t.options.WebSocket.ServeHTTP(w, r)
 	case r.URL.Path != "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
@@ -39,7 +37,8 @@ func isHandshake(r *http.Request) bool {
 }
 
 // receive has the request's message handled, and answers.
-func (t *Transport) receive(now *running, answer answerer, r *http.Request) {
+func (t *Transport) receive(now *running, w http.ResponseWriter, r *http.Request) {
+	answer := answerer{t, w, http.NewResponseController(w)}
 	if err := t.browsers.Check(r); err != nil {
 		answer.status(http.StatusForbidden, inbound.Refused.Text())
 		return
