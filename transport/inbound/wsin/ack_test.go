@@ -312,3 +312,37 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestStopAcknowledges what it has taken: the ping may come after Stop was called,
+// but not behind a message that was not taken.
+func TestStopAcknowledges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r, connect := memory(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+			<-release
+			return nil, nil
+		}, wsin.Options{Heartbeat: -1}, inbound.Options{})
+		p := connect("")
+		p.write(t, frame(final|opText, []byte("taken")))
+		synctest.Wait()
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.manager.Stop(context.Background()) }()
+		synctest.Wait()
+		for _, f := range [][]byte{ackPing(1), frame(final|opText, []byte("not taken")), ackPing(2)} {
+			p.write(t, f)
+		}
+		synctest.Wait()
+		close(release)
+		if got := string(p.until(t, opPong)); got != "outrider:1" {
+			t.Errorf("the pong is %q", got)
+		}
+		if code, err := p.closedWith(); err != nil || code != 1001 {
+			t.Errorf("closed with %d, %v, want 1001, and no second pong", code, err)
+		}
+		_ = p.Close()
+		if err := <-stopped; err != nil || r.payloads() != "taken" {
+			t.Errorf("%v, handled: %s", err, r.payloads())
+		}
+	})
+}
