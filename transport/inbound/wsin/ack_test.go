@@ -185,7 +185,7 @@ func TestManyDeliveries(t *testing.T) {
 	for i := range senders {
 		group.Go(func() {
 			for j := range each {
-				if _, err := deliver(r, t.Context(), session, fmt.Sprintf("%d/%d", i, j)); err != nil {
+				if _, err := deliver(t.Context(), r, session, fmt.Sprintf("%d/%d", i, j)); err != nil {
 					t.Errorf("sender %d: %v", i, err)
 					return
 				}
@@ -289,7 +289,7 @@ func TestStopClosesSockets(t *testing.T) {
 	p := r.raw(t)
 	stopped := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		stopped <- r.manager.Stop(ctx)
 	}()
@@ -327,7 +327,7 @@ func TestStopAcknowledges(t *testing.T) {
 		p.write(t, frame(final|opText, []byte("taken")))
 		synctest.Wait()
 		stopped := make(chan error, 1)
-		go func() { stopped <- r.manager.Stop(context.Background()) }()
+		go func() { stopped <- r.manager.Stop(t.Context()) }()
 		synctest.Wait()
 		for _, f := range [][]byte{ackPing(1), frame(final|opText, []byte("not taken")), ackPing(2)} {
 			p.write(t, f)
