@@ -17,13 +17,14 @@ const (
 // maxPeerKeys is how many keys a peer may have.
 const maxPeerKeys = 16
 
-// ErrNoSession: the peer has no session that takes the message now. Nothing of it
-// was sent.
-var ErrNoSession = errors.New("the peer has no session that takes the message")
-
-// ErrSessionGone: the one session that was asked for is closed, and will not open
-// again. Nothing of the message was sent.
-var ErrSessionGone = errors.New("the session is closed")
+// What stands in the way of a message to a peer. Nothing of it was sent.
+var (
+	// ErrNoSession: the peer has no session that takes the message now.
+	ErrNoSession = errors.New("the peer has no session that takes the message")
+	// ErrSessionGone: the one session that was asked for is closed, and will not
+	// open again.
+	ErrSessionGone = errors.New("the session is closed")
+)
 
 // Peer names somebody who is reached on a connection that they opened: by keys
 // that they have shown, or by the session itself.
