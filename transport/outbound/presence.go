@@ -53,20 +53,26 @@ func isPeer(key queue.Lane) bool {
 // Arrived has what waits for a destination that was away be attempted again. keys
 // are those of a peer that has come, or destinations as a transport's
 // [DeliveryError] with Away named them. It may be called at any time, often, and
-// for what nothing waits for.
+// for what nothing waits for. Where something waits for a peer, Arrived announces
+// it with [Sessions].Reaches.
 func (m *Manager) Arrived(profile string, keys ...string) {
-	m.sched.arrived(profile, keys)
+	if m.sched.arrived(profile, keys) {
+		m.options.Sessions.Reaches(profile, transport.Peer{Keys: keys})
+	}
 }
 
-func (s *scheduler) arrived(profile string, keys []string) {
+// arrived reports whether something has waited.
+func (s *scheduler) arrived(profile string, keys []string) (awaited bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.presence.arrivals.Add(1)
 	for _, key := range keys {
 		for _, l := range slices.Clone(s.presence.away[presenceKey{profile, key}]) {
 			s.comeBack(l)
+			awaited = true
 		}
 	}
+	return awaited
 }
 
 // goAway has a lane wait for its destination, unless something has arrived since
