@@ -25,12 +25,8 @@ type presenceKey struct{ profile, key string }
 // others the destination itself.
 func keysOf(l *lane) []presenceKey {
 	names := []string{l.key.Destination}
-	if isPickup(l.key) {
-		if e, err := transport.ParseEndpoint(l.key.Destination); err == nil {
-			if peer, err := transport.ParsePeer(e); err == nil {
-				names = peer.Keys
-			}
-		}
+	if l.pickup {
+		names = peerKeys(l.key.Destination)
 	}
 	keys := make([]presenceKey, len(names))
 	for i, name := range names {

@@ -208,6 +208,10 @@ func TestWhatWaitsIsPickedUpInOrder(t *testing.T) {
 		if r := f.record(ids[0]); r.Status != "waiting_for_pickup" || r.State != queue.StatePending || r.Attempts != 0 {
 			t.Errorf("waiting: %s %s after %d attempts", r.Status, r.State, r.Attempts)
 		}
+		all, err := f.Pickups(t.Context())
+		if err != nil || len(all) != 1 || all[0].Messages != 100 || !slices.Equal(all[0].Keys, []string{"bob", "bob's other key"}) {
+			t.Errorf("pickups %+v, %v", all, err)
+		}
 		sessions.set("bob's other key", true)
 		f.Arrived("another profile", "bob's other key")
 		f.Arrived(profile.DefaultID, "somebody")
