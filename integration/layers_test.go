@@ -48,6 +48,7 @@ var layers = []rule{
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
 	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
+	{pkg: "transport/ingress", internal: []string{"transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
@@ -103,7 +104,7 @@ var outboundDriver = []string{
 }
 
 var inboundDriver = []string{
-	"transport/inbound", "transport", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/inbound", "transport", "transport/ingress", "transport/amqp1", "profile", "stats", "wireformat",
 }
 
 // testOnly are imported by _test files and by nothing else, whatever the table
