@@ -19,6 +19,7 @@ import (
 // panics where a dead connection is read again and again.
 type conn struct {
 	pool *pool
+	slot *slot
 	ws   *websocket.Conn
 	wire *wire
 	ack  Ack
@@ -144,11 +145,6 @@ func (c *conn) idleSince() (time.Time, bool) {
 	return c.used, len(c.window) == 0 && c.retiring == 0 && !c.dead
 }
 
-// sameHost reports a connection that counts against the same bound.
-func (c *conn) sameHost(other *conn) bool {
-	return c.pool.tenant.profile.ID() == other.pool.tenant.profile.ID() && c.pool.shake.host() == other.pool.shake.host()
-}
-
 // end ends the connection, once: what it has written and what was not
 // acknowledged is settled or goes to the next connection, and the socket is closed.
 func (c *conn) end(e ending) {
@@ -181,11 +177,11 @@ func (c *conn) end(e ending) {
 	p.mu.Unlock()
 	close(c.over)
 	finish(all)
-	p.links.remove(c)
 	if e.say != 0 && !c.said.Load() {
 		c.sayGoodbye(e.say)
 	}
 	_ = c.wire.Close() // whoever reads or writes ends now
+	p.links.slots.giveBack(c.slot)
 	if e.ours {
 		e.code = ""
 	}

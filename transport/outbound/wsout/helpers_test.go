@@ -3,6 +3,8 @@ package wsout
 import (
 	"bufio"
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
@@ -248,4 +250,10 @@ func refusing(t testing.TB) string {
 	}
 	defer func() { _ = listener.Close() }()
 	return "ws://" + listener.Addr().String()
+}
+
+// acceptKey is the answer to a handshake's key (RFC 6455 section 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }

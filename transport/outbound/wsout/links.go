@@ -2,7 +2,6 @@ package wsout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -41,7 +40,8 @@ type links struct {
 	mu    sync.RWMutex
 	pools map[poolKey]*pool
 	sweep int // the number of pools at which to look for unused ones
-	conns map[*conn]struct{}
+
+	slots slots
 }
 
 // metrics are what attempts observe.
@@ -61,7 +61,8 @@ type poolKey struct {
 func newLinks(ctx context.Context, o Options, m metrics, observe func(string, time.Duration)) *links {
 	l := &links{
 		options: o, metrics: m, observe: observe, attempts: transport.NewGate(), work: transport.NewGate(),
-		pools: map[poolKey]*pool{}, sweep: firstSweep, conns: map[*conn]struct{}{},
+		pools: map[poolKey]*pool{}, sweep: firstSweep,
+		slots: newSlots(o.MaxConns, o.MaxConnsPerHost),
 	}
 	l.base, l.halt = context.WithCancelCause(ctx)
 	return l
@@ -153,68 +154,6 @@ func (l *links) keep(key poolKey, fresh *pool) *pool {
 	return fresh
 }
 
-// errTooManyConns says that there is no room for another connection.
-var errTooManyConns = errors.New("all connections that may be open are in use: try again, or raise the limit")
-
-// add keeps a connection that is about to run. Where there are as many as may be,
-// the one that was idle longest is closed; where none is idle, add fails.
-func (l *links) add(c *conn) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var oldest, oldestOfHost idlest
-	ofHost := 0
-	for other := range l.conns {
-		same := other.sameHost(c)
-		if same {
-			ofHost++
-			oldestOfHost.offer(other)
-		}
-		oldest.offer(other)
-	}
-	victim := oldest.conn
-	if crowded := ofHost >= l.options.MaxConnsPerHost; crowded || len(l.conns) >= l.options.MaxConns {
-		if crowded {
-			victim = oldestOfHost.conn
-		}
-		if victim == nil {
-			return errTooManyConns
-		}
-		delete(l.conns, victim)
-		victim.retire(websocket.CloseNormalClosure)
-	}
-	l.conns[c] = struct{}{}
-	return nil
-}
-
-// idlest is the connection that was idle longest, of those that were offered.
-type idlest struct {
-	conn *conn
-	used time.Time
-}
-
-func (i *idlest) offer(c *conn) {
-	if used, idle := c.idleSince(); idle && (i.conn == nil || used.Before(i.used)) {
-		i.conn, i.used = c, used
-	}
-}
-
-func (l *links) remove(c *conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.conns, c)
-}
-
-// all returns the connections that run now.
-func (l *links) all() []*conn {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	all := make([]*conn, 0, len(l.conns))
-	for c := range l.conns {
-		all = append(all, c)
-	}
-	return all
-}
-
 // stop waits until no attempt is under way, and closes every connection with a
 // closing handshake. When ctx ends, it waits no longer for attempts, and can be
 // called again; and no longer for peers, whose connections it closes at once.
@@ -225,7 +164,7 @@ func (l *links) stop(ctx context.Context) error {
 		return fmt.Errorf("stop ws transport: attempts are under way: %w", ctx.Err())
 	}
 	ended := l.work.Close()
-	for _, c := range l.all() {
+	for _, c := range l.slots.conns() {
 		c.retire(websocket.CloseGoingAway)
 	}
 	select {

@@ -243,21 +243,26 @@ func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []settled {
 
 // dial connects, and makes a connection of it.
 func (p *pool) dial(ctx context.Context) (*conn, *outbound.DeliveryError) {
-	o := &p.links.options
+	l := p.links
+	taken, err := l.slots.take(ctx, p.tenant.profile.ID(), p.shake.host(), l.options.HandshakeTimeout)
+	if err != nil && ctx.Err() == nil {
+		return nil, refusal("dial", transport.Temporary, codeTooManyConns, err)
+	}
+	if err != nil {
+		return nil, stoppedFault()
+	}
 	began := time.Now()
-	ws, w, fault := p.shake.connect(ctx, p.tenant, o, &p.links.buffers)
-	p.links.metrics.handshake.Observe(time.Since(began))
+	ws, w, fault := p.shake.connect(ctx, p.tenant, &l.options, &l.buffers)
+	l.metrics.handshake.Observe(time.Since(began))
 	if fault != nil {
-		if p.links.base.Err() != nil {
+		l.slots.giveBack(taken)
+		if ctx.Err() != nil {
 			fault = stoppedFault()
 		}
 		return nil, fault
 	}
 	c := newConn(p, ws, w)
-	if err := p.links.add(c); err != nil {
-		_ = w.Close() // nothing was written
-		return nil, refusal("dial", transport.Temporary, codeTooManyConns, err)
-	}
+	l.slots.fill(taken, c)
 	return c, nil
 }
 

@@ -120,9 +120,9 @@ func (c *conn) writeBatch(j *job) error {
 		c.next(j, false)
 		if j.isNothing() && !yielded {
 			// Those whom the latest flush woke are about to send again: let them.
-			yielded = true
 			runtime.Gosched()
 			c.next(j, false)
+			yielded = j.isNothing()
 		}
 		if j.over || len(j.frames) == 0 && j.pong == nil {
 			break
@@ -268,6 +268,7 @@ func (c *conn) retireIfDue(now time.Time) {
 // sayClose begins the closing handshake, and waits for the peer's part, which ends
 // the connection.
 func (c *conn) sayClose(code int) {
+	c.said.Store(true) // before the peer can answer
 	err := c.control(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""))
 	if err == nil {
 		err = c.wire.Flush(c.wire.timeout)
@@ -276,7 +277,6 @@ func (c *conn) sayClose(code int) {
 		c.end(endingOf(err, c.pool.tenant.codes))
 		return
 	}
-	c.said.Store(true)
 	timer := time.NewTimer(c.pool.links.options.CloseTimeout)
 	defer timer.Stop()
 	select {
