@@ -50,6 +50,7 @@ var layers = []rule{
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/ingress", internal: []string{"transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
+	{pkg: "transport/httprules", internal: []string{"transport"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
@@ -88,7 +89,7 @@ var layers = []rule{
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
-	{pkg: "bench", internal: []string{anything}, external: []string{retryable, zap}},
+	{pkg: "bench", internal: []string{anything}, external: []string{gorilla, retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
@@ -100,7 +101,7 @@ var layers = []rule{
 }
 
 var outboundDriver = []string{
-	"transport/outbound", "transport", "transport/egress", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/outbound", "transport", "transport/egress", "transport/httprules", "transport/amqp1", "profile", "stats", "wireformat",
 }
 
 var inboundDriver = []string{
