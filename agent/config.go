@@ -116,6 +116,8 @@ type Config struct {
 	Log LogConfig
 	// HTTP is how to deliver over HTTP (http.*).
 	HTTP HTTPConfig
+	// Inbound is what comes in (inbound.*).
+	Inbound InboundConfig
 	// Profiles by id (profiles). Default: the default profile alone.
 	Profiles map[string]profile.Options
 }
@@ -208,6 +210,7 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.Encryption.validate(c.Memory)...)
 	faults = append(faults, c.HTTP.validate()...)
+	faults = append(faults, c.Inbound.validate()...)
 	faults = append(faults, c.validateProfiles()...)
 	return errors.Join(faults...)
 }
