@@ -20,6 +20,7 @@ import (
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wsout"
 )
 
 // hardStopWait is how long Stop waits for attempts that it has cut short.
@@ -48,6 +49,7 @@ type Agent struct {
 	profiles *profile.Static
 	manager  *outbound.Manager
 	inbound  *inbound.Manager
+	answers  answers
 	handler  inbound.Handler
 	api      *api // nil where there is none
 
@@ -70,6 +72,7 @@ func New(config Config, options Options) (*Agent, error) {
 	if a.log == nil {
 		a.log = zap.NewNop()
 	}
+	a.answers.log = a.log
 	a.events = event.New(event.Options{OnPanic: func(topic string, _ any, stack []byte) {
 		a.log.Error("event handler panicked", zap.String("topic", topic), zap.ByteString("stack", stack))
 	}})
@@ -171,7 +174,14 @@ func (a *Agent) openManager() error {
 	if err != nil {
 		return err
 	}
-	return a.manager.Register(driver)
+	if err := a.manager.Register(driver); err != nil {
+		return err
+	}
+	sockets, err := wsout.New(wsout.Options{OnFrame: a.answers.receive, OnState: a.connection, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	return a.manager.Register(sockets)
 }
 
 func (a *Agent) openAPI() error {

@@ -51,7 +51,7 @@ func (a *Agent) openInbound(own inbound.Handler) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, receiver := range receivers {
+	for _, receiver := range append(receivers, &a.answers) {
 		if err := a.inbound.Register(receiver); err != nil {
 			return err
 		}

@@ -19,14 +19,17 @@ const (
 )
 
 // Topics of the events about a transport and about a destination. Their payloads
-// are a [TransportEvent] and a [DestinationEvent].
+// are a [TransportEvent] or a [ConnectionEvent], and a [DestinationEvent].
 const (
-	TopicTransportStarted     = "transport::started"
-	TopicTransportStopped     = "transport::stopped"
-	TopicDestinationPaused    = "destination::paused"
-	TopicDestinationResumed   = "destination::resumed"
-	TopicDestinationFailing   = "destination::failing"
-	TopicDestinationRecovered = "destination::recovered"
+	TopicTransportStarted = "transport::started"
+	TopicTransportStopped = "transport::stopped"
+	// Those about a connection of a transport have a ConnectionEvent.
+	TopicTransportConnected    = "transport::connected"
+	TopicTransportDisconnected = "transport::disconnected"
+	TopicDestinationPaused     = "destination::paused"
+	TopicDestinationResumed    = "destination::resumed"
+	TopicDestinationFailing    = "destination::failing"
+	TopicDestinationRecovered  = "destination::recovered"
 )
 
 // MessageEvent is the payload of the events about a message.
@@ -50,6 +53,16 @@ type MessageEvent struct {
 type TransportEvent struct {
 	Transport string   `json:"transport"`
 	Schemes   []string `json:"schemes"`
+}
+
+// ConnectionEvent is the payload of the events about a connection that a transport
+// keeps.
+type ConnectionEvent struct {
+	Profile  string `json:"profile"`
+	Endpoint string `json:"endpoint"` // redacted
+	// Code says why it is gone: the peer's word, or the transport's. Empty where this
+	// side has closed it.
+	Code string `json:"code,omitempty"`
 }
 
 // DestinationEvent is the payload of the events about a destination.
