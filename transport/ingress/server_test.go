@@ -3,6 +3,7 @@ package ingress_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/outrider-go/outrider/transport/inbound/inboundtest"
 	"github.com/outrider-go/outrider/transport/ingress"
 )
 
@@ -53,42 +55,22 @@ func FuzzAddress(f *testing.F) {
 	})
 }
 
-// pipes is a listener of connections in memory.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func newPipes() *pipes { return &pipes{make(chan net.Conn), make(chan struct{})} }
-
-func (p *pipes) dial() net.Conn {
-	ours, theirs := net.Pipe()
-	p.conns <- theirs
-	return ours
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { close(p.closed); return nil }
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func serve(t *testing.T, handler http.HandlerFunc, options ingress.Options) *pipes {
+func serve(t *testing.T, handler http.HandlerFunc, options ingress.Options) func() net.Conn {
 	t.Helper()
-	p := newPipes()
+	p := inboundtest.NewListener()
 	options.Listener = p
 	s, err := ingress.Listen(t.Context(), "", handler, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	return p
+	return func() net.Conn {
+		c, err := p.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
 }
 
 // TestSlowPeers are cut: one that trickles its header, one that trickles its body,
@@ -109,9 +91,9 @@ func TestSlowPeers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				p := serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, options)
+				dial := serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, options)
 				begun := time.Now()
-				c := p.dial()
+				c := dial()
 				defer c.Close()
 				go io.Copy(io.Discard, c)
 				if test.at1st != "" {
@@ -120,7 +102,7 @@ func TestSlowPeers(t *testing.T) {
 				for {
 					<-time.After(100 * time.Millisecond)
 					_ = c.SetWriteDeadline(time.Now().Add(time.Millisecond))
-					if _, err := c.Write([]byte(test.each)); err == io.ErrClosedPipe || time.Since(begun) > time.Minute {
+					if _, err := c.Write([]byte(test.each)); errors.Is(err, io.ErrClosedPipe) || time.Since(begun) > time.Minute {
 						break
 					}
 				}
@@ -135,10 +117,10 @@ func TestSlowPeers(t *testing.T) {
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := serve(t, func(http.ResponseWriter, *http.Request) {}, ingress.Options{MaxConns: 1})
-		first := p.dial()
+		dial := serve(t, func(http.ResponseWriter, *http.Request) {}, ingress.Options{MaxConns: 1})
+		first := dial()
 		second := make(chan net.Conn)
-		go func() { second <- p.dial() }()
+		go func() { second <- dial() }()
 		synctest.Wait()
 		select {
 		case <-second:
