@@ -18,7 +18,6 @@ import (
 	"github.com/outrider-go/outrider/queue/memqueue"
 	"github.com/outrider-go/outrider/queue/sqlitequeue"
 	"github.com/outrider-go/outrider/transport/outbound"
-	"github.com/outrider-go/outrider/transport/outbound/httpout"
 )
 
 // hardStopWait is how long Stop waits for attempts that it has cut short.
@@ -160,13 +159,7 @@ func (a *Agent) openManager() error {
 	if err != nil {
 		return err
 	}
-	options := a.config.HTTP.options()
-	options.Logger = a.log
-	driver, err := httpout.New(options)
-	if err != nil {
-		return err
-	}
-	return a.manager.Register(driver)
+	return a.openTransports()
 }
 
 func (a *Agent) openAPI() error {

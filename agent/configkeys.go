@@ -71,6 +71,14 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("http.max_idle_conns", readCount[int], func(c *Config) *int { return &c.HTTP.MaxIdleConns }),
 		keyOf("http.message_id_header", readText, func(c *Config) *string { return &c.HTTP.MessageIDHeader }),
 		keyOf("http.user_agent", readText, func(c *Config) *string { return &c.HTTP.UserAgent }),
+		keyOf("ws.mode", readText, func(c *Config) *string { return &c.WS.Mode }),
+		keyOf("ws.ack", readText, func(c *Config) *string { return &c.WS.Ack }),
+		keyOf("ws.ack_pointer", readText, func(c *Config) *string { return &c.WS.AckPointer }),
+		keyOf("ws.connections", readCount[int], func(c *Config) *int { return &c.WS.Connections }),
+		keyOf("ws.max_conns_per_host", readCount[int], func(c *Config) *int { return &c.WS.MaxConnsPerHost }),
+		keyOf("ws.idle_timeout", readWait, func(c *Config) *time.Duration { return &c.WS.IdleTimeout }),
+		keyOf("ws.ping_interval", readWait, func(c *Config) *time.Duration { return &c.WS.PingInterval }),
+		keyOf("ws.compression", readBool, func(c *Config) *bool { return &c.WS.Compression }),
 	}
 	for _, result := range results {
 		keys = append(keys,
