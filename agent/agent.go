@@ -19,8 +19,6 @@ import (
 	"github.com/outrider-go/outrider/queue/sqlitequeue"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
-	"github.com/outrider-go/outrider/transport/outbound/httpout"
-	"github.com/outrider-go/outrider/transport/outbound/wsout"
 )
 
 // hardStopWait is how long Stop waits for attempts that it has cut short.
@@ -168,20 +166,7 @@ func (a *Agent) openManager() error {
 	if err != nil {
 		return err
 	}
-	options := a.config.HTTP.options()
-	options.Logger, options.OnReply = a.log, a.onReply
-	driver, err := httpout.New(options)
-	if err != nil {
-		return err
-	}
-	if err := a.manager.Register(driver); err != nil {
-		return err
-	}
-	sockets, err := wsout.New(wsout.Options{OnFrame: a.answers.receive, OnState: a.connection, Logger: a.log})
-	if err != nil {
-		return err
-	}
-	return a.manager.Register(sockets)
+	return a.openTransports()
 }
 
 func (a *Agent) openAPI() error {

@@ -7,7 +7,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/outrider-go/outrider/transport/inbound"
-	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
 )
@@ -65,15 +64,4 @@ func (r *answers) receive(ctx context.Context, f wsout.Frame) {
 	if err != nil {
 		r.log.Warn("what a peer sent on a connection to it is lost", zap.Stringer("endpoint", f.Endpoint), zap.Error(err))
 	}
-}
-
-// connection tells of a connection to a peer.
-func (a *Agent) connection(s wsout.State) {
-	topic := outbound.TopicTransportDisconnected
-	if s.Connected {
-		topic = outbound.TopicTransportConnected
-	}
-	a.events.Publish(a.config.TopicPrefix+topic, outbound.ConnectionEvent{
-		Profile: s.Profile.ID(), Endpoint: s.Endpoint.String(), Code: s.Code,
-	})
 }

@@ -83,6 +83,14 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("inbound.max_message_bytes", readBytes, func(c *Config) *int64 { return &c.Inbound.MaxMessageBytes }),
 		keyOf("inbound.max_sessions", readCount[int], func(c *Config) *int { return &c.Inbound.MaxSessions }),
 		keyOf("inbound.max_sessions_per_profile", readCount[int], func(c *Config) *int { return &c.Inbound.MaxSessionsPerProfile }),
+		keyOf("ws.mode", readText, func(c *Config) *string { return &c.WS.Mode }),
+		keyOf("ws.ack", readText, func(c *Config) *string { return &c.WS.Ack }),
+		keyOf("ws.ack_pointer", readText, func(c *Config) *string { return &c.WS.AckPointer }),
+		keyOf("ws.connections", readCount[int], func(c *Config) *int { return &c.WS.Connections }),
+		keyOf("ws.max_conns_per_host", readCount[int], func(c *Config) *int { return &c.WS.MaxConnsPerHost }),
+		keyOf("ws.idle_timeout", readWait, func(c *Config) *time.Duration { return &c.WS.IdleTimeout }),
+		keyOf("ws.ping_interval", readWait, func(c *Config) *time.Duration { return &c.WS.PingInterval }),
+		keyOf("ws.compression", readBool, func(c *Config) *bool { return &c.WS.Compression }),
 	}
 	for _, result := range results {
 		keys = append(keys,

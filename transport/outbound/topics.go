@@ -18,18 +18,18 @@ const (
 	TopicCancelled     = topicOfMessages + "cancelled"
 )
 
-// Topics of the events about a transport and about a destination. Their payloads
-// are a [TransportEvent] or a [ConnectionEvent], and a [DestinationEvent].
+// Topics of the events about a transport, about its connections, where it keeps
+// some, and about a destination. Their payloads are a [TransportEvent], a
+// [ConnectionEvent] and a [DestinationEvent].
 const (
-	TopicTransportStarted = "transport::started"
-	TopicTransportStopped = "transport::stopped"
-	// Those about a connection of a transport have a ConnectionEvent.
-	TopicTransportConnected    = "transport::connected"
-	TopicTransportDisconnected = "transport::disconnected"
-	TopicDestinationPaused     = "destination::paused"
-	TopicDestinationResumed    = "destination::resumed"
-	TopicDestinationFailing    = "destination::failing"
-	TopicDestinationRecovered  = "destination::recovered"
+	TopicTransportStarted     = "transport::started"
+	TopicTransportStopped     = "transport::stopped"
+	TopicConnected            = "transport::connected"
+	TopicDisconnected         = "transport::disconnected"
+	TopicDestinationPaused    = "destination::paused"
+	TopicDestinationResumed   = "destination::resumed"
+	TopicDestinationFailing   = "destination::failing"
+	TopicDestinationRecovered = "destination::recovered"
 )
 
 // MessageEvent is the payload of the events about a message.
@@ -55,13 +55,13 @@ type TransportEvent struct {
 	Schemes   []string `json:"schemes"`
 }
 
-// ConnectionEvent is the payload of the events about a connection that a transport
-// keeps.
+// ConnectionEvent is the payload of the events about a connection.
 type ConnectionEvent struct {
-	Profile  string `json:"profile"`
-	Endpoint string `json:"endpoint"` // redacted
-	// Code says why it is gone: the peer's word, or the transport's. Empty where this
-	// side has closed it.
+	Transport string `json:"transport"` // "ws"
+	Profile   string `json:"profile"`
+	Endpoint  string `json:"endpoint"` // redacted
+	// Code says why the connection is gone: the peer's own word, or the transport's.
+	// Empty where it was closed on purpose.
 	Code string `json:"code,omitempty"`
 }
 

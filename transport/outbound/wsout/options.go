@@ -156,6 +156,9 @@ func (o Options) validate() error {
 	if d.PongTimeout <= d.PingInterval {
 		faults = append(faults, errors.New("pong timeout is not longer than the ping interval: no pong could come in time"))
 	}
+	if d.Connections > d.MaxConnsPerHost {
+		faults = append(faults, errors.New("connections is more than max conns per host"))
+	}
 	if d.MaxReconnectWait < d.ReconnectWait {
 		faults = append(faults, errors.New("max reconnect wait is shorter than reconnect wait"))
 	}

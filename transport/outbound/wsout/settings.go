@@ -78,13 +78,30 @@ type tenant struct {
 	strict       bool
 }
 
-// newTenant reads the profile's settings. The error names what is wrong in them.
+// CheckSettings reports what is wrong with the settings of a profile that belong
+// to this transport, each by its name.
+func CheckSettings(s profile.Settings) error {
+	_, err := readSettings(s, Options{}.withDefaults())
+	return err
+}
+
+// newTenant reads the profile's settings, and makes its dialer.
 func newTenant(p *profile.Profile, o Options, dialing egress.Options) (*tenant, error) {
-	settings := p.Settings()
+	t, err := readSettings(p.Settings(), o)
+	if err != nil {
+		return nil, err
+	}
+	t.profile = p
+	t.dialer, err = egress.New(p, dialing)
+	return t, err
+}
+
+// readSettings returns a tenant without profile and dialer. The error names what
+// is wrong.
+func readSettings(settings profile.Settings, o Options) (*tenant, error) {
 	t := &tenant{
-		profile: p,
-		mode:    cmp.Or(Mode(settings.String(SettingMode, "")), o.Mode),
-		ack:     cmp.Or(Ack(settings.String(SettingAck, "")), o.Ack),
+		mode: cmp.Or(Mode(settings.String(SettingMode, "")), o.Mode),
+		ack:  cmp.Or(Ack(settings.String(SettingAck, "")), o.Ack),
 	}
 	var faults []error
 	check := func(setting string, err error) {
@@ -109,11 +126,7 @@ func newTenant(p *profile.Profile, o Options, dialing egress.Options) (*tenant, 
 	if t.strict, err = settings.Bool(SettingPermanent4xx, false); err != nil {
 		faults = append(faults, err)
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
-	}
-	t.dialer, err = egress.New(p, dialing)
-	return t, err
+	return t, errors.Join(faults...)
 }
 
 func parseSubprotocols(text string) (names []string, err error) {
