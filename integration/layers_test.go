@@ -83,10 +83,10 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/outbound"},
+		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/outbound"},
 		external: []string{cobra, pflag, term, zap},
 	},
-	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},
+	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/inbound", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
 	{pkg: "bench", internal: []string{anything}, external: []string{gorilla, retryable, zap}},
