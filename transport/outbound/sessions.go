@@ -77,7 +77,7 @@ func (t *peerTransport) HandleMessage(ctx context.Context, m *Message) (Receipt,
 	})
 	switch {
 	case err == nil:
-		return Receipt{Evidence: evidence}, nil
+		return Receipt{Evidence: evidence, Code: evidence.String()}, nil
 	case errors.Is(err, transport.ErrNoSession):
 		fault.Away = m.Endpoint.Scheme() == transport.SchemePickup
 	case !errors.Is(err, transport.ErrSessionGone):
