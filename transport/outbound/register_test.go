@@ -43,6 +43,9 @@ func TestRegistration(t *testing.T) {
 		if !errors.As(err, &field) || field.Field != "endpoint" || !errors.Is(err, outbound.ErrUnknownScheme) || !strings.Contains(err.Error(), "test") {
 			t.Errorf("unknown scheme: %v", err)
 		}
+		if err != nil && strings.Count(err.Error(), "unknown scheme") != 1 {
+			t.Errorf("it is said twice: %v", err)
+		}
 	})
 }
 
