@@ -272,7 +272,7 @@ func TestAlternatesAreRefused(t *testing.T) {
 			"at most 8":                   many,
 			"entry 1: is the endpoint":    {"TEST://A/#key"},
 			"entry 2: is entry 1 again":   {"test://b/", "test://b/"},
-			"entry 1: outbound transport": {"nosuch://b/"},
+			"entry 1: unknown scheme": {"nosuch://b/"},
 			"entry 2: endpoint: broken":   {"test://b/", "choosy://c/"},
 		} {
 			m := outbound.Message{Endpoint: endpoint(t, "test://a/#key")}
