@@ -112,7 +112,7 @@ func problemOf(err error) *problemError {
 	} {
 		if errors.Is(err, known.err) {
 			p := problem(known.kind, "%s", known.detail)
-			if known.kind == kindQueueFull {
+			if known.kind == kindQueueFull || known.kind == kindStopping {
 				p.after = time.Second
 			}
 			return p
