@@ -185,6 +185,7 @@ func (s *sink) serve(conn net.Conn) {
 		s.messages.Add(1)
 		reply := replyOK
 		switch path {
+		case toInbox:
 		case toEmpty:
 			reply = replyEmpty
 		case toGather:

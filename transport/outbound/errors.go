@@ -27,12 +27,12 @@ var (
 	ErrUnknownScheme = fmt.Errorf("%w: unknown scheme", ErrTransport)
 )
 
-// unknownScheme is the registry's error, which says all there is to say, as an
+// unknownSchemeError is the registry's error, which says all there is to say, as an
 // ErrUnknownScheme.
-type unknownScheme struct{ error }
+type unknownSchemeError struct{ error }
 
 // Unwrap returns ErrUnknownScheme and the registry's error.
-func (e unknownScheme) Unwrap() []error { return []error{ErrUnknownScheme, e.error} }
+func (e unknownSchemeError) Unwrap() []error { return []error{ErrUnknownScheme, e.error} }
 
 // DeliveryError says why an attempt did not deliver. Transports return it.
 type DeliveryError struct {

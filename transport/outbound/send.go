@@ -161,7 +161,7 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 func (m *Manager) route(endpoint transport.Endpoint) (*registered, error) {
 	r, err := m.transports.Lookup(endpoint.Scheme())
 	if err != nil {
-		return nil, unknownScheme{err}
+		return nil, unknownSchemeError{err}
 	}
 	return r, nil
 }
