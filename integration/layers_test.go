@@ -51,6 +51,8 @@ var layers = []rule{
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile", "transport/amqp1/*"}, external: []string{goAMQP}},
 	{pkg: "transport/amqp1/value"},
+	{pkg: "transport/amqp1/message", internal: []string{"transport/amqp1/value"}},
+	{pkg: "transport/amqp1/verbatim", internal: []string{"transport/amqp1/value"}, external: []string{goAMQP}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
