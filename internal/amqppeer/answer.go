@@ -33,8 +33,13 @@ func (c *Conn) Detach(d *Delivery, fault *Error) {
 	c.Send(d.Channel, Detach, d.Handle, true, fault.described())
 }
 
-// End ends the session of a delivery.
-func (c *Conn) End(channel uint16, fault *Error) { c.Send(channel, End, fault.described()) }
+// End ends a session.
+func (c *Conn) End(channel uint16, fault *Error) {
+	c.mu.Lock()
+	c.ended[channel] = true
+	c.mu.Unlock()
+	c.Send(channel, End, fault.described())
+}
 
 // Close closes the connection in the protocol's way.
 func (c *Conn) Close(fault *Error) {

@@ -19,7 +19,8 @@ type Conn struct {
 	mu     sync.Mutex // guards what follows
 	out    *bufio.Writer
 	settle map[uint16]*settlement
-	tagged uint64 // deliveries of the peer
+	tagged uint64          // deliveries of the peer
+	ended  map[uint16]bool // sessions that the peer has ended
 
 	links map[linkKey]*Link // the serving goroutine's, and under the peer's lock
 }
@@ -59,7 +60,7 @@ func newConn(p *Peer, connection net.Conn) *Conn {
 	return &Conn{
 		peer: p, net: connection,
 		in: bufio.NewReaderSize(connection, 64<<10), out: bufio.NewWriterSize(connection, 64<<10),
-		settle: map[uint16]*settlement{}, links: map[linkKey]*Link{},
+		settle: map[uint16]*settlement{}, ended: map[uint16]bool{}, links: map[linkKey]*Link{},
 	}
 }
 
@@ -80,6 +81,14 @@ func (c *Conn) Drop() { _ = c.net.Close() }
 func (c *Conn) write(b []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.put(b)
+}
+
+// put is for those who hold the lock.
+func (c *Conn) put(b []byte) {
+	if rewrite := c.peer.options.Rewrite; rewrite != nil {
+		b = rewrite(b)
+	}
 	_, _ = c.out.Write(b)
 }
 
@@ -100,7 +109,7 @@ func (c *Conn) writeSettlement(channel uint16) {
 		return
 	}
 	delete(c.settle, channel)
-	_, _ = c.out.Write(Encode(TypeAMQP, channel, Performative(nil, Disposition, true, s.first, s.last, true, s.state)))
+	c.put(Encode(TypeAMQP, channel, Performative(nil, Disposition, true, s.first, s.last, true, s.state)))
 }
 
 // Settle settles a delivery with a state, together with others when their states

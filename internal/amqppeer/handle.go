@@ -37,8 +37,10 @@ func (c *Conn) handle(f *Frame) bool {
 		c.detached(f)
 		c.Send(f.Channel, Detach, f.Uint32(0), true)
 	case End:
-		c.ended(f.Channel)
-		c.Send(f.Channel, End)
+		c.forgetSession(f.Channel)
+		if !c.takeEnded(f.Channel) {
+			c.Send(f.Channel, End)
+		}
 	case Close:
 		c.Send(0, Close)
 		return false
@@ -176,7 +178,16 @@ func (c *Conn) detached(f *Frame) {
 	c.forget(func(l *Link) bool { return l.key == linkKey{f.Channel, f.Uint32(0)} })
 }
 
-func (c *Conn) ended(channel uint16) {
+// takeEnded reports whether the peer has ended the session before, once.
+func (c *Conn) takeEnded(channel uint16) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ended := c.ended[channel]
+	delete(c.ended, channel)
+	return ended
+}
+
+func (c *Conn) forgetSession(channel uint16) {
 	c.peer.mu.Lock()
 	defer c.peer.mu.Unlock()
 	c.forget(func(l *Link) bool { return l.key.channel == channel })

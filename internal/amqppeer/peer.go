@@ -37,6 +37,9 @@ type Options struct {
 	// Script sees each frame after SASL first, and returns whether that was all there
 	// was to do. Default: it does nothing.
 	Script func(c *Conn, f *Frame) bool
+	// Rewrite changes what the peer sends: a frame, or the protocol's header. Default:
+	// it is sent as it is.
+	Rewrite func(b []byte) []byte
 	// Queue keeps what was accepted for those who receive from the address.
 	Queue bool
 	// Credit of a link to the peer, given again when half is used. Negative: none.

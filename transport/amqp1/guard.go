@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/outrider-go/outrider/transport/amqp1/verbatim"
 )
 
 // ErrGuard is the kind of error for what a peer must not send and go-amqp would
@@ -60,8 +62,7 @@ type guard struct {
 	local    map[uint16]*sessionView // by our channel
 	remote   map[uint16]*sessionView // by the peer's
 	links    map[string]*linkView
-	raw      map[string]bool // names of links that will be received as they are
-	ready    [][]byte        // held frames that may be handed out
+	ready    [][]byte // held frames that may be handed out
 	deadline time.Time
 	fault    error // why the reader or the writer ended it
 	closed   bool
@@ -79,7 +80,7 @@ type sessionView struct {
 func newGuard(conn net.Conn, limit uint32, writeTimeout time.Duration, trace func(Frame)) *guard {
 	g := &guard{
 		Conn: conn, limit: limit, trace: trace,
-		local: map[uint16]*sessionView{}, remote: map[uint16]*sessionView{}, links: map[string]*linkView{}, raw: map[string]bool{},
+		local: map[uint16]*sessionView{}, remote: map[uint16]*sessionView{}, links: map[string]*linkView{},
 	}
 	g.out = newCoalescer(conn, writeTimeout, g.failWrite)
 	return g
@@ -119,13 +120,6 @@ func (g *guard) link(name string) *linkView {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.links[name]
-}
-
-// receiveRaw has the payloads of a link wrapped that is about to be attached.
-func (g *guard) receiveRaw(name string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.raw[name] = true
 }
 
 // Close implements net.Conn. What was written before leaves first, within a
@@ -368,7 +362,8 @@ func (g *guard) inspect(whole []byte) (instead []byte, changed bool, err error) 
 	case codeFlow:
 		changed, fault = g.flowed(&f)
 	case codeTransfer:
-		instead, changed, fault = g.transferred(&f)
+		instead, fault = g.transferred(&f)
+		changed = true
 	case codeDisposition:
 		changed, fault = g.disposed(&f)
 	case codeDetach:
@@ -448,27 +443,20 @@ func (g *guard) flowed(f *frame) (drop bool, fault string) {
 	return false, ""
 }
 
-// transferred checks the number of a delivery, and wraps the payload of a link
-// that is received as it is.
-func (g *guard) transferred(f *frame) (instead []byte, changed bool, fault string) {
+// transferred checks the number of a delivery, and has go-amqp take the payload for
+// data, so that it decodes none of it and loses none ([verbatim]).
+func (g *guard) transferred(f *frame) (instead []byte, fault string) {
 	list := f.fields
-	handle, _ := list.uint()
+	list.next() // handle
 	id, numbered := list.uint()
-	if numbered && id == math.MaxUint32 {
-		return nil, false, "a delivery numbered 4294967295"
+	if list.bad || numbered && id == math.MaxUint32 {
+		return nil, "a transfer that cannot be read, or is numbered 4294967295"
 	}
-	if list.bad {
-		return nil, false, "a transfer that cannot be read"
+	instead, err := verbatim.Reframe(make([]byte, 0, len(f.bytes)+frameHeader), f.bytes)
+	if err != nil {
+		return nil, "a transfer that cannot be read"
 	}
-	session := g.remote[f.channel]
-	if session == nil {
-		return nil, false, ""
-	}
-	view := session.in[handle]
-	if view == nil || !view.raw {
-		return nil, false, ""
-	}
-	return wrapPayload(f), true, ""
+	return instead, ""
 }
 
 // disposed checks the range, and holds what comes before its delivery is complete.

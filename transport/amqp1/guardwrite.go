@@ -59,8 +59,6 @@ func (g *guard) attaching(f *frame) {
 	handle, _ := list.uint()
 	receives := list.bool() // we do
 	view := newLinkView(name, !receives)
-	view.raw = g.raw[name]
-	delete(g.raw, name)
 	g.links[name], session.out[handle] = view, view
 }
 

@@ -10,7 +10,6 @@ import (
 type linkView struct {
 	name       string
 	sends      bool          // we do
-	raw        bool          // payloads that come in are wrapped
 	done       chan struct{} // closed when the link is gone
 	ending     sync.Once
 	maxMessage atomic.Uint64 // the peer's limit, 0 for none

@@ -16,6 +16,9 @@ type Options struct {
 	WriteTimeout time.Duration
 	// OpenTimeout bounds SASL and open, after the connection is there. Default: 10 s.
 	OpenTimeout time.Duration
+	// BeginTimeout is how long a session may take to begin on a connection that is
+	// open, before another connection is tried. Default: 2 s.
+	BeginTimeout time.Duration
 	// AttachTimeout bounds the attach of a link. Default: 10 s.
 	AttachTimeout time.Duration
 	// StallTimeout is how long a link may not take a message that it gave credit for,
@@ -65,6 +68,7 @@ func (o Options) validate() error {
 		value time.Duration
 	}{
 		{"idle timeout", o.IdleTimeout}, {"write timeout", o.WriteTimeout}, {"open timeout", o.OpenTimeout},
+		{"begin timeout", o.BeginTimeout},
 		{"attach timeout", o.AttachTimeout}, {"stall timeout", o.StallTimeout}, {"credit timeout", o.CreditTimeout},
 		{"outcome timeout", o.OutcomeTimeout}, {"unused timeout", o.UnusedTimeout}, {"refused for", o.RefusedFor},
 	} {
@@ -89,6 +93,7 @@ func (o Options) withDefaults() Options {
 	for _, d := range []*time.Duration{&o.WriteTimeout, &o.OpenTimeout, &o.AttachTimeout, &o.StallTimeout, &o.CreditTimeout} {
 		*d = cmp.Or(*d, 10*time.Second)
 	}
+	o.BeginTimeout = cmp.Or(o.BeginTimeout, 2*time.Second)
 	o.OutcomeTimeout = cmp.Or(o.OutcomeTimeout, time.Minute)
 	o.UnusedTimeout = cmp.Or(o.UnusedTimeout, 5*time.Minute)
 	o.RefusedFor = cmp.Or(o.RefusedFor, 5*time.Second)

@@ -27,17 +27,3 @@ func closingDetach(f *frame) []byte {
 	binary.BigEndian.PutUint32(body[4:], uint32(len(body)-8)) //nolint:gosec // as long as the frame
 	return newFrame(frameAMQP, f.channel, body)
 }
-
-// wrapPayload puts the payload of a transfer into a data section. go-amqp then
-// hands it out as it is: the sections of the parts of a message, one behind the
-// other, are the encoded message, of which it decodes nothing and loses nothing.
-func wrapPayload(f *frame) []byte {
-	_, list, _ := descriptor(f.bytes[frameHeader:])
-	size, _ := valueSize(list) // parseFrame has read it
-	end := len(f.bytes) - len(list) + size
-	payload := f.bytes[end:]
-	body := append([]byte{}, f.bytes[frameHeader:end]...)
-	body = append(body, 0, 0x53, 0x75, 0xb0)
-	body = binary.BigEndian.AppendUint32(body, uint32(len(payload))) //nolint:gosec // shorter than the frame
-	return newFrame(f.kind, f.channel, append(body, payload...))
-}

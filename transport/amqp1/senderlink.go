@@ -23,10 +23,6 @@ type senderLink struct {
 	stalled   atomic.Bool  // it was closed because the peer stood still
 }
 
-// beginWait is how long a session may take to begin on a connection that is open.
-// A peer that takes longer is connected to anew.
-const beginWait = 2 * time.Second
-
 // names numbers the links of this process.
 var names atomic.Uint64 //nolint:gochecknoglobals // names are unique in the process
 
@@ -65,7 +61,7 @@ func attachSender(ctx context.Context, conn *connection, target Target) (*sender
 
 // beginSession begins a session for one link.
 func beginSession(ctx context.Context, conn *connection) (*amqp.Session, *Error) {
-	begin, cancel := context.WithTimeout(ctx, beginWait)
+	begin, cancel := context.WithTimeout(ctx, conn.pool.container.options.BeginTimeout)
 	defer cancel()
 	session, err := conn.amqp.NewSession(begin, &amqp.SessionOptions{MaxLinks: 1})
 	if err == nil {
