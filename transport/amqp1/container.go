@@ -49,28 +49,24 @@ func New(options Options) (*Container, error) {
 // Name is the container id that peers are told where a remote has none.
 func (c *Container) Name() string { return c.name }
 
-// Close sends nothing more, waits for the outcomes of what was sent until ctx ends,
-// and closes every connection. Its error says that it did not wait to the end; all
-// is closed in any case.
+// Close sends nothing more, waits for the outcomes of what was sent, and closes every
+// connection. When ctx ends before, it returns its error and can be called again,
+// with [Container.Abort] before it to wait no longer.
 func (c *Container) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	var err error
-	empty := c.sends.Close()
 	select {
-	case <-empty:
+	case <-c.sends.Close():
 	case <-ctx.Done():
-		err = fmt.Errorf("close the container: sends are under way: %w", ctx.Err())
+		return fmt.Errorf("close the container: sends are under way: %w", ctx.Err())
 	}
 	c.end()
-	<-empty
-	c.work.Wait()
 	for _, r := range c.openReceivers() {
 		_ = r.Close(c.lifetime) // nothing is left to wait for
 	}
-	c.work.Wait()
-	return err
+	c.work.Wait() // each step of it is bounded
+	return nil
 }
 
 // Abort ends everything under way at once: sends fail, and links are closed. Close

@@ -39,7 +39,7 @@ func (r Remote) validate() error {
 	if host, port, err := net.SplitHostPort(r.Address); err != nil || host == "" || port == "" {
 		faults = append(faults, errors.New("the address is not a host and a port"))
 	}
-	if err := r.Credentials.validate(); err != nil {
+	if err := r.Credentials.Validate(); err != nil {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)

@@ -46,8 +46,8 @@ type Credentials struct {
 	NoSASL bool
 }
 
-// validate names the first thing that is wrong.
-func (c Credentials) validate() error {
+// Validate names the first thing that is wrong.
+func (c Credentials) Validate() error {
 	for _, mechanism := range c.Mechanisms {
 		if !slices.Contains(mechanisms, mechanism) {
 			return fmt.Errorf("sasl mechanism %q: want %s", mechanism, strings.Join(mechanisms, ", "))

@@ -196,7 +196,11 @@ func (s *Sender) submit(r *request) {
 func (s *Sender) await(ctx context.Context, r *request, a answer, o SendOptions, size int) (Outcome, *Error) {
 	if a.err != nil {
 		s.window.release(size)
-		return Outcome{}, s.judge(a.err, o)
+		fault := *a.err // a refusal is told to many
+		if ctx.Err() != nil && errors.Is(fault.Kind, ErrNoCredit) {
+			fault.Err = ctx.Err()
+		}
+		return Outcome{}, s.judge(&fault, o)
 	}
 	if r.settled {
 		return s.awaitWritten(ctx, a, o, size)

@@ -176,7 +176,7 @@ func (w *writer) awaitCredit(r *request) *Error {
 		case <-w.link.view.done:
 			return nil // transfer finds out
 		case <-r.cancel:
-			return &Error{Op: "send", Kind: ErrNoCredit, Err: context.Canceled}
+			return &Error{Op: "send", Kind: ErrNoCredit}
 		case <-timer.C:
 			return &Error{Op: "send", Kind: ErrNoCredit}
 		case <-w.s.container.lifetime.Done():
