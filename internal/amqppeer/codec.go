@@ -189,32 +189,6 @@ func decodeBody(code byte, b, whole []byte) (any, error) {
 		return code == 0x41, nil
 	case 0x56:
 		return b[0] != 0, nil
-	case 0x43, 0x52, 0x70:
-		return uint32(unsigned(b)), nil
-	case 0x44, 0x53, 0x80:
-		return unsigned(b), nil
-	case 0x50:
-		return b[0], nil
-	case 0x60:
-		return uint16(unsigned(b)), nil
-	case 0x51:
-		return int8(b[0]), nil
-	case 0x61:
-		return int16(unsigned(b)), nil
-	case 0x54:
-		return int32(int8(b[0])), nil
-	case 0x71:
-		return int32(unsigned(b)), nil
-	case 0x55:
-		return int64(int8(b[0])), nil
-	case 0x81:
-		return int64(unsigned(b)), nil
-	case 0x83:
-		return Timestamp(unsigned(b)), nil
-	case 0x72:
-		return math.Float32frombits(uint32(unsigned(b))), nil
-	case 0x82:
-		return math.Float64frombits(unsigned(b)), nil
 	case 0x98:
 		return UUID(b), nil
 	case 0xa1, 0xb1:
@@ -233,7 +207,43 @@ func decodeBody(code byte, b, whole []byte) (any, error) {
 	case 0xe0, 0xf0:
 		return decodeSymbols(code, b, whole)
 	}
+	if number := decodeNumber(code, b); number != nil {
+		return number, nil
+	}
 	return Raw(append([]byte{}, whole...)), nil
+}
+
+// decodeNumber returns nil for what is none.
+func decodeNumber(code byte, b []byte) any {
+	switch code {
+	case 0x43, 0x52, 0x70:
+		return uint32(unsigned(b))
+	case 0x44, 0x53, 0x80:
+		return unsigned(b)
+	case 0x50:
+		return b[0]
+	case 0x60:
+		return uint16(unsigned(b))
+	case 0x51:
+		return int8(b[0])
+	case 0x61:
+		return int16(unsigned(b))
+	case 0x54:
+		return int32(int8(b[0]))
+	case 0x71:
+		return int32(unsigned(b))
+	case 0x55:
+		return int64(int8(b[0]))
+	case 0x81:
+		return int64(unsigned(b))
+	case 0x83:
+		return Timestamp(unsigned(b))
+	case 0x72:
+		return math.Float32frombits(uint32(unsigned(b)))
+	case 0x82:
+		return math.Float64frombits(unsigned(b))
+	}
+	return nil
 }
 
 func unsigned(b []byte) (n uint64) {

@@ -46,7 +46,6 @@ type Link struct {
 	receives bool // the client does
 	credit   uint32
 	count    uint32 // deliveries to the client
-	settled  bool   // they are
 	pending  map[uint32][]byte
 }
 
@@ -120,9 +119,8 @@ func (c *Conn) Settle(d *Delivery, state any) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	plain, simple := state.(Described)
-	_, simple = plain.Descriptor.(uint64)
-	simple = simple && plain.Descriptor == uint64(StateAccepted)
+	described, _ := state.(Described)
+	simple := described.Descriptor == uint64(StateAccepted)
 	if s := c.settle[d.Channel]; s != nil {
 		if simple && d.ID == s.last+1 {
 			s.last = d.ID

@@ -1,6 +1,10 @@
 package amqp1
 
-import "github.com/Azure/go-amqp"
+import (
+	"slices"
+
+	"github.com/Azure/go-amqp"
+)
 
 // Condition is the symbol of an error condition: those of the specification (part
 // 2, section 2.8.14 and following), and whatever else a peer says.
@@ -50,16 +54,15 @@ func (c Condition) Bearing() Bearing {
 		return OfNode
 	case MessageSizeExceeded, DecodeError, PreconditionFailed:
 		return OfMessage
+	default:
+		return Passing
 	}
-	return Passing
 }
 
 // blameless reports that a link or connection which ended with the condition did
 // not end because of a message.
 func (c Condition) blameless() bool {
-	switch c {
-	case ConnectionForced, ConnectionRedirect, LinkRedirect, DetachForced, Stolen, ResourceDeleted, NotFound, UnauthorizedAccess:
-		return true
-	}
-	return false
+	return slices.Contains([]Condition{
+		ConnectionForced, ConnectionRedirect, LinkRedirect, DetachForced, Stolen, ResourceDeleted, NotFound, UnauthorizedAccess,
+	}, c)
 }

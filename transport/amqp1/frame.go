@@ -100,7 +100,7 @@ func openList(b []byte) (fields, bool) {
 	if len(b) == 0 {
 		return fields{}, false
 	}
-	size, count, head := 0, 0, 0
+	var size, count, head int
 	switch b[0] {
 	case 0x45: // list0
 		return fields{}, true

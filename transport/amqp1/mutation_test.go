@@ -66,7 +66,7 @@ func meetMutant(t *testing.T, code uint64, field int, mutant any) {
 	}
 	what := fmt.Sprintf("field %d of %#x is %v", field, code, mutant)
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), soon)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), soon)
 		defer cancel()
 		if err := c.Close(ctx); err != nil {
 			t.Errorf("%s: %v", what, err)

@@ -22,7 +22,7 @@ func closingDetach(f *frame) []byte {
 	if count > 0 {
 		count--
 	}
-	body := append([]byte{0, 0x53, codeDetach, 0xd0, 0, 0, 0, 0}, 0, 0, 0, byte(2+count))
+	body := append([]byte{0, 0x53, codeDetach, 0xd0, 0, 0, 0, 0}, 0, 0, 0, byte(2+count)) //nolint:gosec // two or three fields
 	body = append(append(append(body, handle...), 0x41), list.rest...)
 	binary.BigEndian.PutUint32(body[4:], uint32(len(body)-8)) //nolint:gosec // as long as the frame
 	return newFrame(frameAMQP, f.channel, body)

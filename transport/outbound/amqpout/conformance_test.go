@@ -1,6 +1,7 @@
 package amqpout_test
 
 import (
+	"maps"
 	"net"
 	"testing"
 
@@ -75,9 +76,7 @@ func receive(t *testing.T, d *amqppeer.Delivery) outboundtest.Received {
 	if m.Properties.ContentType != nil {
 		got.ContentType = *m.Properties.ContentType
 	}
-	for name, v := range properties(m) {
-		got.Metadata[name] = v
-	}
+	maps.Copy(got.Metadata, properties(m))
 	got.APIKey = got.Metadata["x-api-key"]
 	delete(got.Metadata, "x-api-key")
 	return got

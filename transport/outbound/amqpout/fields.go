@@ -149,7 +149,7 @@ func readUint[N uint8 | uint32](into **N, value string, most uint64) error {
 	if err != nil || n > most {
 		return fmt.Errorf("want a whole number of at most %d", most)
 	}
-	number := N(n) //nolint:gosec // checked
+	number := N(n)
 	*into = &number
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	apiKeyProperty = "x-api-key" //nolint:gosec // the name, not a key
+	apiKeyProperty = "x-api-key"
 	textType       = "application/json"
 	binaryType     = "application/octet-stream"
 )

@@ -20,8 +20,8 @@ const (
 	settingMechanisms    = "amqp.sasl"
 	settingInsecure      = "amqp.allow_insecure"
 	settingContainerID   = "amqp.container_id"
-	secretPassword       = "amqp.password" //nolint:gosec // a name
-	secretToken          = "amqp.token"    //nolint:gosec // a name
+	secretPassword       = "amqp.password"
+	secretToken          = "amqp.token"
 )
 
 // route is what an endpoint and its profile say: whom to connect to, which node to
@@ -125,7 +125,10 @@ func newRoute(p *profile.Profile, e transport.Endpoint) (*route, error) {
 	if err := r.readQuery(u.RawQuery); err != nil {
 		return nil, err
 	}
-	return r, r.finish()
+	if err := r.finish(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (r *route) readProfile(p *profile.Profile) error {
