@@ -127,12 +127,16 @@ func (p *pool) failed(err error) {
 	p.backOff()
 }
 
-// backOff sets when the next dial is allowed: at a random instant within a span
-// that doubles.
+// backOff sets when the next dial is allowed.
 func (p *pool) backOff() {
-	span := min(firstBackoff<<min(p.failures, 16), lastBackoff)
+	p.retryAt = time.Now().Add(jitter(p.failures))
 	p.failures++
-	p.retryAt = time.Now().Add(time.Duration(rand.Int64N(int64(span)))) //nolint:gosec // jitter, no secret
+}
+
+// jitter returns a random wait within a span that doubles with each failure.
+func jitter(failures int) time.Duration {
+	span := min(firstBackoff<<min(failures, 16), lastBackoff)
+	return time.Duration(rand.Int64N(int64(span))) //nolint:gosec // no secret
 }
 
 // ended takes a connection out that has ended.

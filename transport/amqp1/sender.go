@@ -43,15 +43,16 @@ type request struct {
 	settled bool
 	cancel  <-chan struct{} // closed when the caller gives up
 	begun   time.Time
-	fate    atomic.Int32 // waiting, taken or abandoned
+	fate    atomic.Int32 // waiting, taken, answered or abandoned
 	done    chan answer  // has room for one
 }
 
 // The fates of a request.
 const (
-	waiting = iota
-	taken
-	abandoned
+	waiting   = iota
+	taken     // it is being written
+	answered  // done has the answer, or is about to
+	abandoned // by its caller, before it was taken
 )
 
 // answer is what the writer made of a request: a receipt, or an error.
@@ -176,6 +177,9 @@ func (s *Sender) send(ctx context.Context, m *Message, o SendOptions) (Outcome, 
 	if r.fate.CompareAndSwap(waiting, abandoned) {
 		s.window.release(size)
 		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, Err: ctx.Err()}
+	}
+	if r.fate.Load() == answered {
+		return s.await(ctx, r, <-r.done, o, size)
 	}
 	s.container.work.Go(func() { s.late(r, <-r.done, o, size) })
 	return Outcome{}, &Error{Op: "send", Kind: ErrStalled, MaybeSent: true, Err: ctx.Err()}

@@ -91,7 +91,7 @@ func (w *writer) shutDown() {
 	for {
 		select {
 		case r := <-w.s.requests:
-			r.done <- answer{err: &Error{Op: "send", Kind: ErrClosed}}
+			w.answer(r, answer{err: &Error{Op: "send", Kind: ErrClosed}})
 		default:
 			return
 		}
@@ -143,7 +143,7 @@ func (w *writer) write(r *request) {
 
 // answer is given unless nobody waits for it.
 func (w *writer) answer(r *request, a answer) {
-	if r.fate.CompareAndSwap(waiting, taken) || r.fate.Load() == taken {
+	if r.fate.CompareAndSwap(waiting, answered) || r.fate.CompareAndSwap(taken, answered) {
 		r.done <- a
 	}
 }
