@@ -118,8 +118,7 @@ func (l *senderLink) stall() {
 	l.view.end()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if l.sender.Close(ctx); ctx.Err() == nil {
-		return
+	if err := l.sender.Close(ctx); err != nil && ctx.Err() != nil {
+		endSession(l.conn, l.session)
 	}
-	endSession(l.conn, l.session)
 }

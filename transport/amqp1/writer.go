@@ -15,6 +15,7 @@ import (
 type writer struct {
 	s        *Sender
 	link     *senderLink                // nil while there is none
+	kept     *connection                // of the link before, so that it stays for the next; or nil
 	watched  atomic.Pointer[senderLink] // what the watchdog would close
 	watchdog *time.Timer
 	used     bool // since the last look
@@ -80,6 +81,7 @@ func (w *writer) park() bool {
 func (w *writer) shutDown() {
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
+	w.keep(nil)
 	if link := w.link; link != nil {
 		w.link = nil
 		// The connection's close ends the link too, and a peer may leave the end of a
@@ -98,22 +100,39 @@ func (w *writer) shutDown() {
 	}
 }
 
-// drop lets go of the link. Why is nil where nothing is wrong.
+// drop lets go of the link. Why is nil where nothing is wrong; otherwise the
+// connection stays for the next link.
 func (w *writer) drop(why *Error) {
 	link := w.link
 	if link == nil {
+		w.keep(nil)
 		return
 	}
 	w.link = nil
 	w.watched.Store(nil)
-	w.s.container.work.Go(func() {
-		endSession(link.conn, link.session)
-		link.conn.pool.release(link.conn)
-	})
-	if why != nil {
-		w.s.stats.lost(why)
-		w.s.enter(Idle)
-		w.s.container.emit(&Event{Kind: LinkLost, Address: w.s.pool.remote.Address, Node: w.s.target.Address, Link: link.view.name, Err: why})
+	if why == nil {
+		w.keep(nil)
+		w.s.container.work.Go(func() {
+			endSession(link.conn, link.session)
+			link.conn.pool.release(link.conn)
+		})
+		return
+	}
+	// A session that the peer has ended must be ended by us before another begins on
+	// its channel: go-amqp has it for free already.
+	endSession(link.conn, link.session)
+	w.keep(link.conn)
+	w.s.stats.lost(why)
+	w.s.enter(Idle)
+	w.s.container.emit(&Event{Kind: LinkLost, Address: w.s.pool.remote.Address, Node: w.s.target.Address, Link: link.view.name, Err: why})
+}
+
+// keep holds on to a connection whose link has ended, in place of the one before.
+func (w *writer) keep(conn *connection) {
+	before := w.kept
+	w.kept = conn
+	if before != nil {
+		w.s.container.work.Go(func() { before.pool.release(before) })
 	}
 }
 
