@@ -57,7 +57,7 @@ type Outcome struct {
 }
 
 // acceptedState is how nearly every outcome is encoded.
-var acceptedState = []byte{0, 0x53, 0x24, 0x45} //nolint:gochecknoglobals // never changed
+var acceptedState = []byte{0, 0x53, 0x24, 0x45}
 
 // readOutcome reads a field that is a delivery state (part 3, section 3.4). What is
 // none of the specification's states is as good as no state: of a delivery that is
