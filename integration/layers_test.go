@@ -103,11 +103,11 @@ var layers = []rule{
 }
 
 var outboundDriver = []string{
-	"transport/outbound", "transport", "transport/egress", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/outbound", "transport", "transport/egress", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 var inboundDriver = []string{
-	"transport/inbound", "transport", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/inbound", "transport", "transport/egress", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 // testOnly are imported by _test files and by nothing else, whatever the table

@@ -30,6 +30,9 @@ type SendOptions struct {
 	// Settled sends the message as settled: at most once, and nothing is known of
 	// its arrival. Default: the peer tells the outcome.
 	Settled bool
+	// Bytes is about how long the message is, for one whose body does not tell, such as
+	// a message of package verbatim. Default: the length of its body.
+	Bytes int
 	// Key names the message over all its attempts. With it, a message on which the
 	// peer fails is found out. Default: none.
 	Key string
@@ -195,7 +198,10 @@ func (s *Sender) reachable() bool {
 
 // send sends a message with the others.
 func (s *Sender) send(ctx context.Context, m *Message, o SendOptions) (Outcome, *Error) {
-	size := bodySize(m)
+	size := o.Bytes
+	if size == 0 {
+		size = bodySize(m)
+	}
 	if err := s.window.acquire(ctx, size); err != nil {
 		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, Err: err}
 	}
