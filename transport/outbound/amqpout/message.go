@@ -67,8 +67,8 @@ func (t *template) clone() *template {
 	return &own
 }
 
-// build makes the message of an attempt. more are annotations that a peer asked for.
-func (t *template) build(m *outbound.Message, more value.Map, now time.Time) (*amqp1.Message, error) {
+// build makes the message of an attempt. id is the message's in text, and more are annotations that a peer asked for.
+func (t *template) build(m *outbound.Message, id string, more value.Map, now time.Time) (*amqp1.Message, error) {
 	e := encoder{b: make([]byte, 0, 512+len(m.Payload))}
 	t.header(&e, m, now)
 	if err := annotations(&e, sectionDeliveryAnnotations, t.deliveryNotes, nil); err != nil {
@@ -77,7 +77,7 @@ func (t *template) build(m *outbound.Message, more value.Map, now time.Time) (*a
 	if err := annotations(&e, sectionMessageAnnotations, t.annotations, more); err != nil {
 		return nil, err
 	}
-	t.standard(&e, m)
+	t.standard(&e, m, id)
 	t.application(&e, m)
 	switch {
 	case t.value && m.Text:
@@ -158,14 +158,14 @@ func annotations(e *encoder, section byte, own map[string]string, more value.Map
 }
 
 // standard writes the properties section (section 3.2.4).
-func (t *template) standard(e *encoder, m *outbound.Message) {
+func (t *template) standard(e *encoder, m *outbound.Message, id string) {
 	group := t.groupID
 	if group == "" {
 		group = m.OrderingKey
 	}
 	e.section(sectionProperties)
 	e.open(0xd0)
-	e.string(m.ID.String())
+	e.string(id)
 	if t.userID == "" {
 		e.null()
 	} else {
