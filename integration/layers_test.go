@@ -46,6 +46,7 @@ var layers = []rule{
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
 	{pkg: "wireformat", internal: []string{"profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
+	{pkg: "wireformat/amqpjson", internal: []string{"wireformat", "profile", "transport", "transport/amqp1/value"}},
 	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
@@ -102,11 +103,11 @@ var layers = []rule{
 }
 
 var outboundDriver = []string{
-	"transport/outbound", "transport", "transport/egress", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/outbound", "transport", "transport/egress", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 var inboundDriver = []string{
-	"transport/inbound", "transport", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/inbound", "transport", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 // testOnly are imported by _test files and by nothing else, whatever the table

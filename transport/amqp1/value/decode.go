@@ -28,7 +28,7 @@ func (l Limits) Decode(data []byte) (Value, error) {
 // Next decodes the first value of data, and returns what comes after it. Each
 // [Binary] in the value is a part of data, which must not change afterwards.
 func (l Limits) Next(data []byte) (v Value, rest []byte, err error) {
-	l = l.withDefaults()
+	l = l.Defaults()
 	d := decoder{data: data[:min(len(data), l.MaxBytes)], limits: l}
 	v, err = d.value(0)
 	switch {

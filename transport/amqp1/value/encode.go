@@ -20,7 +20,7 @@ func Encode(v Value) ([]byte, error) { return Append(nil, v) }
 // Scalars have their shortest form, compound types a size of four bytes, and
 // elements of arrays the widest form: what Qpid Proton writes.
 func (l Limits) Append(dst []byte, v Value) ([]byte, error) {
-	e := encoder{dst: dst, start: len(dst), limits: l.withDefaults()}
+	e := encoder{dst: dst, start: len(dst), limits: l.Defaults()}
 	if err := e.value(v, 0); err != nil {
 		return dst, err
 	}
