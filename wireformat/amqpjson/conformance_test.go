@@ -1,4 +1,4 @@
-package amqpjson_test
+package amqpjson
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 	"github.com/outrider-go/outrider/wireformat"
-	. "github.com/outrider-go/outrider/wireformat/amqpjson"
 	"github.com/outrider-go/outrider/wireformat/wireformattest"
 )
 

@@ -10,7 +10,7 @@
 // A null, a boolean and a string may stand for themselves; described, they leave
 // out the type. How values are written:
 //
-//	null                        null
+//	null                        null, which may be left out
 //	boolean                     true or false
 //	ubyte, ushort, uint, ulong  a whole number
 //	byte, short, int, long      a whole number

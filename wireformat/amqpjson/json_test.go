@@ -1,4 +1,4 @@
-package amqpjson_test
+package amqpjson
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/outrider-go/outrider/transport/amqp1/value"
-	. "github.com/outrider-go/outrider/wireformat/amqpjson"
 )
 
 func TestReadTakes(t *testing.T) {

@@ -1,4 +1,4 @@
-package amqpjson_test
+package amqpjson
 
 import (
 	"testing"

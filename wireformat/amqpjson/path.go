@@ -25,9 +25,9 @@ func at(err error, format string, args ...any) error {
 		return nil
 	}
 	level := fmt.Sprintf(format, args...)
-	var within *fault
+	within, ok := errors.AsType[*fault](err)
 	switch {
-	case !errors.As(err, &within):
+	case !ok:
 		return &fault{level, err}
 	case len(within.path) > longestPath:
 		return err

@@ -146,8 +146,7 @@ func (r *reader) typed(o object, depth int) (value.Value, error) {
 		o.value = []byte("null")
 	}
 	v, err := read(r, o.value, depth)
-	var within *fault
-	if errors.As(err, &within) { // an element said where
+	if _, ok := errors.AsType[*fault](err); ok { // an element said where
 		return v, err
 	}
 	return v, at(err, "value")
@@ -258,7 +257,7 @@ func signed[T interface {
 
 func readFloat(_ *reader, text []byte, _ int) (value.Value, error) {
 	if bits, ok := nonFinite(text, 32); ok {
-		return value.Float(math.Float32frombits(uint32(bits))), nil
+		return value.Float(math.Float32frombits(uint32(bits))), nil //nolint:gosec // they are 32
 	}
 	f, err := number(text, 32)
 	return value.Float(f), err

@@ -1,4 +1,4 @@
-package amqpjson_test
+package amqpjson
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 	"github.com/outrider-go/outrider/wireformat"
-	. "github.com/outrider-go/outrider/wireformat/amqpjson"
 )
 
 // vector is a document, what Qpid Proton encodes it to, and what Proton reads

@@ -98,6 +98,29 @@ func (w *writer) content(v value.Value) error {
 		w.float(float64(v), uint64(math.Float32bits(float32(v))), 32)
 	case value.Double:
 		w.float(float64(v), math.Float64bits(float64(v)), 64)
+	case value.Char:
+		w.quote(string(v))
+	case value.String:
+		w.quote(string(v))
+	case value.Symbol:
+		w.quote(string(v))
+	case value.UUID:
+		w.text(fmt.Sprintf(`"%x-%x-%x-%x-%x"`, v[:4], v[4:6], v[6:8], v[8:10], v[10:]))
+	case value.List:
+		return w.elements(nil, v)
+	case value.Map:
+		return w.pairs(v)
+	case value.Array:
+		return w.array(v)
+	default:
+		return w.bytes(v)
+	}
+	return nil
+}
+
+// bytes writes the types that stand in hex.
+func (w *writer) bytes(v value.Value) error {
+	switch v := v.(type) {
 	case value.Decimal32:
 		w.hex(v[:])
 	case value.Decimal64:
@@ -106,20 +129,6 @@ func (w *writer) content(v value.Value) error {
 		w.hex(v[:])
 	case value.Binary:
 		w.hex(v)
-	case value.UUID:
-		w.text(fmt.Sprintf(`"%x-%x-%x-%x-%x"`, v[:4], v[4:6], v[6:8], v[8:10], v[10:]))
-	case value.Char:
-		w.quote(string(v))
-	case value.String:
-		w.quote(string(v))
-	case value.Symbol:
-		w.quote(string(v))
-	case value.List:
-		return w.elements(nil, v)
-	case value.Map:
-		return w.pairs(v)
-	case value.Array:
-		return w.array(v)
 	default:
 		return w.integer(v)
 	}
@@ -226,7 +235,7 @@ var (
 
 func isNaN(bits uint64, width int) bool {
 	if width == 32 {
-		return math.IsNaN(float64(math.Float32frombits(uint32(bits))))
+		return math.IsNaN(float64(math.Float32frombits(uint32(bits)))) //nolint:gosec // they are 32
 	}
 	return math.IsNaN(math.Float64frombits(bits))
 }
