@@ -18,6 +18,7 @@ import (
 	"github.com/outrider-go/outrider/queue/memqueue"
 	"github.com/outrider-go/outrider/queue/sqlitequeue"
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 )
 
@@ -162,11 +163,15 @@ func (a *Agent) openManager() error {
 	}
 	options := a.config.HTTP.options()
 	options.Logger = a.log
-	driver, err := httpout.New(options)
+	overHTTP, err := httpout.New(options)
 	if err != nil {
 		return err
 	}
-	return a.manager.Register(driver)
+	overAMQP, err := amqpout.New(amqpout.Options{Logger: a.log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.manager.Register(overHTTP), a.manager.Register(overAMQP))
 }
 
 func (a *Agent) openAPI() error {

@@ -50,7 +50,7 @@ var layers = []rule{
 	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
-	{pkg: "transport/amqp1", internal: []string{"transport", "profile", "transport/amqp1/*"}, external: []string{goAMQP}},
+	{pkg: "transport/amqp1", internal: []string{"transport", "profile", "transport/egress", "transport/amqp1/*"}, external: []string{goAMQP}},
 	{pkg: "transport/amqp1/value"},
 	{pkg: "transport/amqp1/message", internal: []string{"transport/amqp1/value"}},
 	{pkg: "transport/amqp1/verbatim", internal: []string{"transport/amqp1/value"}, external: []string{goAMQP}},
@@ -98,6 +98,7 @@ var layers = []rule{
 	{pkg: "internal/archive", internal: []string{"queue", "queue/sealqueue", "queue/sealqueue/keyring", "queue/sqlitequeue", "transport"}},
 	{pkg: "internal/suggest"},
 	{pkg: "internal/receiver"},
+	{pkg: "internal/amqppeer"},
 	{pkg: "internal/fakepeer"},
 	{pkg: "internal/leak", external: []string{goleak}},
 }

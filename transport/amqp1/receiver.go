@@ -1,0 +1,7 @@
+package amqp1
+
+import "context"
+
+type Receiver struct{}
+
+func (r *Receiver) Close(ctx context.Context) error { return nil }

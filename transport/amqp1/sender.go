@@ -1,0 +1,282 @@
+package amqp1
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/go-amqp"
+)
+
+// Sender is a supervised link to a target: it attaches when there is something to
+// send, attaches again after a failure, and detaches when it was not used for a
+// while. It never sends a message twice by itself.
+type Sender struct {
+	container *Container
+	pool      *pool
+	target    Target
+	window    *window
+	requests  chan *request
+	state     atomic.Uint32 // an EndpointState
+	stats     senderStats
+
+	mu         sync.Mutex
+	writing    bool    // a writer runs
+	quarantine *Sender // where suspects go; made when there is one
+}
+
+// SendOptions of one message. The zero value is ready to use.
+type SendOptions struct {
+	// Settled sends the message as settled: at most once, and nothing is known of
+	// its arrival. Default: the peer tells the outcome.
+	Settled bool
+	// Key names the message over all its attempts. With it, a message on which the
+	// peer fails is found out. Default: none.
+	Key string
+}
+
+// request is a message on its way to the writer.
+type request struct {
+	message *Message
+	settled bool
+	cancel  <-chan struct{} // closed when the caller gives up
+	begun   time.Time
+	fate    atomic.Int32 // waiting, taken or abandoned
+	done    chan answer  // has room for one
+}
+
+// The fates of a request.
+const (
+	waiting = iota
+	taken
+	abandoned
+)
+
+// answer is what the writer made of a request: a receipt, or an error.
+type answer struct {
+	link    *senderLink
+	receipt amqp.SendReceipt
+	err     *Error
+}
+
+func newSender(c *Container, p *pool, target Target) *Sender {
+	number, bytes := target.Window, target.WindowBytes
+	if number == 0 {
+		number = DefaultWindow
+	}
+	if bytes == 0 {
+		bytes = DefaultWindowBytes
+	}
+	return &Sender{
+		container: c, pool: p, target: target,
+		window: newWindow(number, bytes), requests: make(chan *request, number),
+	}
+}
+
+// State returns the state of the link.
+func (s *Sender) State() EndpointState { return EndpointState(s.state.Load()) } //nolint:gosec // only states are stored
+
+func (s *Sender) enter(state EndpointState) {
+	if EndpointState(s.state.Swap(uint32(state))) != state { //nolint:gosec // only states are stored
+		s.container.emit(&Event{Kind: StateChanged, Address: s.pool.remote.Address, Node: s.target.Address, State: state})
+	}
+}
+
+// Send sends a message and waits for its outcome, until ctx ends. The message is
+// not to be changed meanwhile, nor when ctx ended before the outcome was known.
+//
+// An outcome comes without an error, whichever it is: only the state Accepted means
+// that the node has taken the message, and Written that it was sent as settled. An
+// error is an [*Error]; its MaybeSent says whether the message may arrive all the
+// same.
+func (s *Sender) Send(ctx context.Context, m *Message, o SendOptions) (Outcome, error) {
+	defer s.container.sends.Leave()
+	if !s.container.sends.Enter() {
+		return Outcome{}, &Error{Op: "send", Kind: ErrClosed}
+	}
+	deaths, suspect := s.container.suspects.known(o.Key)
+	switch {
+	case !suspect:
+		outcome, fault := s.send(ctx, m, o)
+		if fault != nil {
+			return outcome, fault
+		}
+		return outcome, nil
+	case deaths >= mostDeaths:
+		return Outcome{}, &Error{Op: "send", Kind: ErrPeerFault}
+	}
+	outcome, fault := s.isolated().sendAlone(ctx, m, o)
+	if fault != nil {
+		return outcome, fault
+	}
+	return outcome, nil
+}
+
+// isolated returns the sender on the connection for suspects.
+func (s *Sender) isolated() *Sender {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quarantine == nil {
+		target := s.target
+		target.Window = 1
+		s.quarantine = newSender(s.container, s.container.pool(s.pool.remote, true), target)
+	}
+	return s.quarantine
+}
+
+// sendAlone sends a suspect while nothing else is in flight on the connection. A
+// peer that fails on it, and is there again at once, has failed on the message.
+func (s *Sender) sendAlone(ctx context.Context, m *Message, o SendOptions) (Outcome, *Error) {
+	select {
+	case s.pool.alone <- struct{}{}:
+		defer func() { <-s.pool.alone }()
+	case <-ctx.Done():
+		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, Err: ctx.Err()}
+	}
+	outcome, fault := s.send(ctx, m, o)
+	suspects := &s.container.suspects
+	switch {
+	case fault == nil:
+		suspects.clear(o.Key)
+	case fault.MaybeSent && errors.Is(fault, ErrLost) && !fault.Condition.blameless() && s.reachable():
+		if suspects.died(o.Key) >= mostDeaths {
+			fault.Kind, fault.Err = ErrPeerFault, nil
+		}
+	}
+	return outcome, fault
+}
+
+// reachable reports whether the peer lets us connect now.
+func (s *Sender) reachable() bool {
+	ctx, cancel := context.WithTimeout(s.container.lifetime, s.container.options.OpenTimeout)
+	defer cancel()
+	conn, err := s.pool.acquire(ctx)
+	if err != nil {
+		return false
+	}
+	s.pool.release(conn)
+	return true
+}
+
+// send sends a message with the others.
+func (s *Sender) send(ctx context.Context, m *Message, o SendOptions) (Outcome, *Error) {
+	size := bodySize(m)
+	if err := s.window.acquire(ctx, size); err != nil {
+		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, Err: err}
+	}
+	r := &request{message: m, settled: o.Settled, cancel: ctx.Done(), begun: time.Now(), done: make(chan answer, 1)}
+	s.submit(r)
+	select {
+	case a := <-r.done:
+		return s.await(ctx, r, a, o, size)
+	case <-ctx.Done():
+	}
+	if r.fate.CompareAndSwap(waiting, abandoned) {
+		s.window.release(size)
+		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, Err: ctx.Err()}
+	}
+	s.container.work.Go(func() { s.late(r, <-r.done, o, size) })
+	return Outcome{}, &Error{Op: "send", Kind: ErrStalled, MaybeSent: true, Err: ctx.Err()}
+}
+
+// submit hands a request to the writer, and starts one where there is none.
+func (s *Sender) submit(r *request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests <- r // has room: whoever submits is in the window
+	if !s.writing {
+		s.writing = true
+		s.container.work.Go(func() { newWriter(s).run() })
+	}
+}
+
+// await waits for the outcome of what was written.
+func (s *Sender) await(ctx context.Context, r *request, a answer, o SendOptions, size int) (Outcome, *Error) {
+	if a.err != nil {
+		s.window.release(size)
+		fault := *a.err // a refusal is told to many
+		if ctx.Err() != nil && errors.Is(fault.Kind, ErrNoCredit) {
+			fault.Err = ctx.Err()
+		}
+		return Outcome{}, s.judge(&fault, o)
+	}
+	if r.settled {
+		return s.awaitWritten(ctx, a, o, size)
+	}
+	state, err := a.receipt.Wait(ctx)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		s.container.work.Go(func() { s.late(r, a, o, size) })
+		return Outcome{}, &Error{Op: "settle", Kind: ErrStalled, MaybeSent: true, Err: ctx.Err()}
+	}
+	s.window.release(size)
+	if err != nil {
+		return Outcome{}, s.judge(a.link.lost("settle", err, true), o)
+	}
+	return s.settled(r, a, state, false), nil
+}
+
+// awaitWritten waits until a settled message has left our buffers.
+func (s *Sender) awaitWritten(ctx context.Context, a answer, o SendOptions, size int) (Outcome, *Error) {
+	defer s.window.release(size)
+	if err := a.link.conn.guard.out.written(ctx); err != nil {
+		if ctx.Err() == nil {
+			return Outcome{}, s.judge(a.link.lost("send", err, true), o)
+		}
+		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, MaybeSent: true, Err: ctx.Err()}
+	}
+	outcome := Outcome{State: Written}
+	s.stats.count(outcome)
+	return outcome, nil
+}
+
+// settled counts and tells an outcome.
+func (s *Sender) settled(r *request, a answer, state amqp.DeliveryState, late bool) Outcome {
+	outcome := outcomeOf(state)
+	a.link.settledAt.Store(time.Now().UnixNano())
+	s.container.options.observe("settle", r.begun)
+	s.stats.count(outcome)
+	s.container.emit(&Event{
+		Kind: OutcomeKnown, Address: s.pool.remote.Address, Node: s.target.Address, Link: a.link.view.name,
+		Message: r.message, DeliveryTag: a.receipt.DeliveryTag(), Outcome: outcome, Late: late,
+	})
+	return outcome
+}
+
+// late waits for the outcome of a message whose caller has given up. Its place in
+// the window stays taken meanwhile. A peer that settles nothing at all is given up
+// then, and the link with it.
+func (s *Sender) late(r *request, a answer, o SendOptions, size int) {
+	defer s.window.release(size)
+	if a.err != nil || r.settled {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.container.lifetime, s.container.options.OutcomeTimeout)
+	defer cancel()
+	state, err := a.receipt.Wait(ctx)
+	switch {
+	case err == nil:
+		s.settled(r, a, state, true)
+	case ctx.Err() == nil:
+		_ = s.judge(a.link.lost("settle", err, true), o)
+	default:
+		s.stats.unknown.Add(1)
+		if time.Since(time.Unix(0, a.link.settledAt.Load())) > s.container.options.OutcomeTimeout {
+			a.link.stall()
+		}
+	}
+}
+
+// judge counts an error, and makes a message a suspect that was in flight when the
+// link ended.
+func (s *Sender) judge(fault *Error, o SendOptions) *Error {
+	if fault.MaybeSent {
+		s.stats.unknown.Add(1)
+		if errors.Is(fault, ErrLost) && !fault.Condition.blameless() && !o.Settled {
+			s.container.suspects.add(o.Key)
+		}
+	}
+	s.stats.fault(fault)
+	return fault
+}
