@@ -38,6 +38,7 @@ func TestRhea(t *testing.T) {
 			{"sink", transport.Success, "accepted"},
 		})
 	})
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink") })
 }
 
 // rheaLoses: rhea 3.0.5 decodes every array, and cannot encode those whose
@@ -83,6 +84,7 @@ func TestProtonBroker(t *testing.T) {
 	peer := start(t, protonBroker())
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash") })
 }
 
 func TestProtonPythonBroker(t *testing.T) {
@@ -90,6 +92,7 @@ func TestProtonPythonBroker(t *testing.T) {
 	peer := start(t, pythonBroker())
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{loses: pythonLoses}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash") })
 }
 
 // pythonLoses: in a dictionary of Python's, a symbol and a string are the same
@@ -122,6 +125,11 @@ func TestRabbitMQ(t *testing.T) {
 			{"/nonsense", transport.Temporary, "amqp:invalid-field"},
 			{"/queue/outcomes", transport.Success, "accepted"},
 		})
+	})
+	t.Run("crash", func(t *testing.T) {
+		// Without the durability, RabbitMQ makes a queue that a restart loses.
+		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state")
+		drain(t, openNode(t, peer, "/amq/queue/crash"), sent)
 	})
 }
 

@@ -78,12 +78,8 @@ func rabbit() kind {
 // epmd is the port mapper of Erlang. RabbitMQ would start one for all of the
 // machine, which stays.
 func epmd(p *process) *exec.Cmd {
-	return command(p.t, epmdProgram, "-address", "127.0.0.1", "-port", strconv.Itoa(p.mapperPort()))
+	return command(p.t, epmdProgram, "-address", "127.0.0.1", "-port", strconv.Itoa(p.helperPort))
 }
-
-// mapperPort is next to the peer's own: both are the kernel's choice, and the next
-// one is as free as any.
-func (p *process) mapperPort() int { return p.port + 1 }
 
 func rabbitCommand(p *process) *exec.Cmd {
 	file := func(name, content string) string {
@@ -104,10 +100,10 @@ func rabbitCommand(p *process) *exec.Cmd {
 		"RABBITMQ_MNESIA_BASE="+filepath.Join(p.folder, "data"),
 		"RABBITMQ_LOG_BASE="+filepath.Join(p.folder, "log"),
 		"RABBITMQ_PID_FILE="+filepath.Join(p.folder, "pid"),
-		"RABBITMQ_DIST_PORT="+strconv.Itoa(p.port+2),
+		"RABBITMQ_DIST_PORT="+strconv.Itoa(p.insidePort),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
 		"ERL_EPMD_ADDRESS=127.0.0.1",
-		"ERL_EPMD_PORT="+strconv.Itoa(p.mapperPort()),
+		"ERL_EPMD_PORT="+strconv.Itoa(p.helperPort),
 	)
 	return cmd
 }

@@ -21,21 +21,21 @@ type kind struct {
 	name string
 	// needs are files without which it does not run.
 	needs []string
-	// command is the peer itself; helper, if any, runs beside it and outlives its
-	// restarts.
+	// command is the peer itself; helper, if any, runs beside it on a port of its own,
+	// and outlives its restarts.
 	command, helper func(p *process) *exec.Cmd
 	// tls says that it does not answer a protocol header in the clear.
 	tls bool
 }
 
-// process is a peer that runs, with a port and a folder of its own.
+// process is a peer that runs, with ports and a folder of its own. Only port is for
+// clients.
 type process struct {
-	t       *testing.T
-	kind    kind
-	port    int
-	folder  string
-	main    *child
-	helpers []*child
+	t                            *testing.T
+	kind                         kind
+	port, helperPort, insidePort int
+	folder                       string
+	main, helper                 *child
 }
 
 // bootTimeout is for RabbitMQ on a busy machine, which takes 7 s on an idle one.
@@ -45,18 +45,18 @@ const bootTimeout = 90 * time.Second
 func start(t *testing.T, k kind) *process {
 	t.Helper()
 	needs(t, k)
-	p := &process{t: t, kind: k, port: freePort(t), folder: t.TempDir()}
+	ports := freePorts(t, 3)
+	p := &process{t: t, kind: k, port: ports[0], helperPort: ports[1], insidePort: ports[2], folder: t.TempDir()}
 	t.Cleanup(func() {
 		p.main.end(syscall.SIGTERM)
-		for _, helper := range p.helpers {
-			helper.end(syscall.SIGTERM)
-		}
+		p.helper.end(syscall.SIGTERM)
 		if t.Failed() {
 			p.showLog()
 		}
 	})
 	if k.helper != nil {
-		p.helpers = append(p.helpers, run(t, k.helper(p), p.log("helper")))
+		p.helper = run(t, k.helper(p), p.log("helper"))
+		p.await(p.helper, func() bool { return p.listens(p.helperPort) })
 	}
 	p.restart()
 	return p
@@ -83,21 +83,23 @@ func (p *process) kill() { p.main.end(syscall.SIGKILL) }
 func (p *process) restart() {
 	p.t.Helper()
 	p.main = run(p.t, p.kind.command(p), p.log("peer"))
-	p.awaitReady()
+	p.await(p.main, p.answers)
 }
 
-func (p *process) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
+func (p *process) address() string { return address(p.port) }
 
-// awaitReady waits until the peer answers a protocol header.
-func (p *process) awaitReady() {
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// await waits until a child is ready.
+func (p *process) await(c *child, ready func() bool) {
 	p.t.Helper()
 	timeout := time.After(bootTimeout)
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
-	for !p.answers() {
+	for !ready() {
 		select {
 		case <-again.C:
-		case <-p.main.exited:
+		case <-c.exited:
 			p.t.Fatalf("%s ended before it was ready", p.kind.name)
 		case <-timeout:
 			p.t.Fatalf("%s is not ready after %s", p.kind.name, bootTimeout)
@@ -105,15 +107,29 @@ func (p *process) awaitReady() {
 	}
 }
 
+func (p *process) dial(port int) (net.Conn, error) {
+	return (&net.Dialer{Timeout: time.Second}).DialContext(p.t.Context(), "tcp", address(port))
+}
+
+func (p *process) listens(port int) bool {
+	conn, err := p.dial(port)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+// answers says whether the peer answers a protocol header.
 func (p *process) answers() bool {
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(p.t.Context(), "tcp", p.address())
+	if p.kind.tls {
+		return p.listens(p.port)
+	}
+	conn, err := p.dial(p.port)
 	if err != nil {
 		return false
 	}
 	defer conn.Close()
-	if p.kind.tls {
-		return true
-	}
 	header := []byte("AMQP\x03\x01\x00\x00") // SASL
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	if _, err := conn.Write(header); err != nil {
@@ -181,13 +197,16 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	return exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
 }
 
-// freePort returns a port of loopback that nobody has now.
-func freePort(t *testing.T) int {
+// freePorts returns ports of loopback that nobody has now.
+func freePorts(t *testing.T, n int) (ports []int) {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range n {
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close() // all are held until the last is found
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	return ports
 }

@@ -49,10 +49,14 @@ class Peer(Handler):
             self.queue(link.source.address)["senders"].append(link)
         elif link.remote_target.address == "refused":
             link.target.type = Terminus.UNSPECIFIED
-            link.condition = Condition("amqp:not-found", "no such node")
-            link.close()
         else:
             link.target.address = link.remote_target.address
+
+    def on_link_local_open(self, event):
+        link = event.link
+        if link.is_receiver and link.target.type == Terminus.UNSPECIFIED:
+            link.condition = Condition("amqp:not-found", "no such node")
+            link.close()
 
     def on_link_closing(self, event):
         for queue in self.queues.values():
