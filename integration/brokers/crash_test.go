@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/event"
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1/message"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
@@ -32,7 +33,7 @@ func testCrash(t *testing.T, peer *process, address string) map[transport.ID]boo
 	d := startDelivery(t, outbound.Options{
 		Events: told, LaneConcurrency: 64, Breaker: outbound.Breaker{CoolOff: 50 * time.Millisecond, MaxCoolOff: 200 * time.Millisecond},
 		Retry: outbound.RetryPolicy{Base: 10 * time.Millisecond, Max: 200 * time.Millisecond, MaxAttempts: 10_000},
-	}, amqpout.Options{})
+	}, amqpout.Options{}, profile.Options{})
 	l := listen(t, told, w)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -24,11 +24,10 @@ type delivery struct {
 	tenant *profile.Profile
 }
 
-func startDelivery(t *testing.T, options outbound.Options, over amqpout.Options) *delivery {
+func startDelivery(t *testing.T, options outbound.Options, over amqpout.Options, of profile.Options) *delivery {
 	t.Helper()
-	tenant, err := profile.New(profile.DefaultID, profile.Options{
-		Egress: profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-	})
+	of.Egress.AllowNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	tenant, err := profile.New(profile.DefaultID, of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +69,11 @@ func (d *delivery) endpoint(uri string) transport.Endpoint {
 	return endpoint
 }
 
-// once makes one attempt at an address and returns what became of it.
-func (d *delivery) once(peer *process, address string) (queue.Record, queue.Attempt) {
+// once makes one attempt and returns what became of it.
+func (d *delivery) once(uri string) (queue.Record, queue.Attempt) {
 	d.t.Helper()
 	accepted, err := d.Send(d.t.Context(), outbound.Message{
-		Endpoint: d.endpoint("amqp://" + peer.address() + "/" + address), Payload: []byte("hello"), Profile: d.tenant,
+		Endpoint: d.endpoint(uri), Payload: []byte("hello"), Profile: d.tenant,
 		Retry: &outbound.RetryPolicy{Base: time.Millisecond, MaxAttempts: 1},
 	})
 	if err != nil {
@@ -104,9 +103,9 @@ type outcome struct {
 // testOutcomes makes an attempt for each. Only accepted is delivered.
 func testOutcomes(t *testing.T, peer *process, outcomes []outcome) {
 	t.Helper()
-	d := startDelivery(t, outbound.Options{AttemptTimeout: 2 * time.Second}, amqpout.Options{})
+	d := startDelivery(t, outbound.Options{AttemptTimeout: 2 * time.Second}, amqpout.Options{}, profile.Options{})
 	for _, want := range outcomes {
-		record, attempt := d.once(peer, want.address)
+		record, attempt := d.once("amqp://" + peer.address() + "/" + want.address)
 		if attempt.Class != want.class || attempt.Code != want.code {
 			t.Errorf("%s: class %s, code %q, %s; want %s, %q", want.address, attempt.Class, attempt.Code, attempt.Error, want.class, want.code)
 		}

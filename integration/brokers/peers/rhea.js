@@ -98,7 +98,7 @@ if (mode === 'plain') {
   const read = (name) => fs.readFileSync(folder + '/' + name);
   Object.assign(options, {
     transport: 'tls', key: read('server.key'), cert: read('server.pem'), ca: [read('ca.pem')],
-    requestCert: true, rejectUnauthorized: false, enable_sasl_external: true,
+    requestCert: true, rejectUnauthorized: true, enable_sasl_external: true,
   });
 } else {
   container.sasl_server_mechanisms.enable_anonymous();
