@@ -33,7 +33,7 @@ func TestPlain(t *testing.T) {
 		code  string
 	}{
 		{"alice:secret@", transport.Success, "accepted"},
-		{"alice:wrong@", transport.Temporary, "sasl"},
+		{"alice:mistaken@", transport.Temporary, "sasl"},
 		{"bob:secret@", transport.Temporary, "sasl"},
 		{"", transport.Temporary, "sasl"}, // ANONYMOUS is not offered
 	} {
@@ -41,7 +41,7 @@ func TestPlain(t *testing.T) {
 		if attempt.Class != test.class || attempt.Code != test.code {
 			t.Errorf("%q: class %s, code %q, %s; want %s, %q", test.user, attempt.Class, attempt.Code, attempt.Error, test.class, test.code)
 		}
-		if strings.Contains(attempt.Error, "secret") || strings.Contains(attempt.Error, "wrong") {
+		if strings.Contains(attempt.Error, "secret") || strings.Contains(attempt.Error, "mistaken") {
 			t.Errorf("%q: the error has the password: %s", test.user, attempt.Error)
 		}
 	}
