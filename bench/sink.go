@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"strconv"
 	"sync/atomic"
+
+	"github.com/outrider-go/outrider/internal/amqppeer"
 )
 
 // healthyPorts is how many destinations the sink offers beside the main one.
@@ -29,6 +31,7 @@ type hello struct {
 	Main    string   `json:"main"`
 	Healthy []string `json:"healthy"`
 	Hole    string   `json:"hole"` // accepts and never answers
+	AMQP    string   `json:"amqp"` // an AMQP 1.0 peer that accepts every message
 }
 
 // sinkProcess is the receiver in its own process.
@@ -105,6 +108,12 @@ func runSink(ctx context.Context) error {
 	if h.Hole, err = s.listen(ctx, s.swallow); err != nil {
 		return err
 	}
+	broker, err := amqppeer.Listen(ctx, "", amqppeer.Options{})
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	h.AMQP = broker.Addr()
 	out := json.NewEncoder(os.Stdout)
 	if err := out.Encode(h); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package amqp1
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // attach makes a link: on a connection there is, and when that turns out to be dead,
 // once more on a new one.
@@ -10,13 +13,13 @@ func (w *writer) attach() *Error {
 	}
 	w.s.enter(Connecting)
 	fault := w.attachOnce()
-	if fault != nil && fault.Kind == ErrLost {
+	if fault != nil && errors.Is(fault.Kind, ErrLost) {
 		fault = w.attachOnce()
 	}
 	if fault != nil {
 		w.s.enter(Backoff)
 		w.s.stats.fault(fault)
-		if fault.Kind == ErrRefused {
+		if errors.Is(fault.Kind, ErrRefused) {
 			w.refuse(fault)
 		}
 		return fault
@@ -38,6 +41,7 @@ func (w *writer) refuse(fault *Error) { w.refusal, w.refusedAt = fault, time.Now
 func (w *writer) attachOnce() *Error {
 	ctx := w.s.container.lifetime
 	conn, err := w.s.pool.acquire(ctx)
+	w.keep(nil)
 	if err != nil {
 		return asError("dial", err)
 	}

@@ -40,15 +40,26 @@ func (c *connection) alive() bool {
 	}
 }
 
-// lost says why a link, its session or its connection ended.
+// lost says why a link, its session or its connection ended. The error is go-amqp's,
+// or nil.
 func (c *connection) lost(op string, err error) *Error {
-	e := &Error{Op: op, Kind: ErrLost, Err: c.guard.cause()}
-	e.Condition, e.Description = conditionOf(err)
-	switch {
-	case errors.Is(e.Err, net.ErrClosed), errors.Is(e.Err, errWriterClosed):
-		e.Err = nil // by ourselves
-	case errors.Is(e.Err, io.EOF):
-		e.Err = errors.New("the peer closed the connection")
+	c.guard.mu.Lock()
+	cause, closing := c.guard.fault, c.guard.closing
+	c.guard.mu.Unlock()
+	e := &Error{Op: op, Kind: ErrLost, Err: lossCause(cause)}
+	if e.Condition, e.Description = conditionOf(err); e.Condition == "" {
+		e.Condition, e.Description = closing.condition, closing.description
 	}
 	return e
+}
+
+// lossCause puts the cause of a loss into words; nil where we caused it.
+func lossCause(cause error) error {
+	switch {
+	case errors.Is(cause, net.ErrClosed), errors.Is(cause, errWriterClosed):
+		return nil
+	case errors.Is(cause, io.EOF):
+		return errors.New("the peer closed the connection")
+	}
+	return cause
 }

@@ -61,10 +61,10 @@ func (c *Container) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("close the container: sends are under way: %w", ctx.Err())
 	}
-	c.end()
 	for _, r := range c.openReceivers() {
-		_ = r.Close(c.lifetime) // nothing is left to wait for
+		r.Close()
 	}
+	c.end()
 	c.work.Wait() // each step of it is bounded
 	return nil
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/Azure/go-amqp"
@@ -86,9 +88,12 @@ func (c *Container) authenticate(ctx context.Context, remote Remote, conn net.Co
 	}
 	mechanism, err := a.run()
 	if !stop() {
-		err = errors.Join(err, ctx.Err())
+		err = ctx.Err()
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "", fmt.Errorf("no answer: %w", context.DeadlineExceeded)
+	case err != nil:
 		return "", err
 	}
 	return mechanism, conn.SetDeadline(time.Time{})

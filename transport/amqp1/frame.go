@@ -18,6 +18,7 @@ const (
 	codeDetach      = 0x16
 	codeEnd         = 0x17
 	codeClose       = 0x18
+	codeError       = 0x1d
 
 	codeSASLMechanisms = 0x40
 	codeSASLInit       = 0x41

@@ -46,7 +46,7 @@ type guard struct {
 	out     *coalescer
 	limit   uint32 // of a frame that comes in
 	trace   func(Frame)
-	closing sync.Once
+	aborted sync.Once
 
 	framesIn, framesOut, bytesIn, bytesOut atomic.Int64
 
@@ -64,7 +64,8 @@ type guard struct {
 	links    map[string]*linkView
 	ready    [][]byte // held frames that may be handed out
 	deadline time.Time
-	fault    error // why the reader or the writer ended it
+	fault    error     // why the reader or the writer ended it
+	closing  peerError // the peer's, of the connection
 	closed   bool
 	onClose  func()
 }
@@ -115,11 +116,13 @@ func (g *guard) peerInfo() PeerInfo {
 	return g.peer
 }
 
-// link returns the view of a link by its name, nil when it is not attached.
+// link returns the view of a sending link that is about to be attached.
 func (g *guard) link(name string) *linkView {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.links[name]
+	view := newLinkView(name, true)
+	g.links[name] = view
+	return view
 }
 
 // Close implements net.Conn. What was written before leaves first, within a
@@ -132,7 +135,7 @@ func (g *guard) Close() error {
 // abort closes the connection at once.
 func (g *guard) abort() error {
 	err := g.Conn.Close()
-	g.closing.Do(func() {
+	g.aborted.Do(func() {
 		g.out.close(0)
 		<-g.out.done
 		if onClose := g.endAll(); onClose != nil {
@@ -160,7 +163,7 @@ func (g *guard) endAll() (onClose func()) {
 	defer g.mu.Unlock()
 	g.closed = true
 	for _, view := range g.links {
-		view.end()
+		g.lose(view, g.closing)
 	}
 	clear(g.links)
 	clear(g.local)
@@ -369,7 +372,10 @@ func (g *guard) inspect(whole []byte) (instead []byte, changed bool, err error) 
 	case codeDetach:
 		instead, changed = g.detached(&f)
 	case codeEnd:
-		g.ended(f.channel)
+		g.ended(&f)
+	case codeClose:
+		list := f.fields
+		g.closing = readError(&list)
 	}
 	if fault != "" {
 		return nil, false, fmt.Errorf("%w: %s", ErrGuard, fault)
@@ -471,7 +477,7 @@ func (g *guard) disposed(f *frame) (hold bool, fault string) {
 	if !ranged {
 		last = first
 	}
-	if last == math.MaxUint32 || last-first >= maxSpan && last >= first {
+	if last == math.MaxUint32 || first == math.MaxUint32 || last-first >= maxSpan && last >= first {
 		return false, fmt.Sprintf("a disposition of the deliveries %d to %d", first, last)
 	}
 	session := g.remote[f.channel]
@@ -488,7 +494,28 @@ func (g *guard) disposed(f *frame) (hold bool, fault string) {
 		session.held = append(session.held, append([]byte(nil), f.bytes...))
 		return true, ""
 	}
+	settle(session, f)
 	return false, ""
+}
+
+// settle answers the requests whose deliveries a disposition settles. We do not wait
+// for go-amqp to do so: two goroutines less are on the way.
+func settle(session *sessionView, f *frame) {
+	list := f.fields
+	list.next() // role
+	first, _ := list.uint()
+	last, ranged := list.uint()
+	if !ranged {
+		last = first
+	}
+	settled := list.bool()
+	outcome := readOutcome(&list)
+	if !settled && outcome.State < Accepted {
+		return // it may still change
+	}
+	for _, view := range session.out {
+		view.settle(first, last, func(r *request) { r.finish(answer{outcome: outcome}) })
+	}
 }
 
 // detached ends a link. A detach that does not close is made one that does: the
@@ -499,7 +526,7 @@ func (g *guard) detached(f *frame) (instead []byte, changed bool) {
 	closed := list.bool()
 	if session := g.remote[f.channel]; session != nil {
 		if view := session.in[handle]; view != nil {
-			view.end()
+			g.lose(view, readError(&list))
 			delete(g.links, view.name)
 		}
 		delete(session.in, handle)
@@ -511,16 +538,45 @@ func (g *guard) detached(f *frame) (instead []byte, changed bool) {
 	return closingDetach(f), true
 }
 
-func (g *guard) ended(channel uint16) {
-	session := g.remote[channel]
+func (g *guard) ended(f *frame) {
+	session := g.remote[f.channel]
 	if session == nil {
 		return
 	}
-	delete(g.remote, channel)
+	list := f.fields
+	delete(g.remote, f.channel)
+	g.loseAll(session, readError(&list))
+}
+
+// loseAll ends the links of a session.
+func (g *guard) loseAll(session *sessionView, reason peerError) {
 	for _, view := range session.out {
-		view.end()
+		g.lose(view, reason)
 		if g.links[view.name] == view {
 			delete(g.links, view.name)
 		}
+	}
+}
+
+// abandon ends a link on which the peer stands still.
+func (g *guard) abandon(view *linkView) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.endLink(view, ErrStalled, peerError{})
+	if g.links[view.name] == view {
+		delete(g.links, view.name)
+	}
+}
+
+// lose ends a link.
+func (g *guard) lose(view *linkView, reason peerError) { g.endLink(view, ErrLost, reason) }
+
+// endLink ends a link. Deliveries in flight on it may have arrived.
+func (g *guard) endLink(view *linkView, kind error, reason peerError) {
+	for _, r := range view.end(reason) {
+		r.finish(answer{err: &Error{
+			Op: "settle", Kind: kind, MaybeSent: true, Err: lossCause(g.fault),
+			Condition: reason.condition, Description: reason.description,
+		}})
 	}
 }

@@ -37,7 +37,7 @@ func (g *guard) sending(f *frame) {
 			list := f.fields
 			handle, _ := list.uint()
 			if view := session.out[handle]; view != nil {
-				view.end()
+				g.lose(view, peerError{})
 				delete(session.out, handle)
 				if g.links[view.name] == view {
 					delete(g.links, view.name)
@@ -58,8 +58,12 @@ func (g *guard) attaching(f *frame) {
 	name := list.text()
 	handle, _ := list.uint()
 	receives := list.bool() // we do
-	view := newLinkView(name, !receives)
-	g.links[name], session.out[handle] = view, view
+	view := g.links[name]
+	if view == nil || receives {
+		view = newLinkView(name, !receives)
+		g.links[name] = view
+	}
+	session.out[handle] = view
 }
 
 // transferring counts what is sent, and lets dispositions go that came too early
@@ -78,6 +82,7 @@ func (g *guard) transferring(f *frame) {
 	if id, numbered := list.uint(); numbered {
 		view.delivery = id
 		view.begun.Add(1)
+		view.begin(id)
 	}
 	list.skip(3)
 	view.incomplete = list.bool()
@@ -87,6 +92,11 @@ func (g *guard) transferring(f *frame) {
 	view.written()
 	if len(session.held) > 0 {
 		g.ready = append(g.ready, session.held...)
+		for _, whole := range session.held {
+			if f, err := parseFrame(whole); err == nil {
+				settle(session, &f)
+			}
+		}
 		session.held = nil
 		g.wake()
 	}
@@ -98,10 +108,5 @@ func (g *guard) ending(channel uint16) {
 		return
 	}
 	delete(g.local, channel)
-	for _, view := range session.out {
-		view.end()
-		if g.links[view.name] == view {
-			delete(g.links, view.name)
-		}
-	}
+	g.loseAll(session, peerError{})
 }

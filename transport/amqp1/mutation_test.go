@@ -85,6 +85,14 @@ func meetMutant(t *testing.T, code uint64, field int, mutant any) {
 	if took := time.Since(began); took > soon {
 		t.Errorf("%s: Send took %v", what, took)
 	}
+	r, err := c.Receiver(remote, Source{Address: "q"})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if d, err := r.Receive(ctx); err == nil {
+		_ = d.Accept()
+	}
 }
 
 // mutate changes a field of a frame with that performative.

@@ -1,9 +1,10 @@
 package amqp1
 
 import (
-	"maps"
+	"bytes"
 
-	"github.com/Azure/go-amqp"
+	"github.com/outrider-go/outrider/transport/amqp1/value"
+	"github.com/outrider-go/outrider/transport/amqp1/verbatim"
 )
 
 // State is what a peer said of a delivery (part 3, section 3.4).
@@ -42,40 +43,87 @@ func (s State) String() string {
 // Outcome is how a delivery ended.
 type Outcome struct {
 	State State
-	// Condition, Description and Info are those of a rejection, where it has any.
-	// The last two are the peer's words and may hold anything.
+	// Condition and Description are those of a rejection, where it has any. The
+	// description is the peer's and may hold anything.
 	Condition   Condition
 	Description string
-	Info        map[string]any
 	// DeliveryFailed of Modified: count it as a failed attempt.
 	DeliveryFailed bool
 	// UndeliverableHere of Modified: do not send it to this node again.
 	UndeliverableHere bool
 	// Annotations of Modified are to be merged into the message's for the next
-	// attempt.
+	// attempt. Text is a string; other values are kept as they are encoded.
 	Annotations Annotations
 }
 
-// outcomeOf translates what go-amqp says.
-func outcomeOf(state amqp.DeliveryState) Outcome {
-	switch s := state.(type) {
-	case *amqp.StateAccepted:
+// acceptedState is how nearly every outcome is encoded.
+var acceptedState = []byte{0, 0x53, 0x24, 0x45} //nolint:gochecknoglobals // never changed
+
+// readOutcome reads a field that is a delivery state (part 3, section 3.4). What is
+// none of the specification's states is as good as no state: of a delivery that is
+// settled so, nothing is known.
+func readOutcome(list *fields) Outcome {
+	constructor, whole := list.next()
+	if constructor != 0 {
+		return Outcome{State: Unstated}
+	}
+	if bytes.Equal(whole, acceptedState) {
 		return Outcome{State: Accepted}
-	case *amqp.StateRejected:
-		o := Outcome{State: Rejected}
-		if s.Error != nil {
-			o.Condition, o.Description, o.Info = Condition(s.Error.Condition), s.Error.Description, s.Error.Info
-		}
-		return o
-	case *amqp.StateReleased:
-		return Outcome{State: Released}
-	case *amqp.StateModified:
-		return Outcome{
-			State: Modified, DeliveryFailed: s.DeliveryFailed, UndeliverableHere: s.UndeliverableHere,
-			Annotations: maps.Clone(s.MessageAnnotations),
-		}
-	case *amqp.StateReceived:
+	}
+	code, rest, ok := descriptor(whole)
+	inner, readable := openList(rest)
+	if !ok || !readable {
+		return Outcome{State: Unstated}
+	}
+	switch code {
+	case 0x23:
 		return Outcome{State: Received}
+	case 0x24:
+		return Outcome{State: Accepted}
+	case 0x25:
+		return readRejected(&inner)
+	case 0x26:
+		return Outcome{State: Released}
+	case 0x27:
+		o := Outcome{State: Modified, DeliveryFailed: inner.bool(), UndeliverableHere: inner.bool()}
+		o.Annotations = readAnnotations(&inner)
+		return o
 	}
 	return Outcome{State: Unstated}
+}
+
+func readRejected(list *fields) Outcome {
+	said := readError(list)
+	return Outcome{State: Rejected, Condition: said.condition, Description: said.description}
+}
+
+// readAnnotations reads a map of annotations. Their values are kept as they are
+// encoded, whatever they are. Keys that are no symbols are reserved, and left out.
+func readAnnotations(list *fields) Annotations {
+	at := list.rest
+	constructor, body := list.next()
+	if constructor != 0xc1 && constructor != 0xd1 {
+		return nil
+	}
+	size := len(at) - len(list.rest)
+	v, _, err := value.Limits{}.Next(at[:size])
+	if err != nil || len(body) == 0 {
+		return nil
+	}
+	pairs, _ := v.(value.Map)
+	all := Annotations{}
+	for _, pair := range pairs {
+		key, ok := pair.Key.(value.Symbol)
+		if !ok {
+			continue
+		}
+		if text, ok := pair.Value.(value.String); ok {
+			all[string(key)] = string(text)
+			continue
+		}
+		if encoded, err := verbatim.Value(pair.Value); err == nil {
+			all[string(key)] = encoded
+		}
+	}
+	return all
 }

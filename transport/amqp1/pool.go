@@ -124,27 +124,32 @@ func (p *pool) failed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lastErr = err
-	p.backOff()
+	p.backOff(lastBackoff)
 }
 
-// backOff sets when the next dial is allowed: at a random instant within a span
-// that doubles.
-func (p *pool) backOff() {
-	span := min(firstBackoff<<min(p.failures, 16), lastBackoff)
+// backOff sets when the next dial is allowed.
+func (p *pool) backOff(most time.Duration) {
+	p.retryAt = time.Now().Add(min(jitter(p.failures), most))
 	p.failures++
-	p.retryAt = time.Now().Add(time.Duration(rand.Int64N(int64(span)))) //nolint:gosec // jitter, no secret
+}
+
+// jitter returns a random wait within a span that doubles with each failure.
+func jitter(failures int) time.Duration {
+	span := min(firstBackoff<<min(failures, 16), lastBackoff)
+	return time.Duration(rand.Int64N(int64(span))) //nolint:gosec // no secret
 }
 
 // ended takes a connection out that has ended.
 func (p *pool) ended(conn *connection) {
 	p.mu.Lock()
 	p.conns = slices.DeleteFunc(p.conns, func(c *connection) bool { return c == conn })
-	cause := conn.guard.cause()
+	cause := conn.lost("", nil).Err
 	if time.Since(conn.began) > healthyAfter {
 		p.failures = 0
 	} else if conn.links > 0 {
+		// The peer is there, so links wait rather than fail.
 		p.lastErr = conn.lost("dial", nil)
-		p.backOff()
+		p.backOff(patience)
 	}
 	p.mu.Unlock()
 	p.container.emit(&Event{Kind: Disconnected, Address: p.remote.Address, Peer: &conn.info, Err: cause})

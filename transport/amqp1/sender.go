@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/Azure/go-amqp"
 )
 
 // Sender is a supervised link to a target: it attaches when there is something to
@@ -43,22 +41,32 @@ type request struct {
 	settled bool
 	cancel  <-chan struct{} // closed when the caller gives up
 	begun   time.Time
-	fate    atomic.Int32 // waiting, taken or abandoned
-	done    chan answer  // has room for one
+	fate    atomic.Int32               // waiting, taken, answered or abandoned
+	link    atomic.Pointer[senderLink] // on which it is written
+	done    chan answer                // has room for one
 }
 
 // The fates of a request.
 const (
-	waiting = iota
-	taken
-	abandoned
+	waiting   = iota
+	taken     // it is being written
+	answered  // done has the answer, or is about to
+	abandoned // by its caller, before it was taken
 )
 
-// answer is what the writer made of a request: a receipt, or an error.
+// answer is what became of a request.
 type answer struct {
-	link    *senderLink
-	receipt amqp.SendReceipt
+	outcome Outcome
+	link    *senderLink // of a settled message, which has only been handed over
 	err     *Error
+}
+
+// finish answers a request, unless its caller gave up before it was taken or it has an
+// answer already.
+func (r *request) finish(a answer) {
+	if r.fate.CompareAndSwap(waiting, answered) || r.fate.CompareAndSwap(taken, answered) {
+		r.done <- a
+	}
 }
 
 func newSender(c *Container, p *pool, target Target) *Sender {
@@ -177,7 +185,10 @@ func (s *Sender) send(ctx context.Context, m *Message, o SendOptions) (Outcome, 
 		s.window.release(size)
 		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, Err: ctx.Err()}
 	}
-	s.container.work.Go(func() { s.late(r, <-r.done, o, size) })
+	if r.fate.Load() == answered {
+		return s.await(ctx, r, <-r.done, o, size)
+	}
+	s.container.work.Go(func() { s.late(r, o, size) })
 	return Outcome{}, &Error{Op: "send", Kind: ErrStalled, MaybeSent: true, Err: ctx.Err()}
 }
 
@@ -192,37 +203,28 @@ func (s *Sender) submit(r *request) {
 	}
 }
 
-// await waits for the outcome of what was written.
+// await concludes a request that has an answer.
 func (s *Sender) await(ctx context.Context, r *request, a answer, o SendOptions, size int) (Outcome, *Error) {
+	defer s.window.release(size)
 	if a.err != nil {
-		s.window.release(size)
 		fault := *a.err // a refusal is told to many
 		if ctx.Err() != nil && errors.Is(fault.Kind, ErrNoCredit) {
 			fault.Err = ctx.Err()
 		}
 		return Outcome{}, s.judge(&fault, o)
 	}
-	if r.settled {
-		return s.awaitWritten(ctx, a, o, size)
+	if a.link != nil {
+		return s.awaitWritten(ctx, a.link, o)
 	}
-	state, err := a.receipt.Wait(ctx)
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		s.container.work.Go(func() { s.late(r, a, o, size) })
-		return Outcome{}, &Error{Op: "settle", Kind: ErrStalled, MaybeSent: true, Err: ctx.Err()}
-	}
-	s.window.release(size)
-	if err != nil {
-		return Outcome{}, s.judge(a.link.lost("settle", err, true), o)
-	}
-	return s.settled(r, a, state, false), nil
+	s.settled(r, a.outcome, false)
+	return a.outcome, nil
 }
 
 // awaitWritten waits until a settled message has left our buffers.
-func (s *Sender) awaitWritten(ctx context.Context, a answer, o SendOptions, size int) (Outcome, *Error) {
-	defer s.window.release(size)
-	if err := a.link.conn.guard.out.written(ctx); err != nil {
+func (s *Sender) awaitWritten(ctx context.Context, l *senderLink, o SendOptions) (Outcome, *Error) {
+	if err := l.conn.guard.out.written(ctx); err != nil {
 		if ctx.Err() == nil {
-			return Outcome{}, s.judge(a.link.lost("send", err, true), o)
+			return Outcome{}, s.judge(l.lost("send", true), o)
 		}
 		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, MaybeSent: true, Err: ctx.Err()}
 	}
@@ -232,38 +234,34 @@ func (s *Sender) awaitWritten(ctx context.Context, a answer, o SendOptions, size
 }
 
 // settled counts and tells an outcome.
-func (s *Sender) settled(r *request, a answer, state amqp.DeliveryState, late bool) Outcome {
-	outcome := outcomeOf(state)
-	a.link.settledAt.Store(time.Now().UnixNano())
+func (s *Sender) settled(r *request, outcome Outcome, late bool) {
 	s.container.options.observe("settle", r.begun)
 	s.stats.count(outcome)
 	s.container.emit(&Event{
-		Kind: OutcomeKnown, Address: s.pool.remote.Address, Node: s.target.Address, Link: a.link.view.name,
-		Message: r.message, DeliveryTag: a.receipt.DeliveryTag(), Outcome: outcome, Late: late,
+		Kind: OutcomeKnown, Address: s.pool.remote.Address, Node: s.target.Address,
+		Message: r.message, DeliveryTag: r.message.DeliveryTag, Outcome: outcome, Late: late,
 	})
-	return outcome
 }
 
 // late waits for the outcome of a message whose caller has given up. Its place in
 // the window stays taken meanwhile. A peer that settles nothing at all is given up
 // then, and the link with it.
-func (s *Sender) late(r *request, a answer, o SendOptions, size int) {
+func (s *Sender) late(r *request, o SendOptions, size int) {
 	defer s.window.release(size)
-	if a.err != nil || r.settled {
-		return
-	}
-	ctx, cancel := context.WithTimeout(s.container.lifetime, s.container.options.OutcomeTimeout)
-	defer cancel()
-	state, err := a.receipt.Wait(ctx)
-	switch {
-	case err == nil:
-		s.settled(r, a, state, true)
-	case ctx.Err() == nil:
-		_ = s.judge(a.link.lost("settle", err, true), o)
-	default:
+	timer := time.NewTimer(s.container.options.OutcomeTimeout)
+	defer timer.Stop()
+	select {
+	case a := <-r.done:
+		switch {
+		case a.err != nil:
+			_ = s.judge(a.err, o)
+		case a.link == nil:
+			s.settled(r, a.outcome, true)
+		}
+	case <-timer.C:
 		s.stats.unknown.Add(1)
-		if time.Since(time.Unix(0, a.link.settledAt.Load())) > s.container.options.OutcomeTimeout {
-			a.link.stall()
+		if l := r.link.Load(); l != nil && time.Since(time.Unix(0, l.view.settledAt.Load())) > s.container.options.OutcomeTimeout {
+			l.stall()
 		}
 	}
 }

@@ -15,12 +15,11 @@ import (
 // senderLink is one attach of a sender: a link in a session of its own, so that a
 // peer which ends the session for one message harms no other link.
 type senderLink struct {
-	conn      *connection
-	session   *amqp.Session
-	sender    *amqp.Sender
-	view      *linkView
-	settledAt atomic.Int64 // Unix nanoseconds: when the peer last settled something
-	stalled   atomic.Bool  // it was closed because the peer stood still
+	conn    *connection
+	session *amqp.Session
+	sender  *amqp.Sender
+	view    *linkView
+	stalled atomic.Bool // it was closed because the peer stood still
 }
 
 // names numbers the links of this process.
@@ -43,20 +42,16 @@ func attachSender(ctx context.Context, conn *connection, target Target) (*sender
 	ctx, cancel := context.WithTimeout(ctx, options.AttachTimeout)
 	defer cancel()
 	name := linkName(conn.pool.remote.ContainerID, target.Address)
+	view := conn.guard.link(name)
 	sender, err := session.NewSender(ctx, target.Address, target.options(name))
 	options.observe("attach", began)
 	if err != nil {
 		fault := attachError(ctx, conn, err)
+		conn.guard.abandon(view)
 		endSession(conn, session)
 		return nil, fault
 	}
-	l := &senderLink{conn: conn, session: session, sender: sender, view: conn.guard.link(name)}
-	l.settledAt.Store(time.Now().UnixNano())
-	if l.view == nil { // it has ended already
-		l.view = newLinkView(name, true)
-		l.view.end()
-	}
-	return l, nil
+	return &senderLink{conn: conn, session: session, sender: sender, view: view}, nil
 }
 
 // beginSession begins a session for one link.
@@ -102,9 +97,12 @@ func endSession(conn *connection, session *amqp.Session) {
 }
 
 // lost says why the link ended.
-func (l *senderLink) lost(op string, err error, maybeSent bool) *Error {
-	fault := l.conn.lost(op, err)
+func (l *senderLink) lost(op string, maybeSent bool) *Error {
+	fault := l.conn.lost(op, nil)
 	fault.MaybeSent = maybeSent
+	if why := l.view.why(); why.condition != "" {
+		fault.Condition, fault.Description = why.condition, why.description
+	}
 	if l.stalled.Load() {
 		fault.Kind = ErrStalled
 	}
@@ -115,11 +113,10 @@ func (l *senderLink) lost(op string, err error, maybeSent bool) *Error {
 // then the connection, whichever ends it.
 func (l *senderLink) stall() {
 	l.stalled.Store(true)
-	l.view.end()
+	l.conn.guard.abandon(l.view)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if l.sender.Close(ctx); ctx.Err() == nil {
-		return
+	if err := l.sender.Close(ctx); err != nil && ctx.Err() != nil {
+		endSession(l.conn, l.session)
 	}
-	endSession(l.conn, l.session)
 }

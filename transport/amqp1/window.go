@@ -7,7 +7,7 @@ import (
 )
 
 // window bounds the deliveries in flight on a link, by number and by bytes. Those
-// who wait are let in in the order in which they came.
+// who wait enter in the order in which they came.
 type window struct {
 	mu      sync.Mutex
 	number  int // free places

@@ -15,6 +15,7 @@ import (
 type writer struct {
 	s        *Sender
 	link     *senderLink                // nil while there is none
+	kept     *connection                // of the link before, so that it stays for the next; or nil
 	watched  atomic.Pointer[senderLink] // what the watchdog would close
 	watchdog *time.Timer
 	used     bool // since the last look
@@ -49,7 +50,7 @@ func (w *writer) run() {
 			w.used = true
 			w.write(r)
 		case <-gone:
-			w.drop(w.link.lost("settle", nil, false))
+			w.drop(w.link.lost("settle", false))
 		case <-unused.C:
 			if !w.used && w.park() {
 				return
@@ -80,6 +81,7 @@ func (w *writer) park() bool {
 func (w *writer) shutDown() {
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
+	w.keep(nil)
 	if link := w.link; link != nil {
 		w.link = nil
 		// The connection's close ends the link too, and a peer may leave the end of a
@@ -91,29 +93,46 @@ func (w *writer) shutDown() {
 	for {
 		select {
 		case r := <-w.s.requests:
-			r.done <- answer{err: &Error{Op: "send", Kind: ErrClosed}}
+			r.finish(answer{err: &Error{Op: "send", Kind: ErrClosed}})
 		default:
 			return
 		}
 	}
 }
 
-// drop lets go of the link. Why is nil where nothing is wrong.
+// drop lets go of the link. Why is nil where nothing is wrong; otherwise the
+// connection stays for the next link.
 func (w *writer) drop(why *Error) {
 	link := w.link
 	if link == nil {
+		w.keep(nil)
 		return
 	}
 	w.link = nil
 	w.watched.Store(nil)
-	w.s.container.work.Go(func() {
-		endSession(link.conn, link.session)
-		link.conn.pool.release(link.conn)
-	})
-	if why != nil {
-		w.s.stats.lost(why)
-		w.s.enter(Idle)
-		w.s.container.emit(&Event{Kind: LinkLost, Address: w.s.pool.remote.Address, Node: w.s.target.Address, Link: link.view.name, Err: why})
+	if why == nil {
+		w.keep(nil)
+		w.s.container.work.Go(func() {
+			endSession(link.conn, link.session)
+			link.conn.pool.release(link.conn)
+		})
+		return
+	}
+	// A session that the peer has ended must be ended by us before another begins on
+	// its channel: go-amqp has it for free already.
+	endSession(link.conn, link.session)
+	w.keep(link.conn)
+	w.s.stats.lost(why)
+	w.s.enter(Idle)
+	w.s.container.emit(&Event{Kind: LinkLost, Address: w.s.pool.remote.Address, Node: w.s.target.Address, Link: link.view.name, Err: why})
+}
+
+// keep holds on to a connection whose link has ended, in place of the one before.
+func (w *writer) keep(conn *connection) {
+	before := w.kept
+	w.kept = conn
+	if before != nil {
+		w.s.container.work.Go(func() { before.pool.release(before) })
 	}
 }
 
@@ -126,32 +145,27 @@ func (w *writer) write(r *request) {
 		}
 		fault := w.ready(r)
 		if fault != nil {
-			w.answer(r, answer{err: fault})
+			r.finish(answer{err: fault})
 			return
 		}
 		if r.fate.Load() != taken && !r.fate.CompareAndSwap(waiting, taken) {
 			return
 		}
-		a, retry := w.transfer(r)
+		fault, retry := w.transfer(r)
 		if retry && !again {
 			continue
 		}
-		w.answer(r, a)
+		if fault != nil {
+			r.finish(answer{err: fault})
+		}
 		return
-	}
-}
-
-// answer is given unless nobody waits for it.
-func (w *writer) answer(r *request, a answer) {
-	if r.fate.CompareAndSwap(waiting, taken) || r.fate.Load() == taken {
-		r.done <- a
 	}
 }
 
 // ready makes sure that there is a link with credit.
 func (w *writer) ready(r *request) *Error {
 	if w.link != nil && w.link.view.gone() {
-		w.drop(w.link.lost("settle", nil, false))
+		w.drop(w.link.lost("settle", false))
 	}
 	if w.link == nil {
 		if fault := w.attach(); fault != nil {
@@ -187,44 +201,56 @@ func (w *writer) awaitCredit(r *request) *Error {
 	return nil
 }
 
-// transfer writes a message. retry where the link ended before that.
-func (w *writer) transfer(r *request) (a answer, retry bool) {
-	link := w.link
+// transfer writes a message. The guard answers the request with the outcome, or when
+// the link ends. retry where the link ended before anything was written.
+func (w *writer) transfer(r *request) (fault *Error, retry bool) {
+	link, m := w.link, r.message
 	begun := link.view.begun.Load()
 	w.watchdog.Reset(w.s.container.options.StallTimeout)
-	receipt, err := link.write(r)
+	err := link.write(r)
 	w.watchdog.Stop()
 	if err == nil {
-		w.s.container.emit(&Event{
-			Kind: MessageOut, Address: w.s.pool.remote.Address, Node: w.s.target.Address, Link: link.view.name,
-			Message: r.message, DeliveryTag: receipt.DeliveryTag(),
-		})
-		return answer{link: link, receipt: receipt}, false
+		if w.s.container.options.OnEvent != nil {
+			w.s.container.emit(&Event{
+				Kind: MessageOut, Address: w.s.pool.remote.Address, Node: w.s.target.Address, Link: link.view.name,
+				Message: m, DeliveryTag: m.DeliveryTag,
+			})
+		}
+		return nil, false
 	}
 	sent := link.view.begun.Load() != begun
 	if !sent && !isEnd(err) {
-		return answer{err: messageError(err)}, false
+		return messageError(err), false
 	}
-	fault := link.lost("send", err, sent)
+	fault = link.lost("send", sent)
 	w.drop(fault)
 	switch {
 	case sent:
-		return answer{err: fault}, false
+		return fault, false
 	case fault.Condition.Bearing() == OfNode: // refused after all
 		fault.Kind = ErrRefused
 		w.refuse(fault)
-		return answer{err: fault}, false
+		return fault, false
 	}
-	return answer{err: fault}, !link.stalled.Load()
+	return fault, !link.stalled.Load()
 }
 
 // write hands a message to go-amqp, which returns when its last frame was written.
-func (l *senderLink) write(r *request) (amqp.SendReceipt, error) {
-	if !r.settled {
-		return l.sender.SendWithReceipt(context.Background(), r.message, nil)
+func (l *senderLink) write(r *request) error {
+	if r.settled {
+		err := l.sender.Send(context.Background(), r.message, &amqp.SendOptions{Settled: true})
+		if err == nil {
+			r.finish(answer{link: l})
+		}
+		return err
 	}
-	err := l.sender.Send(context.Background(), r.message, &amqp.SendOptions{Settled: true})
-	return amqp.SendReceipt{}, err
+	r.link.Store(l)
+	l.view.expect(r)
+	_, err := l.sender.SendWithReceipt(context.Background(), r.message, nil)
+	if err != nil {
+		l.view.expect(nil)
+	}
+	return err
 }
 
 // isEnd reports that the error is about the link and not about the message.

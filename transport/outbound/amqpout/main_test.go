@@ -1,4 +1,4 @@
-package amqpout_test
+package amqpout
 
 import (
 	"testing"
