@@ -232,3 +232,12 @@ func outOfDescribed(v value.Value) value.Value {
 	}
 	return v
 }
+
+func unhex(t *testing.T, text string) []byte {
+	t.Helper()
+	data, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

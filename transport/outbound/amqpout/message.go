@@ -10,6 +10,8 @@ import (
 
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1"
+	"github.com/outrider-go/outrider/transport/amqp1/value"
+	"github.com/outrider-go/outrider/transport/amqp1/verbatim"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -32,13 +34,13 @@ const (
 func (r *route) fill(m *outbound.Message) (*template, *outbound.FieldError) {
 	t := r.template
 	t.properties, t.annotations, t.deliveryNotes = maps.Clone(t.properties), maps.Clone(t.annotations), maps.Clone(t.deliveryNotes)
-	for name, value := range m.Metadata {
+	for name, text := range m.Metadata {
 		own, isField := strings.CutPrefix(name, fieldPrefix)
 		if !isField {
-			put(&t.properties, name, value)
+			put(&t.properties, name, text)
 			continue
 		}
-		err := t.setField(own, value)
+		err := t.setField(own, text)
 		if errors.Is(err, errUnknownField) {
 			err = fmt.Errorf("%q is not a field: want %s with %s", name, fieldPrefix, strings.Join(fieldNames(), ", "))
 		}
@@ -52,7 +54,7 @@ func (r *route) fill(m *outbound.Message) (*template, *outbound.FieldError) {
 		}
 		put(&t.properties, apiKeyProperty, key.Reveal())
 	}
-	if m.ContentType != "" && t.contentType == "" {
+	if m.ContentType != "" && m.ContentType != value.MediaType && t.contentType == "" {
 		t.contentType = m.ContentType
 	}
 	if !isASCII(t.contentType) {
@@ -72,13 +74,15 @@ func (t *template) build(m *outbound.Message, more amqp1.Annotations, now time.T
 		ApplicationProperties: t.properties,
 		Properties:            t.standard(m),
 	}
-	for name, value := range more {
+	for name, more := range more {
 		if out.Annotations == nil {
 			out.Annotations = amqp1.Annotations{}
 		}
-		out.Annotations[name] = value
+		out.Annotations[name] = more
 	}
 	switch {
+	case m.ContentType == value.MediaType:
+		out.Value = verbatim.Encoded(m.Payload)
 	case t.value && m.Text:
 		out.Value = string(m.Payload)
 	case t.value:
@@ -147,7 +151,7 @@ func contentTypeOf(t *template, m *outbound.Message) string {
 	switch {
 	case t.contentType != "":
 		return t.contentType
-	case t.value:
+	case t.value, m.ContentType == value.MediaType:
 		return "" // section 3.2.4: the type is in the encoding
 	case m.Text:
 		return textType
@@ -170,9 +174,9 @@ func secretsOf(r *route, m *outbound.Message) (secrets []string) {
 			secrets = append(secrets, secret.Reveal())
 		}
 	}
-	for _, value := range m.Metadata {
-		if value != "" {
-			secrets = append(secrets, value)
+	for _, text := range m.Metadata {
+		if text != "" {
+			secrets = append(secrets, text)
 		}
 	}
 	return secrets
