@@ -38,6 +38,7 @@ func TestRhea(t *testing.T) {
 			{"sink", transport.Success, "accepted"},
 		})
 	})
+	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink") })
 }
 
@@ -84,6 +85,7 @@ func TestProtonBroker(t *testing.T) {
 	peer := start(t, protonBroker())
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
+	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash") })
 }
 
@@ -92,6 +94,7 @@ func TestProtonPythonBroker(t *testing.T) {
 	peer := start(t, pythonBroker())
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{loses: pythonLoses}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
+	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash") })
 }
 
@@ -126,6 +129,7 @@ func TestRabbitMQ(t *testing.T) {
 			{"/queue/outcomes", transport.Success, "accepted"},
 		})
 	})
+	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "/queue/receive") })
 	t.Run("crash", func(t *testing.T) {
 		// Without the durability, RabbitMQ makes a queue that a restart loses.
 		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state")
