@@ -39,7 +39,7 @@ func TestRhea(t *testing.T) {
 		})
 	})
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink") })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink", peer.kill) })
 }
 
 // rheaLoses: rhea 3.0.5 decodes every array, and cannot encode those whose
@@ -86,7 +86,7 @@ func TestProtonBroker(t *testing.T) {
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash") })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", peer.kill) })
 }
 
 func TestProtonPythonBroker(t *testing.T) {
@@ -95,7 +95,7 @@ func TestProtonPythonBroker(t *testing.T) {
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{loses: pythonLoses}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash") })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", peer.kill) })
 }
 
 // pythonLoses: in a dictionary of Python's, a symbol and a string are the same
@@ -132,8 +132,12 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "/queue/receive") })
 	t.Run("crash", func(t *testing.T) {
 		// Without the durability, RabbitMQ makes a queue that a restart loses.
-		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state")
+		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state", peer.kill)
 		drain(t, openNode(t, peer, "/amq/queue/crash"), sent)
+	})
+	t.Run("stop", func(t *testing.T) {
+		sent := testCrash(t, peer, "/queue/stop?durability=unsettled-state", peer.stop)
+		drain(t, openNode(t, peer, "/amq/queue/stop"), sent)
 	})
 }
 

@@ -22,10 +22,10 @@ import (
 // crashMessages are sent while the broker is killed in the middle of them.
 const crashMessages = 20_000
 
-// testCrash kills the broker at once while messages go to it, and starts it again.
-// Each message that was taken in is delivered, and none is said to be that the
-// broker did not settle as accepted before. It returns the ids of all.
-func testCrash(t *testing.T, peer *process, address string) map[transport.ID]bool {
+// testCrash ends the broker while messages go to it, and starts it again. Each
+// message that was taken in is delivered, and none is said to be that the broker
+// did not settle as accepted before. It returns the ids of all.
+func testCrash(t *testing.T, peer *process, address string, end func()) map[transport.ID]bool {
 	t.Helper()
 	w := watch(t, peer.address(), crashMessages/4)
 	told := event.New(event.Options{})
@@ -56,7 +56,7 @@ func testCrash(t *testing.T, peer *process, address string) map[transport.ID]boo
 	case <-ctx.Done():
 		t.Fatal("the broker does not accept messages")
 	}
-	peer.kill()
+	end()
 	peer.restart()
 	sending.Wait()
 	if err := d.Flush(ctx); err != nil {

@@ -79,6 +79,9 @@ func needs(t *testing.T, k kind) {
 // kill ends the peer at once, with all it has in memory.
 func (p *process) kill() { p.main.end(syscall.SIGKILL) }
 
+// stop ends the peer as an operator does.
+func (p *process) stop() { p.main.end(syscall.SIGTERM) }
+
 // restart starts the peer again, on the same port and with the same data.
 func (p *process) restart() {
 	p.t.Helper()
