@@ -108,7 +108,7 @@ var outboundDriver = []string{
 }
 
 var inboundDriver = []string{
-	"transport/inbound", "transport", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
+	"transport/inbound", "transport", "transport/egress", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 // testOnly are imported by _test files and by nothing else, whatever the table

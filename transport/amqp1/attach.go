@@ -12,9 +12,12 @@ func (w *writer) attach() *Error {
 		return w.refusal
 	}
 	w.s.enter(Connecting)
-	fault := w.attachOnce()
-	if fault != nil && errors.Is(fault.Kind, ErrLost) {
-		fault = w.attachOnce()
+	fault := w.attachOnce(w.s.pool, w.s.target)
+	if fault != nil && fault.elsewhere != nil { // followed once: peers may go round in circles
+		remote, target := fault.elsewhere.follow(w.s.pool.remote, w.s.target)
+		fault = w.attachOnce(w.s.container.pool(remote, false), target)
+	} else if fault != nil && errors.Is(fault.Kind, ErrLost) {
+		fault = w.attachOnce(w.s.pool, w.s.target)
 	}
 	if fault != nil {
 		w.s.enter(Backoff)
@@ -38,16 +41,16 @@ func (w *writer) attach() *Error {
 // asks it again.
 func (w *writer) refuse(fault *Error) { w.refusal, w.refusedAt = fault, time.Now() }
 
-func (w *writer) attachOnce() *Error {
+func (w *writer) attachOnce(p *pool, target Target) *Error {
 	ctx := w.s.container.lifetime
-	conn, err := w.s.pool.acquire(ctx)
+	conn, err := p.acquire(ctx)
 	w.keep(nil)
 	if err != nil {
 		return asError("dial", err)
 	}
-	link, fault := attachSender(ctx, conn, w.s.target)
+	link, fault := attachSender(ctx, conn, target)
 	if fault != nil {
-		w.s.container.work.Go(func() { w.s.pool.release(conn) })
+		w.s.container.work.Go(func() { p.release(conn) })
 		return fault
 	}
 	w.link = link

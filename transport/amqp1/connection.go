@@ -46,7 +46,7 @@ func (c *connection) lost(op string, err error) *Error {
 	c.guard.mu.Lock()
 	cause, closing := c.guard.fault, c.guard.closing
 	c.guard.mu.Unlock()
-	e := &Error{Op: op, Kind: ErrLost, Err: lossCause(cause)}
+	e := &Error{Op: op, Kind: ErrLost, Err: lossCause(cause), elsewhere: redirectOf(err)}
 	if e.Condition, e.Description = conditionOf(err); e.Condition == "" {
 		e.Condition, e.Description = closing.condition, closing.description
 	}

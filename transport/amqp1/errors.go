@@ -51,6 +51,8 @@ type Error struct {
 	MaybeSent bool
 	// Err is the cause, where there is one besides the kind.
 	Err error
+
+	elsewhere *redirect // where the peer sends us
 }
 
 // Error returns what failed, without what the peer described.

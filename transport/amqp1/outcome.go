@@ -2,9 +2,9 @@ package amqp1
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/outrider-go/outrider/transport/amqp1/value"
-	"github.com/outrider-go/outrider/transport/amqp1/verbatim"
 )
 
 // State is what a peer said of a delivery (part 3, section 3.4).
@@ -52,12 +52,12 @@ type Outcome struct {
 	// UndeliverableHere of Modified: do not send it to this node again.
 	UndeliverableHere bool
 	// Annotations of Modified are to be merged into the message's for the next
-	// attempt. Text is a string; other values are kept as they are encoded.
-	Annotations Annotations
+	// attempt. Their keys are symbols.
+	Annotations value.Map
 }
 
 // acceptedState is how nearly every outcome is encoded.
-var acceptedState = []byte{0, 0x53, 0x24, 0x45} //nolint:gochecknoglobals // never changed
+var acceptedState = []byte{0, 0x53, 0x24, 0x45}
 
 // readOutcome reads a field that is a delivery state (part 3, section 3.4). What is
 // none of the specification's states is as good as no state: of a delivery that is
@@ -97,33 +97,20 @@ func readRejected(list *fields) Outcome {
 	return Outcome{State: Rejected, Condition: said.condition, Description: said.description}
 }
 
-// readAnnotations reads a map of annotations. Their values are kept as they are
-// encoded, whatever they are. Keys that are no symbols are reserved, and left out.
-func readAnnotations(list *fields) Annotations {
+// readAnnotations reads a map of annotations. Keys that are no symbols are reserved,
+// and left out.
+func readAnnotations(list *fields) value.Map {
 	at := list.rest
-	constructor, body := list.next()
+	constructor, _ := list.next()
 	if constructor != 0xc1 && constructor != 0xd1 {
 		return nil
 	}
-	size := len(at) - len(list.rest)
-	v, _, err := value.Limits{}.Next(at[:size])
-	if err != nil || len(body) == 0 {
+	// The frame is go-amqp's to change afterwards, and what is decoded points into it.
+	encoded := bytes.Clone(at[:len(at)-len(list.rest)])
+	v, err := value.Decode(encoded)
+	if err != nil {
 		return nil
 	}
-	pairs, _ := v.(value.Map)
-	all := Annotations{}
-	for _, pair := range pairs {
-		key, ok := pair.Key.(value.Symbol)
-		if !ok {
-			continue
-		}
-		if text, ok := pair.Value.(value.String); ok {
-			all[string(key)] = string(text)
-			continue
-		}
-		if encoded, err := verbatim.Value(pair.Value); err == nil {
-			all[string(key)] = encoded
-		}
-	}
-	return all
+	all, _ := v.(value.Map)
+	return slices.DeleteFunc(all, func(p value.Pair) bool { return value.TypeOf(p.Key) != value.TypeSymbol })
 }

@@ -30,6 +30,9 @@ type SendOptions struct {
 	// Settled sends the message as settled: at most once, and nothing is known of
 	// its arrival. Default: the peer tells the outcome.
 	Settled bool
+	// Bytes is about how long the message is, for one whose body does not tell, such as
+	// a message of package verbatim. Default: the length of its body.
+	Bytes int
 	// Key names the message over all its attempts. With it, a message on which the
 	// peer fails is found out. Default: none.
 	Key string
@@ -37,7 +40,7 @@ type SendOptions struct {
 
 // request is a message on its way to the writer.
 type request struct {
-	message *Message
+	message *Message // nil: only attach
 	settled bool
 	cancel  <-chan struct{} // closed when the caller gives up
 	begun   time.Time
@@ -57,7 +60,7 @@ const (
 // answer is what became of a request.
 type answer struct {
 	outcome Outcome
-	link    *senderLink // of a settled message, which has only been handed over
+	link    *senderLink // of a settled message, which has only been handed over, or of an attach
 	err     *Error
 }
 
@@ -122,6 +125,31 @@ func (s *Sender) Send(ctx context.Context, m *Message, o SendOptions) (Outcome, 
 	return outcome, nil
 }
 
+// Attach attaches the link, where it is not, and returns what is known of it: to see
+// whether sending would work, without a message.
+func (s *Sender) Attach(ctx context.Context) (Attachment, error) {
+	defer s.container.sends.Leave()
+	if !s.container.sends.Enter() {
+		return Attachment{}, &Error{Op: "attach", Kind: ErrClosed}
+	}
+	if err := s.window.acquire(ctx, 0); err != nil {
+		return Attachment{}, &Error{Op: "attach", Kind: ErrStalled, Err: err}
+	}
+	defer s.window.release(0)
+	r := &request{cancel: ctx.Done(), begun: time.Now(), done: make(chan answer, 1)}
+	s.submit(r)
+	select {
+	case a := <-r.done:
+		if a.err != nil {
+			return Attachment{}, a.err
+		}
+		return a.link.attachment(), nil
+	case <-ctx.Done():
+		r.fate.CompareAndSwap(waiting, abandoned)
+		return Attachment{}, &Error{Op: "attach", Kind: ErrStalled, Err: ctx.Err()}
+	}
+}
+
 // isolated returns the sender on the connection for suspects.
 func (s *Sender) isolated() *Sender {
 	s.mu.Lock()
@@ -170,7 +198,10 @@ func (s *Sender) reachable() bool {
 
 // send sends a message with the others.
 func (s *Sender) send(ctx context.Context, m *Message, o SendOptions) (Outcome, *Error) {
-	size := bodySize(m)
+	size := o.Bytes
+	if size == 0 {
+		size = bodySize(m)
+	}
 	if err := s.window.acquire(ctx, size); err != nil {
 		return Outcome{}, &Error{Op: "send", Kind: ErrStalled, Err: err}
 	}

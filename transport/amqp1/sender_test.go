@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/outrider-go/outrider/internal/amqppeer"
+	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
 func TestSend(t *testing.T) {
@@ -78,7 +79,7 @@ func TestOutcomes(t *testing.T) {
 		"reject":       {State: Rejected, Condition: PreconditionFailed, Description: "no such thing"},
 		"reject-plain": {State: Rejected},
 		"release":      {State: Released},
-		"modify":       {State: Modified, DeliveryFailed: true, UndeliverableHere: true, Annotations: Annotations{"x-opt-try": "other"}},
+		"modify":       {State: Modified, DeliveryFailed: true, UndeliverableHere: true, Annotations: value.Map{{Key: value.Symbol("x-opt-try"), Value: value.String("other")}}},
 		"unstated":     {State: Unstated},
 		"received":     {State: Received},
 	} {

@@ -23,7 +23,7 @@ type senderLink struct {
 }
 
 // names numbers the links of this process.
-var names atomic.Uint64 //nolint:gochecknoglobals // names are unique in the process
+var names atomic.Uint64
 
 // linkName is stable but for its end, which no other link of ours has.
 func linkName(container, node string) string {
@@ -93,6 +93,14 @@ func endSession(conn *connection, session *amqp.Session) {
 	if err := session.Close(ctx); err != nil && ctx.Err() != nil {
 		_ = conn.guard.fail(fmt.Errorf("no answer to end: %w", ErrStalled))
 		_ = conn.guard.abort()
+	}
+}
+
+// attachment is what is known of the link.
+func (l *senderLink) attachment() Attachment {
+	credit, _ := l.view.credit()
+	return Attachment{
+		Peer: l.conn.info, Node: l.sender.Address(), Link: l.view.name, Credit: credit, MaxMessageSize: l.sender.MaxMessageSize(),
 	}
 }
 

@@ -172,6 +172,10 @@ func (w *writer) ready(r *request) *Error {
 			return fault
 		}
 	}
+	if r.message == nil {
+		r.finish(answer{link: w.link})
+		return nil
+	}
 	return w.awaitCredit(r)
 }
 

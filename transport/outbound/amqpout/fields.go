@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/outrider-go/outrider/transport/amqp1"
 )
 
 // template is what the URI's options, or the metadata, say of a message.
@@ -27,9 +25,9 @@ type template struct {
 	contentEncoding string
 	userID          string
 	value           bool // the body is an amqp-value
-	properties      map[string]any
-	annotations     amqp1.Annotations
-	deliveryNotes   amqp1.Annotations
+	properties      map[string]string
+	annotations     map[string]string
+	deliveryNotes   map[string]string
 }
 
 // field is one of a message, by its name in options and metadata.
@@ -64,8 +62,8 @@ var families = []struct {
 	put    func(t *template, name, value string)
 }{
 	{"property.", func(t *template, name, value string) { put(&t.properties, name, value) }},
-	{"annotation.", func(t *template, name, value string) { putAnnotation(&t.annotations, name, value) }},
-	{"delivery-annotation.", func(t *template, name, value string) { putAnnotation(&t.deliveryNotes, name, value) }},
+	{"annotation.", func(t *template, name, value string) { put(&t.annotations, name, value) }},
+	{"delivery-annotation.", func(t *template, name, value string) { put(&t.deliveryNotes, name, value) }},
 }
 
 var errUnknownField = errors.New("unknown")
@@ -154,16 +152,9 @@ func readUint[N uint8 | uint32](into **N, value string, most uint64) error {
 	return nil
 }
 
-func put(all *map[string]any, name, value string) {
+func put(all *map[string]string, name, value string) {
 	if *all == nil {
-		*all = map[string]any{}
-	}
-	(*all)[name] = value
-}
-
-func putAnnotation(all *amqp1.Annotations, name, value string) {
-	if *all == nil {
-		*all = amqp1.Annotations{}
+		*all = map[string]string{}
 	}
 	(*all)[name] = value
 }

@@ -1,11 +1,12 @@
 package amqpout
 
 import (
-	"maps"
+	"slices"
 	"sync"
 
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1"
+	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
 // mostRemembered bounds the messages whose history is kept.
@@ -21,12 +22,12 @@ type history struct {
 }
 
 type past struct {
-	annotations amqp1.Annotations
+	annotations value.Map
 	releases    int // in a row
 }
 
 // annotations returns what is to be merged into a message's annotations.
-func (h *history) annotations(id transport.ID) amqp1.Annotations {
+func (h *history) annotations(id transport.ID) value.Map {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.of[id].annotations
@@ -43,12 +44,7 @@ func (h *history) note(id transport.ID, o amqp1.Outcome) (releases int) {
 		p.releases++
 	case amqp1.Modified:
 		p.releases = 0
-		if len(o.Annotations) > 0 {
-			merged := amqp1.Annotations{}
-			maps.Copy(merged, p.annotations)
-			maps.Copy(merged, o.Annotations)
-			p.annotations = merged
-		}
+		p.annotations = merge(p.annotations, o.Annotations)
 	case amqp1.Accepted, amqp1.Rejected, amqp1.Written:
 		delete(h.of, id)
 		if len(h.of) == 0 {
@@ -63,6 +59,20 @@ func (h *history) note(id transport.ID, o amqp1.Outcome) (releases int) {
 	}
 	h.keep(id, p, known)
 	return p.releases
+}
+
+// merge returns before with the values of after in place of those with the same key.
+func merge(before, after value.Map) value.Map {
+	if len(after) == 0 {
+		return before
+	}
+	merged := slices.Clone(after)
+	for _, pair := range before {
+		if !slices.ContainsFunc(after, func(p value.Pair) bool { return value.Equal(p.Key, pair.Key) }) {
+			merged = append(merged, pair)
+		}
+	}
+	return merged
 }
 
 func (h *history) keep(id transport.ID, p past, known bool) {

@@ -30,17 +30,18 @@ const (
 )
 
 // fill returns the template of the route with what the metadata say, which goes
-// first.
+// first. Metadata that are application properties stay where they are.
 func (r *route) fill(m *outbound.Message) (*template, *outbound.FieldError) {
-	t := r.template
-	t.properties, t.annotations, t.deliveryNotes = maps.Clone(t.properties), maps.Clone(t.annotations), maps.Clone(t.deliveryNotes)
-	for name, text := range m.Metadata {
+	t := &r.template
+	for name, value := range m.Metadata {
 		own, isField := strings.CutPrefix(name, fieldPrefix)
 		if !isField {
-			put(&t.properties, name, text)
 			continue
 		}
-		err := t.setField(own, text)
+		if t == &r.template {
+			t = r.template.clone()
+		}
+		err := t.setField(own, value)
 		if errors.Is(err, errUnknownField) {
 			err = fmt.Errorf("%q is not a field: want %s with %s", name, fieldPrefix, strings.Join(fieldNames(), ", "))
 		}
@@ -48,49 +49,53 @@ func (r *route) fill(m *outbound.Message) (*template, *outbound.FieldError) {
 			return nil, &outbound.FieldError{Field: "metadata", Err: err}
 		}
 	}
-	if key := m.Endpoint.APIKey(); !key.IsZero() {
-		if _, taken := t.properties[apiKeyProperty]; taken {
+	if !m.Endpoint.APIKey().IsZero() {
+		_, taken := m.Metadata[apiKeyProperty]
+		if _, too := t.properties[apiKeyProperty]; taken || too {
 			return nil, &outbound.FieldError{Field: "metadata", Err: fmt.Errorf("%q is set from the endpoint: remove it from one of the two", apiKeyProperty)}
 		}
-		put(&t.properties, apiKeyProperty, key.Reveal())
 	}
-	if m.ContentType != "" && m.ContentType != value.MediaType && t.contentType == "" {
-		t.contentType = m.ContentType
-	}
-	if !isASCII(t.contentType) {
+	if !isASCII(m.ContentType) {
 		return nil, &outbound.FieldError{Field: "content_type", Err: errors.New("has a character that is not ASCII, or a control character")}
 	}
-	return &t, nil
+	return t, nil
 }
 
-// build makes the message of an attempt. more are annotations that a peer asked
-// for.
-func (t *template) build(m *outbound.Message, more amqp1.Annotations, now time.Time) *amqp1.Message {
-	out := &amqp1.Message{
-		DeliveryTag:           tagOf(m),
-		Header:                t.header(m, now),
-		DeliveryAnnotations:   t.deliveryNotes,
-		Annotations:           t.annotations,
-		ApplicationProperties: t.properties,
-		Properties:            t.standard(m),
+func (t *template) clone() *template {
+	own := *t
+	own.properties, own.annotations, own.deliveryNotes = maps.Clone(t.properties), maps.Clone(t.annotations), maps.Clone(t.deliveryNotes)
+	return &own
+}
+
+// build makes the message of an attempt. id is the message's in text, and more are annotations that a peer asked for.
+func (t *template) build(m *outbound.Message, id string, more value.Map, now time.Time) (*amqp1.Message, error) {
+	e := encoder{b: make([]byte, 0, 512+len(m.Payload))}
+	t.header(&e, m, now)
+	if err := annotations(&e, sectionDeliveryAnnotations, t.deliveryNotes, nil); err != nil {
+		return nil, err
 	}
-	for name, more := range more {
-		if out.Annotations == nil {
-			out.Annotations = amqp1.Annotations{}
-		}
-		out.Annotations[name] = more
+	if err := annotations(&e, sectionMessageAnnotations, t.annotations, more); err != nil {
+		return nil, err
 	}
+	t.standard(&e, m, id)
+	t.application(&e, m)
 	switch {
 	case m.ContentType == value.MediaType:
-		out.Value = verbatim.Encoded(m.Payload)
+		e.section(sectionValue)
+		e.b = append(e.b, m.Payload...) // encoded by a wire format
 	case t.value && m.Text:
-		out.Value = string(m.Payload)
+		e.section(sectionValue)
+		e.string(string(m.Payload))
 	case t.value:
-		out.Value = m.Payload
+		e.section(sectionValue)
+		e.binary(m.Payload)
 	default:
-		out.Data = [][]byte{m.Payload}
+		e.section(sectionData)
+		e.binary(m.Payload)
 	}
-	return out
+	out := verbatim.Message(e.b)
+	out.DeliveryTag = tagOf(m)
+	return out, nil
 }
 
 // tagOf names the attempt: no two unsettled deliveries of a link may share a tag.
@@ -98,72 +103,134 @@ func tagOf(m *outbound.Message) []byte {
 	return binary.BigEndian.AppendUint32(append(make([]byte, 0, 20), m.ID[:]...), uint32(m.Attempt)) //nolint:gosec // a tag
 }
 
-func (t *template) header(m *outbound.Message, now time.Time) *amqp1.MessageHeader {
-	h := &amqp1.MessageHeader{
-		Durable:       t.durable == nil || *t.durable,
-		TTL:           t.ttl,
-		Priority:      normalPriority,
-		DeliveryCount: uint32(max(m.Attempt-1, 0)), //nolint:gosec // attempts are few
-	}
+func (t *template) header(e *encoder, m *outbound.Message, now time.Time) {
+	e.section(sectionHeader)
+	e.open(0xd0)
+	e.bool(t.durable == nil || *t.durable)
 	switch {
 	case t.priority != nil:
-		h.Priority = *t.priority
+		e.ubyte(*t.priority)
 	case m.Priority < 0:
-		h.Priority = lowPriority
+		e.ubyte(lowPriority)
 	case m.Priority > 0:
-		h.Priority = highPriority
+		e.ubyte(highPriority)
+	default:
+		e.ubyte(normalPriority)
 	}
+	ttl := t.ttl
 	if !m.ExpiresAt.IsZero() {
-		if left := max(m.ExpiresAt.Sub(now), time.Millisecond); h.TTL == 0 || left < h.TTL {
-			h.TTL = left
+		if left := max(m.ExpiresAt.Sub(now), time.Millisecond); ttl == 0 || left < ttl {
+			ttl = left
 		}
 	}
-	return h
+	if ttl == 0 {
+		e.null()
+	} else {
+		e.uint(uint32(min(max(ttl.Milliseconds(), 1), 1<<32-1))) //nolint:gosec // bounded
+	}
+	e.bool(false)                       // first-acquirer
+	e.uint(uint32(max(m.Attempt-1, 0))) //nolint:gosec // attempts are few
+	e.close()
 }
 
-func (t *template) standard(m *outbound.Message) *amqp1.MessageProperties {
-	p := &amqp1.MessageProperties{
-		MessageID: m.ID.String(), To: optional(t.to), Subject: optional(t.subject), ReplyTo: optional(t.replyTo),
-		ContentType: optional(contentTypeOf(t, m)), ContentEncoding: optional(t.contentEncoding),
-		GroupID: optional(t.groupID), GroupSequence: t.groupSequence, ReplyToGroupID: optional(t.replyToGroupID),
+// annotations writes a section of the template's own and those a peer asked for, which
+// go first.
+func annotations(e *encoder, section byte, own map[string]string, more value.Map) error {
+	if len(own)+len(more) == 0 {
+		return nil
 	}
-	if t.correlationID != "" {
-		p.CorrelationID = t.correlationID
+	e.section(section)
+	e.open(0xd1)
+	asked := map[string]bool{}
+	for _, pair := range more {
+		key, _ := pair.Key.(value.Symbol)
+		asked[string(key)] = true
+		e.symbol(string(key))
+		if err := e.value(pair.Value); err != nil {
+			return fmt.Errorf("annotation that the peer asked for: %w", err)
+		}
 	}
-	if t.userID != "" {
-		p.UserID = []byte(t.userID)
+	for name, text := range own {
+		if !asked[name] {
+			e.symbol(name)
+			e.string(text)
+		}
 	}
-	if t.groupID == "" {
-		p.GroupID = optional(m.OrderingKey)
+	e.close()
+	return nil
+}
+
+// standard writes the properties section (section 3.2.4).
+func (t *template) standard(e *encoder, m *outbound.Message, id string) {
+	group := t.groupID
+	if group == "" {
+		group = m.OrderingKey
 	}
-	if !m.QueuedAt.IsZero() {
-		queued := m.QueuedAt
-		p.CreationTime = &queued
+	e.section(sectionProperties)
+	e.open(0xd0)
+	e.string(id)
+	if t.userID == "" {
+		e.null()
+	} else {
+		e.binary([]byte(t.userID))
 	}
-	if !m.ExpiresAt.IsZero() {
-		expires := m.ExpiresAt
-		p.AbsoluteExpiryTime = &expires
+	e.text(t.to)
+	e.text(t.subject)
+	e.text(t.replyTo)
+	e.text(t.correlationID)
+	e.optionalSymbol(contentTypeOf(t, m))
+	e.optionalSymbol(t.contentEncoding)
+	e.timestamp(m.ExpiresAt)
+	e.timestamp(m.QueuedAt)
+	e.text(group)
+	if t.groupSequence == nil {
+		e.null()
+	} else {
+		e.uint(*t.groupSequence)
 	}
-	return p
+	e.text(t.replyToGroupID)
+	e.close()
+}
+
+// application writes the application properties: the metadata before the template's.
+func (t *template) application(e *encoder, m *outbound.Message) {
+	key := m.Endpoint.APIKey()
+	if len(t.properties)+len(m.Metadata) == 0 && key.IsZero() {
+		return
+	}
+	e.section(sectionApplicationProperties)
+	e.open(0xd1)
+	for name, text := range m.Metadata {
+		if !strings.HasPrefix(name, fieldPrefix) {
+			e.string(name)
+			e.string(text)
+		}
+	}
+	for name, text := range t.properties {
+		if _, own := m.Metadata[name]; !own {
+			e.string(name)
+			e.string(text)
+		}
+	}
+	if !key.IsZero() {
+		e.string(apiKeyProperty)
+		e.string(key.Reveal())
+	}
+	e.close()
 }
 
 func contentTypeOf(t *template, m *outbound.Message) string {
 	switch {
 	case t.contentType != "":
 		return t.contentType
-	case t.value, m.ContentType == value.MediaType:
+	case m.ContentType == value.MediaType, t.value && m.ContentType == "":
 		return "" // section 3.2.4: the type is in the encoding
+	case m.ContentType != "":
+		return m.ContentType
 	case m.Text:
 		return textType
 	}
 	return binaryType
-}
-
-func optional(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // secretsOf returns what m sends that nobody else is to see.
@@ -174,9 +241,9 @@ func secretsOf(r *route, m *outbound.Message) (secrets []string) {
 			secrets = append(secrets, secret.Reveal())
 		}
 	}
-	for _, text := range m.Metadata {
-		if text != "" {
-			secrets = append(secrets, text)
+	for _, value := range m.Metadata {
+		if value != "" {
+			secrets = append(secrets, value)
 		}
 	}
 	return secrets

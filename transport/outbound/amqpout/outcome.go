@@ -49,6 +49,18 @@ const keepDescription = 1 << 10
 // conclude says what an outcome means.
 func (t *Transport) conclude(r *route, m *outbound.Message, o amqp1.Outcome) (outbound.Receipt, *outbound.DeliveryError) {
 	releases := t.history.note(m.ID, o)
+	switch o.State {
+	case amqp1.Accepted:
+		return outbound.Receipt{Evidence: transport.Accepted, Code: o.State.String()}, nil
+	case amqp1.Written:
+		return outbound.Receipt{Evidence: transport.Written, Code: "settled"}, nil
+	default:
+		return outbound.Receipt{}, t.outcomeFault(r, m, o, releases)
+	}
+}
+
+// outcomeFault is the error for an outcome that is no success.
+func (t *Transport) outcomeFault(r *route, m *outbound.Message, o amqp1.Outcome, releases int) *outbound.DeliveryError {
 	fault := &outbound.DeliveryError{
 		Op: "send", Transport: name, Endpoint: m.Endpoint, Class: transport.Temporary, MaybeSent: true,
 		Code: o.State.String(), Response: t.description(r, m, o.Description),
@@ -57,10 +69,6 @@ func (t *Transport) conclude(r *route, m *outbound.Message, o amqp1.Outcome) (ou
 		fault.Code = code
 	}
 	switch o.State {
-	case amqp1.Accepted:
-		return outbound.Receipt{Evidence: transport.Accepted, Code: o.State.String()}, nil
-	case amqp1.Written:
-		return outbound.Receipt{Evidence: transport.Written, Code: "settled"}, nil
 	case amqp1.Rejected:
 		if !slices.Contains(passing, o.Condition) {
 			fault.Class = transport.Permanent
@@ -78,11 +86,11 @@ func (t *Transport) conclude(r *route, m *outbound.Message, o amqp1.Outcome) (ou
 			fault.Class = transport.Permanent
 			fault.Err = errors.New("the peer says that the message is not for this node")
 		}
-	case amqp1.Received, amqp1.Unstated:
+	default: // received, unstated
 		fault.Class = transport.Unknown
 		fault.Err = errors.New("the peer settled the message without saying how")
 	}
-	return outbound.Receipt{}, fault
+	return fault
 }
 
 // sendFault says what an error of package amqp1 means.

@@ -9,6 +9,8 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1"
+	"github.com/outrider-go/outrider/transport/amqp1/message"
+	"github.com/outrider-go/outrider/transport/amqp1/value"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -113,20 +115,32 @@ func TestUnroutable(t *testing.T) {
 func TestModifiedAnnotations(t *testing.T) {
 	t.Parallel()
 	tr, m := newTestTransport(t), newTestMessage(t)
-	_, _ = tr.conclude(new(route), m, amqp1.Outcome{State: amqp1.Modified, Annotations: amqp1.Annotations{"x-opt-a": "1", "x-opt-b": "1"}})
-	_, _ = tr.conclude(new(route), m, amqp1.Outcome{State: amqp1.Modified, Annotations: amqp1.Annotations{"x-opt-b": "2"}})
-	r := &route{template: template{annotations: amqp1.Annotations{"x-opt-a": "0", "x-opt-c": "0"}}}
+	_, _ = tr.conclude(new(route), m, amqp1.Outcome{State: amqp1.Modified, Annotations: notes("x-opt-a", "1", "x-opt-b", "1")})
+	_, _ = tr.conclude(new(route), m, amqp1.Outcome{State: amqp1.Modified, Annotations: notes("x-opt-b", "2")})
+	r := &route{template: template{annotations: map[string]string{"x-opt-a": "0", "x-opt-c": "0"}}}
 	filled, wrong := r.fill(m)
 	if wrong != nil {
 		t.Fatal(wrong)
 	}
-	got := filled.build(m, tr.history.annotations(m.ID), time.Now()).Annotations
-	if len(got) != 3 || got["x-opt-a"] != "1" || got["x-opt-b"] != "2" || got["x-opt-c"] != "0" {
-		t.Errorf("annotations: %v", got)
+	e := encoder{}
+	if err := annotations(&e, sectionMessageAnnotations, filled.annotations, tr.history.annotations(m.ID)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := message.Decode(e.b, value.Limits{})
+	if err != nil || !value.Equal(got.MessageAnnotations, notes("x-opt-b", "2", "x-opt-a", "1", "x-opt-c", "0")) {
+		t.Errorf("annotations: %v, %v", got, err)
 	}
 	if r.template.annotations["x-opt-a"] != "0" {
 		t.Error("the route's own annotations have changed")
 	}
+}
+
+// notes are annotations that are text.
+func notes(namesAndTexts ...string) (all value.Map) {
+	for i := 0; i < len(namesAndTexts); i += 2 {
+		all = append(all, value.Pair{Key: value.Symbol(namesAndTexts[i]), Value: value.String(namesAndTexts[i+1])})
+	}
+	return all
 }
 
 // TestHistoryIsBounded: messages that nobody hears of again do not stay for ever.

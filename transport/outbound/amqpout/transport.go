@@ -203,8 +203,13 @@ func (t *Transport) attempt(ctx context.Context, m *outbound.Message, now time.T
 	if wrong != nil {
 		return prepare(transport.Permanent, codeBadMessage, wrong)
 	}
-	outcome, err := r.sender.Send(ctx, template.build(m, t.history.annotations(m.ID), now), amqp1.SendOptions{
-		Settled: r.settled, Key: m.ID.String(),
+	id := m.ID.String()
+	message, err := template.build(m, id, t.history.annotations(m.ID), now)
+	if err != nil {
+		return prepare(transport.Permanent, codeBadMessage, err)
+	}
+	outcome, err := r.sender.Send(ctx, message, amqp1.SendOptions{
+		Settled: r.settled, Key: id, Bytes: len(m.Payload),
 	})
 	if err != nil {
 		return outbound.Receipt{}, t.sendFault(r.route, m, err, now)
