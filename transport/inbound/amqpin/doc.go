@@ -13,7 +13,7 @@
 //
 // The payload is the data of the message, its sections one after the other, or a
 // value that is a string or a binary. Any other value, and a sequence, is the
-// encoding of the value with the media type of wire format amqp-json, which reads
+// encoding of the value with the media type of wire format amqpjson, which reads
 // it. Application properties are metadata, and so are the fields of the message,
 // as amqp.subject and the like; the message-id is Message-Id.
 //

@@ -13,7 +13,7 @@ import (
 
 // typeValue is the media type of an encoded AMQP value: wire format amqp-json reads
 // it.
-const typeValue = "application/vnd.amqp-value"
+const typeValue = value.MediaType
 
 // fieldPrefix begins the names of metadata that are fields of the message.
 const fieldPrefix = "amqp."

@@ -122,8 +122,8 @@ func TestMessagesArriveWithWhatIsBesideThem(t *testing.T) {
 		},
 		"text":      {message: message.Message{Value: value.String("hello")}, body: "hello", text: true},
 		"bytes":     {message: message.Message{Value: value.Binary("\x00\xff")}, body: "\x00\xff"},
-		"number":    {message: message.Message{Value: value.UInt(23)}, body: "\x52\x17", contentType: "application/vnd.amqp-value"},
-		"sequences": {message: message.Message{Sequences: []value.List{{value.Bool(true)}, {value.Null{}}}}, body: "\xd0\x00\x00\x00\x06\x00\x00\x00\x02\x41\x40", contentType: "application/vnd.amqp-value"},
+		"number":    {message: message.Message{Value: value.UInt(23)}, body: "\x52\x17", contentType: value.MediaType},
+		"sequences": {message: message.Message{Sequences: []value.List{{value.Bool(true)}, {value.Null{}}}}, body: "\xd0\x00\x00\x00\x06\x00\x00\x00\x02\x41\x40", contentType: value.MediaType},
 		"nothing":   {message: message.Message{Data: [][]byte{{}}}},
 	} {
 		peer.Put("q", encode(t, &test.message))
