@@ -65,6 +65,7 @@ var trials = map[string]func(*testing.T, string){
 	"kill at a system call":        killAtSystemCalls,
 	"power fails":                  powerFails,
 	"fsync fails":                  fsyncFails,
+	"checkpoint fails":             checkpointFails,
 	"disk full for a while":        diskFullForAWhile,
 	"disk full until room made":    diskFullUntilRoomIsMade,
 	"stop in the middle":           stopInTheMiddle,

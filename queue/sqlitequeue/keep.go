@@ -33,11 +33,12 @@ type keeper struct {
 	merged   int                 // runs of the history that need not be looked at for merging
 	known    knownKeys
 	oldKeys  int64 // runs before this row of keys are forgotten
+	tried    int64 // pages that the write-ahead log had when it was last put into the database
 }
 
 // maintain does a part of the work, and says whether there is more, now or later.
 func (s *Store) maintain() (again bool) {
-	if s.full.Load() {
+	if s.checkpoint(); s.full.Load() {
 		s.recoverRoom()
 	}
 	if !s.idle() {
@@ -48,10 +49,7 @@ func (s *Store) maintain() (again bool) {
 			s.becomeFull()
 		}
 	}
-	s.mu.Lock()
-	failed := s.failed != nil
-	s.mu.Unlock()
-	if failed {
+	if s.failure() != nil {
 		return false
 	}
 	shrinking := s.giveBackRoom()
