@@ -248,7 +248,10 @@ func (p *player) step() {
 	calls[p.IntN(len(calls))]()
 	if limited {
 		p.limit(1_000_000)
-		must(p.T, p.store.exclusively(p.Context(), func(tx *tx) error { tx.s.recoverRoom(); return nil }))
+		must(p.T, p.store.exclusively(p.Context(), func(tx *tx) error {
+			tx.s.full.Store(false) // as maintenance does, in a second
+			return tx.s.makeReserve()
+		}))
 	}
 }
 

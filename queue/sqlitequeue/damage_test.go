@@ -272,7 +272,9 @@ func useAll(t *testing.T, s *Store) {
 	var faults []error
 	for _, q := range []queue.Query{
 		{}, {Descending: true}, {Profile: "acme"}, {Profile: "acme", Destination: testLane.Destination, Descending: true},
-		{States: []queue.State{queue.StatePending}}, {Results: []queue.Result{queue.Dead}}, {Results: []queue.Result{queue.Delivered}},
+		{States: []queue.State{queue.StatePending}}, {States: []queue.State{queue.StateRetry}}, {States: []queue.State{queue.StateDeliver}},
+		{Results: []queue.Result{queue.Dead}}, {Results: []queue.Result{queue.Delivered}},
+		{Profile: "acme", States: []queue.State{queue.StateRetry}, Descending: true}, {Profile: "acme", Results: []queue.Result{queue.Dead}},
 	} {
 		page, err := s.List(t.Context(), q)
 		faults = append(faults, err)

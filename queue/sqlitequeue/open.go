@@ -40,9 +40,12 @@ const (
 //go:embed schema.sql
 var schema string
 
+//go:embed schema2.sql
+var schema2 string
+
 // migrations take a database from one version to the next. The first is the
 // schema. They are never changed once they are released.
-func migrations() []string { return []string{schema} }
+func migrations() []string { return []string{schema, schema2} }
 
 // Open opens the store in a directory: [New] and [Store.Open] in one.
 func Open(ctx context.Context, dir string, options Options) (*Store, error) {
