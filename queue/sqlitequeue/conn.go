@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -29,7 +30,11 @@ type statement struct {
 
 // connect opens a connection and makes the settings.
 func connect(path string, settings ...string) (*conn, error) {
-	dsn := url.URL{Scheme: "file", Path: path}
+	absolute, err := filepath.Abs(path) // SQLite takes the first name of a relative path for a host
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	dsn := url.URL{Scheme: "file", Path: absolute}
 	opened, err := (&sqlite.Driver{}).Open(dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)

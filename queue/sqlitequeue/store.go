@@ -105,7 +105,7 @@ func New(dir string, options Options) (*Store, error) {
 	if err := options.setDefaults(); err != nil {
 		return nil, fmt.Errorf("sqlitequeue.New: %w", err)
 	}
-	absolute, err := filepath.Abs(dir) // SQLite takes the first name of a relative path for a host
+	absolute, err := filepath.Abs(dir) // it stays the same when the process changes its own
 	if err != nil {
 		return nil, fmt.Errorf("sqlitequeue.New: %w", err)
 	}
