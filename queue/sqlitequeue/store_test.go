@@ -85,8 +85,11 @@ func TestRelativeDirectoryIsOne(t *testing.T) {
 			}
 			return s.Close()
 		},
-		"check":   func() error { _, err := sqlitequeue.Check(t.Context(), dir, sqlitequeue.CheckOptions{}); return err },
-		"compact": func() error { _, err := sqlitequeue.Compact(t.Context(), dir, sqlitequeue.CompactOptions{}); return err },
+		"check": func() error { _, err := sqlitequeue.Check(t.Context(), dir, sqlitequeue.CheckOptions{}); return err },
+		"compact": func() error {
+			_, err := sqlitequeue.Compact(t.Context(), dir, sqlitequeue.CompactOptions{})
+			return err
+		},
 		"import": func() error {
 			i, err := sqlitequeue.NewImporter(t.Context(), dir)
 			if err != nil {
