@@ -122,7 +122,11 @@ func diskFullForAWhile(t *testing.T, program string) {
 	t.Helper()
 	for range effort(5) {
 		tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
-		d := tr.start(strace(t, "pwrite64", "error=ENOSPC:when=60"))
+		d := tr.start(nil) // makes the store
+		if err := d.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d = tr.start(strace(t, "pwrite64", "error=ENOSPC:when=60"))
 		tr.send(d, func() {
 			await(t, "messages are refused", func() bool { return tr.load.Refused() > 0 })
 			accepted := tr.history.Accepted()

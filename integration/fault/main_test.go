@@ -63,6 +63,7 @@ func TestFaults(t *testing.T) {
 var trials = map[string]func(*testing.T, string){
 	"kill at random":               killAtRandom,
 	"kill at a system call":        killAtSystemCalls,
+	"kill while it is compacted":   killOffline,
 	"power fails":                  powerFails,
 	"fsync fails":                  fsyncFails,
 	"checkpoint fails":             checkpointFails,

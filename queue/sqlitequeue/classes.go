@@ -18,7 +18,7 @@ const (
 
 // classText is the expression of the indexes live and listed, to the letter: SQLite
 // knows it by that.
-const classText = "(CASE WHEN status NOT BETWEEN 0 AND 7 THEN 5 WHEN status > 3 THEN status WHEN attempts > 0 AND status < 3 THEN 1 ELSE 0 END)"
+const classText = "(CASE WHEN status < 3 THEN attempts > 0 WHEN status < 8 THEN (status > 3) * status ELSE 5 END)"
 
 // wanted is what a query may select, by where it is found.
 type wanted struct {

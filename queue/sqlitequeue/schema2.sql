@@ -3,5 +3,5 @@
 -- has it.
 DROP INDEX live;
 DROP INDEX listed;
-CREATE INDEX live   ON message ((CASE WHEN status NOT BETWEEN 0 AND 7 THEN 5 WHEN status > 3 THEN status WHEN attempts > 0 AND status < 3 THEN 1 ELSE 0 END), seq) WHERE status < 4;
-CREATE INDEX listed ON message (lane, (CASE WHEN status NOT BETWEEN 0 AND 7 THEN 5 WHEN status > 3 THEN status WHEN attempts > 0 AND status < 3 THEN 1 ELSE 0 END), seq)
+CREATE INDEX live   ON message ((CASE WHEN status < 3 THEN attempts > 0 WHEN status < 8 THEN (status > 3) * status ELSE 5 END), seq) WHERE status < 4;
+CREATE INDEX listed ON message (lane, (CASE WHEN status < 3 THEN attempts > 0 WHEN status < 8 THEN (status > 3) * status ELSE 5 END), seq)
