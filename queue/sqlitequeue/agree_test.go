@@ -99,7 +99,7 @@ func (e *expected) readItems(s *Store) error {
 	var faults []error
 	var bytes int64
 	for _, it := range s.items {
-		bytes += it.bytes
+		bytes += it.bytes + itemBytes
 		if it.status == waiting {
 			e.residents[placeOf{it.row.lane, it.level}]++
 		}

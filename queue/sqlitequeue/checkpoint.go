@@ -8,7 +8,19 @@ import (
 const (
 	checkpointFrom = 4000 // pages that the write-ahead log has: 16 MiB
 	checkpointStep = 1000 // pages more, before it is tried again where a reader was in the way
+
+	lookEvery   = 1 << 20  // bytes that were written
+	commitBytes = 16 << 10 // what a commit writes beside its messages
 )
+
+// wrote reports whether so much was written that it is time to look at the log.
+func (k *keeper) wrote(round []*op) bool {
+	k.written += commitBytes
+	for _, o := range round {
+		k.written += o.bytes
+	}
+	return k.written >= lookEvery
+}
 
 // checkpoint puts what is in the write-ahead log into the database, once it is
 // much. SQLite would do that by itself, but tell nobody when it fails: it would try
@@ -19,7 +31,8 @@ func (s *Store) checkpoint() {
 		return
 	}
 	k := &s.keep
-	logged, copied, err := s.writer.checkpoint("NOOP") // it only asks, in 2 µs
+	k.written = 0
+	logged, copied, err := s.writer.checkpoint("NOOP") // it only asks
 	if logged < k.tried {
 		k.tried = 0 // the log has begun anew
 	}

@@ -69,7 +69,9 @@ func (s *Store) commit() {
 		select {
 		case o := <-s.ops:
 			round = s.gather(append(round[:0], o))
-			s.checkpoint()
+			if s.keep.wrote(round) {
+				s.checkpoint()
+			}
 			if !armed {
 				timer.Reset(keepEvery)
 				armed = true

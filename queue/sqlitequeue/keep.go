@@ -34,6 +34,7 @@ type keeper struct {
 	known    knownKeys
 	oldKeys  int64 // runs before this row of keys are forgotten
 	shrunk   bool  // the database is shorter than its file
+	written  int64 // bytes, about, since the committer looked at the write-ahead log
 	tried    int64 // pages that the write-ahead log had when it was last put into the database
 }
 
