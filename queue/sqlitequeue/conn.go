@@ -209,6 +209,7 @@ func code(err error) int {
 	return 0
 }
 
-// isFull reports whether an error says that the disk, or what this process may
-// use of it, is full. Linux gives EFBIG and EDQUOT as a failed write.
+// isFull reports whether an error says that the disk is full. That a quota or a
+// limit of the process is used up (EDQUOT, EFBIG) is a failed write to SQLite, and
+// so it is to the store.
 func isFull(err error) bool { return code(err)&0xff == sqlite3.SQLITE_FULL }
