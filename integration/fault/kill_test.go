@@ -105,7 +105,7 @@ func killOffline(t *testing.T, program string) {
 	tr.crash(d)
 	run := func(before []string, args ...string) (code int, out string) {
 		words := append(append(append([]string{}, before...), program, "store"), args...)
-		command := exec.CommandContext(t.Context(), words[0], words[1:]...) //nolint:gosec // the program that is tried
+		command := exec.CommandContext(t.Context(), words[0], words[1:]...)
 		text, err := command.CombinedOutput()
 		if failed := (*exec.ExitError)(nil); err != nil && !errors.As(err, &failed) {
 			t.Fatal(err)

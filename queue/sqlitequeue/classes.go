@@ -39,7 +39,7 @@ func wants(q *queue.Query) (w wanted) {
 			w.classes = append(w.classes, classRetry)
 		}
 		leased := state(queue.StateDeliver) // it may be of both classes
-		w.fresh, w.leased = pending, leased && !(pending && retry)
+		w.fresh, w.leased = pending, leased && (!pending || !retry)
 	}
 	for end := delivered; end <= expired && state(queue.StateDone); end++ {
 		if len(q.Results) == 0 || slices.Contains(q.Results, end.result()) {

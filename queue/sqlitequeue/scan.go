@@ -105,22 +105,27 @@ func (s *Store) sources(q *queue.Query) []source {
 	if slices.Contains(w.classes, class(delivered)) && (!some || lanes != nil) {
 		all = append(all, s.historyOf(q, lanes))
 	}
-	switch {
-	case some:
+	if some {
 		for _, l := range lanes {
 			for _, class := range w.classes {
 				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND "+classText+" = ?", l.id, int64(class)))
 			}
 		}
-	case w.everything():
-		all = append(all, indexed(q, "WHERE true"))
-	default:
-		for _, class := range w.classes {
-			if class > classRetry {
-				all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 3", int64(class)))
-			} else {
-				all = append(all, indexed(q, "INDEXED BY live WHERE "+classText+" = ? AND status < 4", int64(class)))
-			}
+		return all
+	}
+	return append(all, inTablesOf(q, &w)...)
+}
+
+// inTablesOf are the places of the tables in which to look, whatever the lane.
+func inTablesOf(q *queue.Query, w *wanted) (all []source) {
+	if w.everything() {
+		return []source{indexed(q, "WHERE true")}
+	}
+	for _, class := range w.classes {
+		if class > classRetry {
+			all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 3", int64(class)))
+		} else {
+			all = append(all, indexed(q, "INDEXED BY live WHERE "+classText+" = ? AND status < 4", int64(class)))
 		}
 	}
 	return all
