@@ -13,15 +13,6 @@ const (
 	commitBytes = 16 << 10 // what a commit writes beside its messages
 )
 
-// wrote reports whether so much was written that it is time to look at the log.
-func (k *keeper) wrote(round []*op) bool {
-	k.written += commitBytes
-	for _, o := range round {
-		k.written += o.bytes
-	}
-	return k.written >= lookEvery
-}
-
 // checkpoint puts what is in the write-ahead log into the database, once it is
 // much. SQLite would do that by itself, but tell nobody when it fails: it would try
 // again with each commit, fsync and all, and the log would grow until the disk is

@@ -69,7 +69,7 @@ func (s *Store) commit() {
 		select {
 		case o := <-s.ops:
 			round = s.gather(append(round[:0], o))
-			if s.keep.wrote(round) {
+			if s.keep.written >= lookEvery {
 				s.checkpoint()
 			}
 			if !armed {
@@ -101,6 +101,7 @@ func (s *Store) gather(round []*op) []*op {
 		}
 		break
 	}
+	s.keep.written += bytes + commitBytes
 	shared := round
 	if last := round[len(round)-1]; last.run != nil {
 		shared = round[:len(round)-1]
