@@ -24,22 +24,22 @@ func TestLogStaysShort(t *testing.T) {
 		must(t, err)
 		return info.Size()
 	}
-	if logged := write(64); logged < checkpointFrom*page || logged > (checkpointFrom+checkpointStep)*page {
-		t.Errorf("after 64 MiB the log has %d bytes", logged)
+	if logged := write(40); logged < checkpointFrom*page || logged > (checkpointFrom+checkpointStep)*page {
+		t.Errorf("after 40 MiB the log has %d bytes", logged)
 	}
 	reader := <-s.readers
 	must(t, reader.atOnce(func() error {
 		if _, err := reader.number("SELECT count(*) FROM message"); err != nil {
 			return err
 		}
-		if logged := write(32); logged < 32<<20 {
-			t.Errorf("while somebody reads, the log has %d bytes after another 32 MiB: what is read was taken away", logged)
+		if logged := write(24); logged < 24<<20 {
+			t.Errorf("while somebody reads, the log has %d bytes after another 24 MiB: what is read was taken away", logged)
 		}
 		return nil
 	}))
 	s.readers <- reader
 	before := write(8)
-	if after := write(32); after > before {
+	if after := write(24); after > before {
 		t.Errorf("after the reader the log has grown from %d bytes to %d", before, after)
 	}
 }

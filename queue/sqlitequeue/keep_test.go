@@ -23,7 +23,7 @@ func TestRoomIsGivenBack(t *testing.T) {
 			must(t, err)
 			return info.Size()
 		}
-		const all = 48
+		const all = 28
 		for range all {
 			m := testMessage(s, "")
 			m.Payload = bytes.Repeat([]byte("x"), 1<<20)
