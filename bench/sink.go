@@ -29,6 +29,7 @@ type hello struct {
 	Main    string   `json:"main"`
 	Healthy []string `json:"healthy"`
 	Hole    string   `json:"hole"` // accepts and never answers
+	WS      string   `json:"ws"`   // WebSocket
 }
 
 // sinkProcess is the receiver in its own process.
@@ -103,6 +104,9 @@ func runSink(ctx context.Context) error {
 		h.Healthy = append(h.Healthy, address)
 	}
 	if h.Hole, err = s.listen(ctx, s.swallow); err != nil {
+		return err
+	}
+	if h.WS, err = s.listen(ctx, s.serveWS); err != nil {
 		return err
 	}
 	out := json.NewEncoder(os.Stdout)
