@@ -110,7 +110,7 @@ func TestStatsAndHealth(t *testing.T) {
 	if m := stats.Messages; m.Delivered != 1 || m.Pending != 1 || m.Bytes != 4 || m.OldestSeconds < 0 {
 		t.Errorf("messages are %+v", m)
 	}
-	if len(stats.Transports) != 1 || stats.Transports[0].Stats.Metrics["total"].Count != 1 || len(stats.Transports[0].Schemes) != 2 {
+	if len(stats.Transports) != 2 || stats.Transports[0].Stats.Metrics["total"].Count != 1 || len(stats.Transports[0].Schemes) != 2 {
 		t.Errorf("transports are %+v", stats.Transports)
 	}
 	for _, path := range []string{"/livez", "/readyz"} {

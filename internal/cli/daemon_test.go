@@ -96,7 +96,7 @@ func TestCommandsAgainstADaemon(t *testing.T) {
 	// Statistics.
 	var statistics agent.StatsView
 	sh.json(t, ExitOK, &statistics, "stats")
-	if statistics.Messages.Delivered != 1 || len(statistics.Transports) != 1 {
+	if statistics.Messages.Delivered != 1 || len(statistics.Transports) != 2 {
 		t.Errorf("stats: got %+v", statistics)
 	}
 	text := sh.want(t, ExitOK, "stats").stdout

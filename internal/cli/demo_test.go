@@ -50,7 +50,7 @@ func TestDemoAsJSON(t *testing.T) {
 	t.Parallel()
 	var result demoResult
 	shell{}.json(t, ExitOK, &result, "demo")
-	if !result.OK || len(result.Messages) != 12 || len(result.Findings) != 3 || len(result.Transports) != 1 || result.ElapsedMS <= 0 {
+	if !result.OK || len(result.Messages) != 12 || len(result.Findings) != 3 || len(result.Transports) != 2 || result.ElapsedMS <= 0 {
 		t.Errorf("result: got %+v", result)
 	}
 	if first := result.Messages[0]; first.Name != "order.created" || first.Destination != "healthy" || first.Result != queue.Delivered || first.ID.IsZero() {
