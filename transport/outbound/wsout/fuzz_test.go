@@ -81,7 +81,8 @@ func FuzzPeer(f *testing.F) {
 		d.key, d.payload, d.queuedAt = "key", []byte("x"), time.Now()
 		c.pool.submit(d)
 		c.run(c.pool.links.base)
-		r := <-d.done
+		<-d.done
+		r := d.result
 		<-played
 		right := bytes.Contains(sent, []byte("outrider:")) && pings || bytes.Contains(sent, []byte("key")) && !pings
 		if r.fault == nil && !right {

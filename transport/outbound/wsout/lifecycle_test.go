@@ -108,7 +108,7 @@ func TestStopWaitsForAttemptsAndSaysGoodbye(t *testing.T) {
 
 func TestHardStopEndsAttempts(t *testing.T) {
 	t.Parallel()
-	server, reached, _, release := hanging(t)
+	server, reached, closed, release := hanging(t)
 	tr, p := stopped(t, Options{Ack: AckPing}), local(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -121,6 +121,9 @@ func TestHardStopEndsAttempts(t *testing.T) {
 	expect(t, (<-waiting).fault, transport.Unknown, codeStopped, true)
 	expect(t, fail(t, t.Context(), tr, message(t, p, server.uri(), "x")), transport.Temporary, codeStopped, false)
 	release()
+	if code := <-closed; code != websocket.CloseGoingAway {
+		t.Errorf("closed with %d", code)
+	}
 	if err := tr.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -2,6 +2,7 @@ package wsout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,6 +23,9 @@ const maxTenants = 1024
 // firstSweep is how many pools there are when those without a connection are
 // looked for.
 const firstSweep = 1024
+
+// onFrameGrace is how long a stop waits for OnFrame when its time is over.
+const onFrameGrace = time.Second
 
 // links are the connections of a transport, from Start to Stop.
 type links struct {
@@ -171,7 +175,13 @@ func (l *links) stop(ctx context.Context) error {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	l.halt(ErrStopped)
-	<-ended // what is of this package ends at once; OnFrame's context has ended
-	return nil
+	l.halt(ErrStopped) // what is left of this package ends at once
+	timer := time.NewTimer(onFrameGrace)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-timer.C:
+		return errors.New("stop ws transport: OnFrame has not returned, although its context has ended")
+	}
 }

@@ -96,13 +96,12 @@ func (p *pool) dequeue(n int) {
 }
 
 // failAll ends all that is queued. The caller holds mu.
-func (p *pool) failAll(fault *outbound.DeliveryError) []settled {
-	all := make([]settled, 0, len(p.queue))
-	for _, d := range p.queue {
-		d.stage = ended
-		all = append(all, settled{d, d.failed(fault)})
-	}
+func (p *pool) failAll(fault *outbound.DeliveryError) []*delivery {
+	all := p.queue
 	p.queue = nil
+	for _, d := range all {
+		d.fail(fault)
+	}
 	return all
 }
 
@@ -183,7 +182,7 @@ func (p *pool) notConnected(fault *outbound.DeliveryError) {
 	p.mu.Lock()
 	p.dialing = false
 	p.failed(time.Now())
-	var all []settled
+	var all []*delivery
 	if len(p.conns) == 0 {
 		all = p.failAll(fault)
 	}
@@ -215,11 +214,10 @@ func (p *pool) closeUnused(now time.Time) bool {
 }
 
 // takeBack puts those deliveries of a lost connection into the queue that are to
-// be written again, in front of all others, and returns the results of the rest.
+// be written again, in front of all others, and returns the rest, which have ended.
 // The caller holds mu.
-func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []settled {
-	var again []*delivery
-	var all []settled
+func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []*delivery {
+	var again, all []*delivery
 	alone := len(lost) == 1
 	for _, d := range lost {
 		d.conn, d.ping, d.flushedAt = nil, 0, time.Time{}
@@ -231,8 +229,8 @@ func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []settled {
 			again = append(again, d)
 			continue
 		}
-		d.stage = ended
-		all = append(all, settled{d, d.failed(e.fault(blamed || e.class != transport.Permanent))})
+		d.fail(e.fault(blamed || e.class != transport.Permanent))
+		all = append(all, d)
 	}
 	if e.class == transport.Permanent && !alone {
 		p.careful = true // to find out which of them it was
