@@ -215,7 +215,11 @@ func (c *conn) settle(deliveries []*delivery, evidence transport.Evidence, code 
 		d.stage = ended
 		d.result = result{receipt: outbound.Receipt{Evidence: evidence, Code: code}}
 		bytes += d.size()
-		if evidence == transport.Acknowledged && !d.flushedAt.IsZero() {
+		if evidence == transport.Acknowledged {
+			if d.flushedAt.IsZero() { // the answer was faster than our bookkeeping
+				m.write.Observe(now.Sub(d.queuedAt))
+				d.flushedAt = now
+			}
 			m.ack.Observe(now.Sub(d.flushedAt))
 		}
 		m.total.Observe(now.Sub(d.queuedAt))

@@ -34,9 +34,11 @@ type links struct {
 	buffers  buffers
 	observe  func(phase string, took time.Duration) // of the dialers
 	attempts *transport.Gate
-	work     *transport.Gate         // goroutines
-	base     context.Context         //nolint:containedctx // Start's: bounds connections, which outlive attempts
-	halt     context.CancelCauseFunc // the hard stop
+	work     *transport.Gate    // goroutines
+	base     context.Context    //nolint:containedctx // Start's: bounds connections, which outlive attempts
+	halt     context.CancelFunc // the hard stop
+	dials    context.Context    //nolint:containedctx // ends before base, when nobody waits for a connection any more
+	noDials  context.CancelFunc
 
 	tenants sync.Map // *profile.Profile to *tenant
 	known   int      // of them; guarded by mu
@@ -68,7 +70,8 @@ func newLinks(ctx context.Context, o Options, m metrics, observe func(string, ti
 		pools: map[poolKey]*pool{}, sweep: firstSweep,
 		slots: newSlots(o.MaxConns, o.MaxConnsPerHost),
 	}
-	l.base, l.halt = context.WithCancelCause(ctx)
+	l.base, l.halt = context.WithCancel(ctx)
+	l.dials, l.noDials = context.WithCancel(l.base)
 	return l
 }
 
@@ -168,6 +171,7 @@ func (l *links) stop(ctx context.Context) error {
 		return fmt.Errorf("stop ws transport: attempts are under way: %w", ctx.Err())
 	}
 	ended := l.work.Close()
+	l.noDials()
 	for _, c := range l.slots.conns() {
 		c.retire(websocket.CloseGoingAway)
 	}
@@ -175,7 +179,7 @@ func (l *links) stop(ctx context.Context) error {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	l.halt(ErrStopped) // what is left of this package ends at once
+	l.halt() // what is left of this package ends at once
 	timer := time.NewTimer(onFrameGrace)
 	defer timer.Stop()
 	select {

@@ -130,7 +130,7 @@ func (p *pool) connect() {
 	if !p.waitTurn() {
 		return
 	}
-	c, fault := p.dial(p.links.base)
+	c, fault := p.dial(p.links.dials)
 	if fault != nil {
 		p.notConnected(fault)
 		return
@@ -142,7 +142,10 @@ func (p *pool) connect() {
 		c.limit, p.careful = 1, false
 	}
 	p.conns = append(p.conns, c)
-	if p.single && len(p.queue) == 0 {
+	switch {
+	case p.links.dials.Err() != nil:
+		c.retireLocked(websocket.CloseGoingAway) // stop may have missed it
+	case p.single && len(p.queue) == 0:
 		c.retireLocked(websocket.CloseNormalClosure) // its attempt is over
 	}
 	p.mu.Unlock()
@@ -160,12 +163,12 @@ func (p *pool) waitTurn() bool {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-p.links.base.Done():
+		case <-p.links.dials.Done():
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.links.base.Err() != nil {
+	if p.links.dials.Err() != nil {
 		p.dialing = false
 		finish(p.failAll(stoppedFault()))
 		return false
@@ -220,7 +223,7 @@ func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []*delivery {
 	var again, all []*delivery
 	alone := len(lost) == 1
 	for _, d := range lost {
-		d.conn, d.ping, d.flushedAt = nil, 0, time.Time{}
+		d.conn, d.ping, d.early, d.flushedAt = nil, 0, false, time.Time{}
 		blamed := e.class == transport.Permanent && alone && (!e.twice || d.accused)
 		d.accused = d.accused || e.twice && alone
 		if acks && !blamed && (e.again || e.class == transport.Permanent) && d.replays < maxReplays && p.links.base.Err() == nil {
@@ -232,7 +235,7 @@ func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []*delivery {
 		d.fail(e.fault(blamed || e.class != transport.Permanent))
 		all = append(all, d)
 	}
-	if e.class == transport.Permanent && !alone {
+	if acks && e.class == transport.Permanent && !alone {
 		p.careful = true // to find out which of them it was
 	}
 	p.queue = slices.Concat(again, p.queue)
