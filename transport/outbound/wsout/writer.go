@@ -131,14 +131,6 @@ func (c *conn) writeBatch(j *job) error {
 	return c.flush(frames > 0)
 }
 
-func (c *conn) writeFrame(d *delivery) error {
-	kind := websocket.BinaryMessage
-	if d.text {
-		kind = websocket.TextMessage
-	}
-	return c.ws.WriteMessage(kind, d.payload)
-}
-
 func (c *conn) control(kind int, payload []byte) error {
 	return c.ws.WriteControl(kind, payload, time.Time{}) // the wire has deadlines of its own
 }
