@@ -30,6 +30,7 @@ type hello struct {
 	Healthy []string `json:"healthy"`
 	Hole    string   `json:"hole"` // accepts and never answers
 	AMQP    string   `json:"amqp"` // an AMQP 1.0 peer that accepts every message
+	WS      string   `json:"ws"`   // WebSocket
 }
 
 // sinkProcess is the receiver in its own process.
@@ -82,6 +83,9 @@ func runSink(ctx context.Context) error {
 	}
 	defer broker.Close()
 	h.AMQP = broker.Addr()
+	if h.WS, err = s.listen(ctx, s.serveWS); err != nil {
+		return err
+	}
 	out := json.NewEncoder(os.Stdout)
 	if err := out.Encode(h); err != nil {
 		return err
