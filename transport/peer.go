@@ -17,13 +17,14 @@ const (
 // maxPeerKeys is how many keys a peer may have.
 const maxPeerKeys = 16
 
-// ErrNoSession: the peer has no session that takes the message now. Nothing of it
-// was sent.
-var ErrNoSession = errors.New("the peer has no session that takes the message")
-
-// ErrSessionGone: the one session that was asked for is closed, and will not open
-// again. Nothing of the message was sent.
-var ErrSessionGone = errors.New("the session is closed")
+// What stands in the way of a message to a peer. Nothing of it was sent.
+var (
+	// ErrNoSession: the peer has no session that takes the message now.
+	ErrNoSession = errors.New("the peer has no session that takes the message")
+	// ErrSessionGone: the one session that was asked for is closed, and will not
+	// open again.
+	ErrSessionGone = errors.New("the session is closed")
+)
 
 // Peer names somebody who is reached on a connection that they opened: by keys
 // that they have shown, or by the session itself.
@@ -95,9 +96,10 @@ func checkKeys(keys []string) error {
 	return nil
 }
 
-// keyEscapes are beyond those of url.QueryEscape: its plus sign means a space in a
-// query alone, and a tilde marks a session.
-var keyEscapes = strings.NewReplacer("+", "%20", "~", "%7E")
+// keyEscapes are where a key differs from what url.QueryEscape makes of it: a plus
+// sign means a space in a query alone, a tilde marks a session, and a colon means
+// nothing here.
+var keyEscapes = strings.NewReplacer("+", "%20", "~", "%7E", "%3A", ":")
 
 // escapeKey leaves only what means nothing in an endpoint.
 func escapeKey(key string) string { return keyEscapes.Replace(url.QueryEscape(key)) }

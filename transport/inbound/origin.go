@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 )
 
@@ -25,6 +26,9 @@ type Origin struct {
 	Token transport.Secret
 	// Certificate is the peer's, where one was asked for and verified.
 	Certificate *x509.Certificate
+	// Profile is whom all that comes from here is for, where the connection says so:
+	// one that this side has opened. Default: the [Tenants] say it.
+	Profile *profile.Profile
 
 	format string // name of the wire format of all that comes from here, or empty
 }

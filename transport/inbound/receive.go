@@ -73,7 +73,10 @@ func (s *Session) receive(ctx context.Context, m *Message) error {
 // read finds out whom the message is for and what it says.
 func (s *Session) read(ctx context.Context, m *Message) error {
 	o := &s.manager.options
-	tenant, err := o.Tenants.Resolve(ctx, s.origin, &m.Frame)
+	tenant, err := Tenant{Profile: s.origin.Profile}, error(nil)
+	if tenant.Profile == nil {
+		tenant, err = o.Tenants.Resolve(ctx, s.origin, &m.Frame)
+	}
 	if err != nil {
 		return err
 	}
