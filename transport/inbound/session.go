@@ -58,6 +58,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	routes   []route
+	first    [1]route // of routes: most sessions have no other
 	profiles []string // it counts against their limits
 	out      outbox
 	left     int           // messages that it still takes; negative: any number
