@@ -131,7 +131,7 @@ func TestFailureLeavesTheSocketOpen(t *testing.T) {
 // nothing is lost.
 func TestReaderWaits(t *testing.T) {
 	t.Parallel()
-	const n = 500
+	const n = 150
 	hold := make(chan struct{})
 	r := receive(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
 		<-hold
