@@ -47,12 +47,12 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 		code    int
 		want    []string
 	}{
-		"AMQP 0-9-1":    {options: amqppeer.Options{Greeting: []byte("AMQP\x00\x00\x09\x01")}, code: ExitFailure, want: []string{"0-9-1", "1.0 port"}},
-		"password":      {options: amqppeer.Options{Users: map[string]string{"alice": "secret"}}, user: "alice:canary@", code: ExitFailure, want: []string{"authentication failed", "check user name"}},
-		"no such node":  {options: amqppeer.Options{Refuse: func(string) *amqppeer.Error { return &amqppeer.Error{Condition: "amqp:not-found"} }}, code: ExitFailure, want: []string{"amqp:not-found", "check the address"}},
-		"no credit":     {options: amqppeer.Options{Credit: -1}, code: ExitOK, want: []string{"0 messages", "until it gives credit"}},
-		"no profile":    {flags: []string{"--profile", "nobody"}, code: ExitUsage, want: []string{"nobody"}},
-		"no time":       {flags: []string{"--timeout", "-1s"}, code: ExitFailure, want: []string{"does not answer"}},
+		"AMQP 0-9-1":   {options: amqppeer.Options{Greeting: []byte("AMQP\x00\x00\x09\x01")}, code: ExitFailure, want: []string{"0-9-1", "1.0 port"}},
+		"password":     {options: amqppeer.Options{Users: map[string]string{"alice": "secret"}}, user: "alice:canary@", code: ExitFailure, want: []string{"authentication failed", "check user name"}},
+		"no such node": {options: amqppeer.Options{Refuse: func(string) *amqppeer.Error { return &amqppeer.Error{Condition: "amqp:not-found"} }}, code: ExitFailure, want: []string{"amqp:not-found", "check the address"}},
+		"no credit":    {options: amqppeer.Options{Credit: -1}, code: ExitOK, want: []string{"0 messages", "until it gives credit"}},
+		"no profile":   {flags: []string{"--profile", "nobody"}, code: ExitUsage, want: []string{"nobody"}},
+		"no time":      {flags: []string{"--timeout", "-1s"}, code: ExitFailure, want: []string{"does not answer"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
