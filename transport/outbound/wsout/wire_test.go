@@ -111,7 +111,7 @@ func TestMisbehavingPeers(t *testing.T) {
 		"reserved control opcode":          {says(frame(final|0xb, []byte("x"))), codeProtocolError},
 		"long ping":                        {says(frame(pingFrame, make([]byte, 126))), codeProtocolError},
 		"fragmented ping":                  {says(frame(websocket.PingMessage, []byte("x"))), codeProtocolError},
-		"continuation of nothing":          {says(frame(final|0, []byte("x"))), codeProtocolError},
+		"continuation of nothing":          {says(frame(final, []byte("x"))), codeProtocolError},
 		"message in a message":             {says(fragments(websocket.TextMessage, textFrame, []byte("x"), 1)), codeProtocolError},
 		"text that is not UTF-8":           {says(frame(textFrame, []byte("\xff"))), codeProtocolError},
 		"too long":                         {says(frame(binFrame, make([]byte, 1001))), codeInboundTooLong},
@@ -226,7 +226,7 @@ func TestLostConnectionIsReplaced(t *testing.T) {
 					return
 				}
 				first := connections.Add(1) < 3
-				if say != nil && len(say) > 3 && say[3] == 0xea { // 1002 is about the message the second time
+				if len(say) > 3 && say[3] == 0xea { // 1002 is about the message the second time
 					first = connections.Load() < 2
 				}
 				for {
