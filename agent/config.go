@@ -22,6 +22,7 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
+	"github.com/outrider-go/outrider/wireformat/amqpjson"
 )
 
 // Defaults of [Config], where the packages below have none of their own.
@@ -117,6 +118,8 @@ type Config struct {
 	Log LogConfig
 	// HTTP is how to deliver over HTTP (http.*).
 	HTTP HTTPConfig
+	// Inbound is what comes in (inbound.*).
+	Inbound InboundConfig
 	// WS is how to deliver over WebSocket (ws.*).
 	WS WSConfig
 	// Profiles by id (profiles). Default: the default profile alone.
@@ -211,6 +214,7 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.Encryption.validate(c.Memory)...)
 	faults = append(faults, c.HTTP.validate()...)
+	faults = append(faults, c.Inbound.validate()...)
 	faults = append(faults, c.WS.validate()...)
 	faults = append(faults, c.validateProfiles()...)
 	return errors.Join(faults...)
@@ -335,7 +339,7 @@ func (c Config) validateProfiles() (faults []error) {
 
 // newFormats returns the wire formats an agent knows.
 func newFormats() (*wireformat.Registry, error) {
-	return wireformat.NewRegistry(wireformat.Builtin()...)
+	return wireformat.NewRegistry(append(wireformat.Builtin(), &amqpjson.Format{})...)
 }
 
 // isLoopback reports a host that only this machine reaches.

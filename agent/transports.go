@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 )
@@ -11,18 +12,22 @@ import (
 // openTransports registers the drivers.
 func (a *Agent) openTransports() error {
 	httpOptions := a.config.HTTP.options()
-	httpOptions.Logger = a.log
+	httpOptions.Logger, httpOptions.OnReply = a.log, a.onReply
 	http, err := httpout.New(httpOptions)
 	if err != nil {
 		return err
 	}
 	wsOptions := a.config.WS.options()
-	wsOptions.Logger, wsOptions.OnState = a.log, a.tellConnection
+	wsOptions.Logger, wsOptions.OnState, wsOptions.OnFrame = a.log, a.tellConnection, a.answers.receive
 	ws, err := wsout.New(wsOptions)
 	if err != nil {
 		return err
 	}
-	for _, driver := range []outbound.Transport{http, ws} {
+	amqp, err := amqpout.New(amqpout.Options{Logger: a.log})
+	if err != nil {
+		return err
+	}
+	for _, driver := range []outbound.Transport{http, ws, amqp} {
 		if err := a.manager.Register(driver); err != nil {
 			return err
 		}

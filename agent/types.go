@@ -7,12 +7,13 @@ import (
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/stats"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
 // SendRequest is the body of POST /v1/messages, and each line of a batch.
 type SendRequest struct {
-	Endpoint       string            `json:"endpoint"`
+	Endpoint       string            `json:"endpoint,omitempty"`
 	Payload        *string           `json:"payload,omitempty"`        // text
 	PayloadBase64  []byte            `json:"payload_base64,omitempty"` // bytes
 	ContentType    string            `json:"content_type,omitempty"`
@@ -28,6 +29,17 @@ type SendRequest struct {
 	OrderingKey    string            `json:"ordering_key,omitempty"`
 	OnBlocked      string            `json:"on_blocked,omitempty"`   // wait or skip
 	MinEvidence    string            `json:"min_evidence,omitempty"` // written, acknowledged or accepted
+
+	// Whom it is for: keys by their text. They choose sessions and pickups, and wire
+	// formats encrypt to them.
+	Recipients  []string `json:"recipients,omitempty"`
+	RoutingKeys []string `json:"routing_keys,omitempty"`
+	SenderKey   string   `json:"sender_key,omitempty"`
+	// Session is the id of the session that the message answers.
+	Session     string `json:"session,omitempty"`
+	ThreadID    string `json:"thread_id,omitempty"`
+	SessionOnly bool   `json:"session_only,omitempty"` // to a session, or nowhere
+	Direct      bool   `json:"direct,omitempty"`       // not by the profile's external queue
 }
 
 // SendResponse answers a SendRequest.
@@ -184,6 +196,32 @@ type DroppedView struct {
 // DestinationsView answers GET /v1/destinations.
 type DestinationsView struct {
 	Destinations []DestinationView `json:"destinations"`
+}
+
+// SessionsView answers GET /v1/sessions.
+type SessionsView struct {
+	Sessions []inbound.SessionInfo `json:"sessions"`
+}
+
+// SessionClosing answers POST /v1/sessions/{id}/close: the session is ending.
+type SessionClosing struct {
+	ID string `json:"id"`
+}
+
+// PickupsView answers GET /v1/pickups.
+type PickupsView struct {
+	Pickups []PickupView `json:"pickups"`
+}
+
+// PickupView is what waits for one recipient. GET /v1/messages?endpoint= lists the
+// messages.
+type PickupView struct {
+	Profile    string    `json:"profile"`
+	Endpoint   string    `json:"endpoint"`
+	Recipients []string  `json:"recipients"` // keys, any of which picks it up
+	Messages   int64     `json:"messages"`
+	Bytes      int64     `json:"bytes"`
+	Oldest     time.Time `json:"oldest,omitzero"` // when the first of them was queued
 }
 
 // PauseRequest is the body of POST /v1/destinations/pause and, without For, of

@@ -50,7 +50,7 @@ func benchWSWrites(ctx context.Context, s settings, sink *sinkProcess) ([]figure
 		}
 		closing = append(closing, closeIt)
 		contestants = append(contestants, &contestant{name: name, deliver: func(n int) error {
-			all, err := inParallel(n, send)
+			all, err := timed(n, send)
 			if name == "wsout" {
 				took = append(took, quantile(all, 0.99))
 			}
@@ -108,7 +108,7 @@ func benchWSAcks(ctx context.Context, s settings, sink *sinkProcess) ([]figure, 
 	defer twin.close()
 	loop := func(send func() error) func(int) error {
 		return func(n int) error {
-			_, err := inParallel(n, send)
+			_, err := timed(n, send)
 			return err
 		}
 	}
@@ -152,9 +152,9 @@ func warmUp(contestants []*contestant, s settings) error {
 	return nil
 }
 
-// inParallel has as many goroutines as are in flight call send, n times in all, and
+// timed has as many goroutines as are in flight call send, n times in all, and
 // returns how long each call took, in microseconds.
-func inParallel(n int, send func() error) ([]float64, error) {
+func timed(n int, send func() error) ([]float64, error) {
 	took, faults := make([]float64, n), make([]error, inFlight)
 	var senders sync.WaitGroup
 	for i := range inFlight {

@@ -3,6 +3,7 @@ package cli
 import (
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,7 @@ func TestSettingsAreComplete(t *testing.T) {
 	t.Parallel()
 	options := profile.Options{
 		Settings: map[string]string{"k": "v"}, Base: profile.Settings{}, Secrets: map[string]transport.Secret{"s": transport.NewSecret("x")},
+		Inbound: profile.Inbound{Tokens: map[string]transport.Secret{"t": transport.NewSecret("x")}},
 	}
 	config := agent.Config{
 		Retain:   map[queue.Result]outbound.Retain{queue.Dead: {}}, // age, count and bytes
@@ -97,9 +99,12 @@ func fill(value reflect.Value) {
 		switch {
 		case field.Type() == reflect.TypeFor[transport.Secret]():
 			field.Set(reflect.ValueOf(transport.NewSecret("x")))
-		case !field.CanSet() || !field.IsZero():
+		case field.Type() == reflect.TypeFor[transport.Endpoint]():
+			endpoint, _ := transport.ParseEndpoint("x:x")
+			field.Set(reflect.ValueOf(endpoint))
 		case field.Kind() == reflect.Struct:
 			fill(field)
+		case !field.CanSet() || !field.IsZero():
 		case field.Kind() == reflect.String:
 			field.SetString("x")
 		case field.Kind() == reflect.Bool:
@@ -121,7 +126,8 @@ func leaves(structure reflect.Type) int {
 	n := 0
 	for one := range structure.Fields() {
 		field := one.Type
-		if field.Kind() == reflect.Struct && field != reflect.TypeFor[transport.Secret]() && field != reflect.TypeFor[profile.Settings]() {
+		whole := []reflect.Type{reflect.TypeFor[transport.Secret](), reflect.TypeFor[transport.Endpoint](), reflect.TypeFor[profile.Settings]()}
+		if field.Kind() == reflect.Struct && !slices.Contains(whole, field) {
 			n += leaves(field)
 		} else {
 			n++

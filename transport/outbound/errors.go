@@ -27,6 +27,13 @@ var (
 	ErrUnknownScheme = fmt.Errorf("%w: unknown scheme", ErrTransport)
 )
 
+// unknownSchemeError is the registry's error, which says all there is to say, as an
+// ErrUnknownScheme.
+type unknownSchemeError struct{ error }
+
+// Unwrap returns ErrUnknownScheme and the registry's error.
+func (e unknownSchemeError) Unwrap() []error { return []error{ErrUnknownScheme, e.error} }
+
 // DeliveryError says why an attempt did not deliver. Transports return it.
 type DeliveryError struct {
 	// Op is what failed: "dial", "post", "accept".
@@ -45,6 +52,10 @@ type DeliveryError struct {
 	// Gone says that the destination is there no more: it is paused until
 	// somebody resumes it.
 	Gone bool
+	// Away says that the destination is not there, will come by itself, and nothing
+	// was sent: the attempt does not count, and the lane waits for
+	// [Manager.Arrived].
+	Away bool
 	// Code is the protocol's own word: "503".
 	Code string
 	// Response is the start of what the peer answered.
