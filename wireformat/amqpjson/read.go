@@ -106,7 +106,7 @@ func (r *reader) object(depth int) (*object, error) {
 		if err != nil {
 			return err
 		}
-		twice := false
+		var twice bool
 		switch name {
 		case "descriptor":
 			twice = o.described
@@ -136,6 +136,7 @@ func (r *reader) readDescriptor(o *object, depth int) error {
 		return err
 	}
 	o.described = true
+	r.values++ // decoding counts what is within too
 	if o.descriptor, err = r.value(depth); err != nil {
 		return at(err, "descriptor")
 	}
