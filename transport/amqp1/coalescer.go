@@ -4,12 +4,20 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
 
 // mostBuffered is how much may wait to be written before a writer has to wait too.
 const mostBuffered = 256 << 10
+
+const (
+	// enough is how much is written without lingering for more.
+	enough = 64 << 10
+	// keptFor is how long buffers stay that nobody uses.
+	keptFor = 5 * time.Second
+)
 
 // errWriterClosed is returned to those who write after the end.
 var errWriterClosed = errors.New("the connection is closed")
@@ -75,13 +83,18 @@ func (c *coalescer) signal() {
 // run writes until close or a fault.
 func (c *coalescer) run() {
 	defer close(c.done)
+	unused := time.AfterFunc(keptFor, c.shrink)
+	defer unused.Stop()
 	for {
 		batch, ended := c.take()
 		if ended {
 			return
 		}
 		if len(batch) == 0 {
+			unused.Reset(keptFor)
 			<-c.wake
+			unused.Stop()
+			c.linger()
 			continue
 		}
 		_ = c.conn.SetWriteDeadline(time.Now().Add(c.timeout))
@@ -93,15 +106,45 @@ func (c *coalescer) run() {
 	}
 }
 
+// shrink lets go of the buffers of a connection that is idle.
+func (c *coalescer) shrink() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.buf) == 0 && !c.busy {
+		c.buf, c.spare = nil, nil
+	}
+}
+
+// linger lets those who are about to write do so, as long as more comes. Where nobody
+// else has anything to do it takes no time.
+func (c *coalescer) linger() {
+	for idle, before := 0, c.waiting(); idle < 3; {
+		runtime.Gosched()
+		now := c.waiting()
+		switch {
+		case now >= enough:
+			return
+		case now == before:
+			idle++
+		default:
+			idle, before = 0, now
+		}
+	}
+}
+
+// waiting is how much waits.
+func (c *coalescer) waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.buf)
+}
+
 // take returns what waits; ended where there is nothing and never will be.
 func (c *coalescer) take() (batch []byte, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.left()
 	if len(c.buf) == 0 {
-		if cap(c.spare) > 2*smallBuffer {
-			c.buf, c.spare = nil, nil // a connection that is idle keeps little
-		}
 		return nil, c.closed || c.fault != nil
 	}
 	batch = c.buf

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/outrider-go/outrider/transport"
-	"github.com/outrider-go/outrider/transport/amqp1"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
-	"github.com/outrider-go/outrider/transport/amqp1/verbatim"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -67,9 +66,10 @@ func (t *template) clone() *template {
 	return &own
 }
 
-// build makes the message of an attempt. id is the message's in text, and more are annotations that a peer asked for.
-func (t *template) build(m *outbound.Message, id string, more value.Map, now time.Time) (*amqp1.Message, error) {
-	e := encoder{b: make([]byte, 0, 512+len(m.Payload))}
+// build encodes the message of an attempt, in scratch where that is long enough. id is
+// the message's in text, and more are annotations that a peer asked for.
+func (t *template) build(m *outbound.Message, id string, more value.Map, now time.Time, scratch []byte) (encoded []byte, err error) {
+	e := encoder{b: slices.Grow(scratch[:0], 512+len(m.Payload))}
 	t.header(&e, m, now)
 	if err := annotations(&e, sectionDeliveryAnnotations, t.deliveryNotes, nil); err != nil {
 		return nil, err
@@ -93,9 +93,7 @@ func (t *template) build(m *outbound.Message, id string, more value.Map, now tim
 		e.section(sectionData)
 		e.binary(m.Payload)
 	}
-	out := verbatim.Message(e.b)
-	out.DeliveryTag = tagOf(m)
-	return out, nil
+	return e.b, nil
 }
 
 // tagOf names the attempt: no two unsettled deliveries of a link may share a tag.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/outrider-go/outrider/stats"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1"
+	"github.com/outrider-go/outrider/transport/amqp1/verbatim"
 	"github.com/outrider-go/outrider/transport/egress"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
@@ -28,6 +30,7 @@ type Transport struct {
 	fallback *profile.Profile // for messages without one
 	total    *stats.Metric
 	history  history
+	buffers  sync.Pool // of *[]byte, for encoded messages
 
 	lifecycle transport.Lifecycle
 	running   atomic.Pointer[running]
@@ -203,16 +206,39 @@ func (t *Transport) attempt(ctx context.Context, m *outbound.Message, now time.T
 	if wrong != nil {
 		return prepare(transport.Permanent, codeBadMessage, wrong)
 	}
-	id := m.ID.String()
-	message, err := template.build(m, id, t.history.annotations(m.ID), now)
+	id, scratch := m.ID.String(), t.scratch()
+	encoded, err := template.build(m, id, t.history.annotations(m.ID), now, *scratch)
 	if err != nil {
 		return prepare(transport.Permanent, codeBadMessage, err)
 	}
+	message := verbatim.Message(encoded)
+	message.DeliveryTag = tagOf(m)
 	outcome, err := r.sender.Send(ctx, message, amqp1.SendOptions{
 		Settled: r.settled, Key: id, Bytes: len(m.Payload),
 	})
 	if err != nil {
 		return outbound.Receipt{}, t.sendFault(r.route, m, err, now)
 	}
+	t.recycle(scratch, encoded)
 	return t.conclude(r.route, m, outcome)
+}
+
+// mostRecycled is how long a buffer may be that is used again.
+const mostRecycled = 64 << 10
+
+func (t *Transport) scratch() *[]byte {
+	if known, ok := t.buffers.Get().(*[]byte); ok {
+		return known
+	}
+	return new([]byte)
+}
+
+// recycle takes a buffer back. It is for messages whose outcome is known: they have been
+// written, and go-amqp has copied them before. Who listens to events may still look at
+// the message.
+func (t *Transport) recycle(scratch *[]byte, used []byte) {
+	if t.options.AMQP.OnEvent == nil && cap(used) <= mostRecycled {
+		*scratch = used
+		t.buffers.Put(scratch)
+	}
 }
