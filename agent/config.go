@@ -21,6 +21,7 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/wireformat"
+	"github.com/outrider-go/outrider/wireformat/amqpjson"
 )
 
 // Defaults of [Config], where the packages below have none of their own.
@@ -330,7 +331,7 @@ func (c Config) validateProfiles() (faults []error) {
 
 // newFormats returns the wire formats an agent knows.
 func newFormats() (*wireformat.Registry, error) {
-	return wireformat.NewRegistry(wireformat.Builtin()...)
+	return wireformat.NewRegistry(append(wireformat.Builtin(), &amqpjson.Format{})...)
 }
 
 // isLoopback reports a host that only this machine reaches.

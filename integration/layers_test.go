@@ -46,6 +46,7 @@ var layers = []rule{
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
 	{pkg: "wireformat", internal: []string{"profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
+	{pkg: "wireformat/amqpjson", internal: []string{"wireformat", "profile", "transport", "transport/amqp1/value"}},
 	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},

@@ -1,4 +1,4 @@
-package message_test
+package message
 
 import (
 	"testing"

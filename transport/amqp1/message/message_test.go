@@ -1,4 +1,4 @@
-package message_test
+package message
 
 import (
 	"encoding/hex"
@@ -8,11 +8,8 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/outrider-go/outrider/transport/amqp1/message"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
-
-func ptr[T any](v T) *T { return &v }
 
 // messageTests are messages and their encoding, put together by hand from part 3
 // of the specification.
@@ -29,20 +26,20 @@ var messageTests = []struct {
 	{"sequences", Message{Sequences: []value.List{{value.Int(1)}, {}}}, "005376d00000000600000001" + "5401" + "00537645"},
 	{"header", Message{Header: &Header{Durable: true}}, "005370d00000000500000001" + "41"},
 	{
-		"whole header", Message{Header: &Header{Priority: ptr(uint8(0)), TTL: ptr(uint32(300)), FirstAcquirer: true, DeliveryCount: 2}},
+		"whole header", Message{Header: &Header{Priority: new(uint8(0)), TTL: new(uint32(300)), FirstAcquirer: true, DeliveryCount: 2}},
 		"005370d00000000f00000005" + "42" + "5000" + "700000012c" + "41" + "5202",
 	},
 	{"no properties", Message{Properties: &Properties{}}, "00537345"},
 	{
-		"properties", Message{Properties: &Properties{MessageID: value.ULong(5), UserID: value.Binary{}, To: ptr("q")}},
+		"properties", Message{Properties: &Properties{MessageID: value.ULong(5), UserID: value.Binary{}, To: new("q")}},
 		"005373d00000000b00000003" + "5305" + "a000" + "a10171",
 	},
 	{
 		"all properties", Message{Properties: &Properties{
-			MessageID: value.String("m"), UserID: value.Binary("u"), To: ptr("t"), Subject: ptr("s"), ReplyTo: ptr(""),
-			CorrelationID: value.Binary("c"), ContentType: ptr("a/b"), ContentEncoding: ptr("gzip"),
-			AbsoluteExpiryTime: ptr(time.UnixMilli(1).UTC()), CreationTime: ptr(time.UnixMilli(-1).UTC()),
-			GroupID: ptr("g"), GroupSequence: ptr(uint32(1)), ReplyToGroupID: ptr("r"),
+			MessageID: value.String("m"), UserID: value.Binary("u"), To: new("t"), Subject: new("s"), ReplyTo: new(""),
+			CorrelationID: value.Binary("c"), ContentType: new("a/b"), ContentEncoding: new("gzip"),
+			AbsoluteExpiryTime: new(time.UnixMilli(1).UTC()), CreationTime: new(time.UnixMilli(-1).UTC()),
+			GroupID: new("g"), GroupSequence: new(uint32(1)), ReplyToGroupID: new("r"),
 		}},
 		"005373d00000003a0000000d" + "a1016d" + "a00175" + "a10174" + "a10173" + "a100" + "a00163" + "a303612f62" + "a304677a6970" +
 			"830000000000000001" + "83ffffffffffffffff" + "a10167" + "5201" + "a10172",
@@ -87,7 +84,7 @@ func TestDecodeTakesWhatPeersSend(t *testing.T) {
 		{"long descriptors", "00800000000000000077" + "41", Message{Value: value.Bool(true)}},
 		{"null sections", "00537040" + "00537240" + "00537340" + "00537740" + "00537840", Message{Value: value.Null{}}},
 		{"nulls at the end", "005370c0060542404040" + "40", Message{Header: &Header{}}},
-		{"content type as a string", "005373c01007404040404040a107612f622f632f64", Message{Properties: &Properties{ContentType: ptr("a/b/c/d")}}},
+		{"content type as a string", "005373c01007404040404040a107612f622f632f64", Message{Properties: &Properties{ContentType: new("a/b/c/d")}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +142,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{"two bodies", Message{Data: [][]byte{{}}, Value: value.Null{}}, "a body has two of data, sequences and value"},
 		{"message id", Message{Properties: &Properties{MessageID: value.Symbol("a")}}, "message-id is a symbol"},
 		{"correlation id", Message{Properties: &Properties{CorrelationID: value.Long(1)}}, "correlation-id is a long"},
-		{"content type", Message{Properties: &Properties{ContentType: ptr("é")}}, "section properties: invalid AMQP value: a symbol is not ASCII"},
+		{"content type", Message{Properties: &Properties{ContentType: new("é")}}, "section properties: invalid AMQP value: a symbol is not ASCII"},
 		{"annotation", Message{MessageAnnotations: value.Map{{Key: nil, Value: value.String("\xff")}}}, "section message-annotations: invalid"},
 		{"body", Message{Value: value.String("\xff")}, "section amqp-value: invalid"},
 	} {

@@ -1,4 +1,4 @@
-package value_test
+package value
 
 import (
 	"encoding/hex"
@@ -7,8 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-
-	. "github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
 // codecTests are values and their encoding, which Qpid Proton 0.37 gave.

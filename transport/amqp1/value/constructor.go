@@ -122,18 +122,6 @@ func compactCode(v Value) byte {
 			return codeTrue
 		}
 		return codeFalse
-	case UInt:
-		return compactUnsigned(uint64(v), codeUInt0, codeSmallUInt, codeUInt)
-	case ULong:
-		return compactUnsigned(uint64(v), codeULong0, codeSmallULong, codeULong)
-	case Int:
-		if v == Int(int8(v)) {
-			return codeSmallInt
-		}
-	case Long:
-		if v == Long(int8(v)) {
-			return codeSmallLong
-		}
 	case Binary:
 		return compactLength(len(v), codeBinary8, codeBinary32)
 	case String:
@@ -143,6 +131,24 @@ func compactCode(v Value) byte {
 	case List:
 		if len(v) == 0 {
 			return codeList0
+		}
+	}
+	return compactNumber(v)
+}
+
+func compactNumber(v Value) byte {
+	switch v := v.(type) {
+	case UInt:
+		return compactUnsigned(uint64(v), codeUInt0, codeSmallUInt, codeUInt)
+	case ULong:
+		return compactUnsigned(uint64(v), codeULong0, codeSmallULong, codeULong)
+	case Int:
+		if -128 <= v && v < 128 {
+			return codeSmallInt
+		}
+	case Long:
+		if -128 <= v && v < 128 {
+			return codeSmallLong
 		}
 	}
 	return wideCodes[v.Type()]

@@ -28,7 +28,7 @@ func (l Limits) Decode(data []byte) (Value, error) {
 // Next decodes the first value of data, and returns what comes after it. Each
 // [Binary] in the value is a part of data, which must not change afterwards.
 func (l Limits) Next(data []byte) (v Value, rest []byte, err error) {
-	l = l.withDefaults()
+	l = l.Defaults()
 	d := decoder{data: data[:min(len(data), l.MaxBytes)], limits: l}
 	v, err = d.value(0)
 	switch {
@@ -138,38 +138,19 @@ func (d *decoder) body(code byte, depth int) (Value, error) {
 	return d.fixed(code, t, data)
 }
 
-// fixed reads the types whose width the code says. Small signed numbers extend
-// their sign.
+// fixed reads the types whose width the code says.
 func (d *decoder) fixed(code byte, t Type, data []byte) (Value, error) {
 	var n uint64
-	for _, b := range data {
-		n = n<<8 | uint64(b)
+	if len(data) <= 8 {
+		for _, b := range data {
+			n = n<<8 | uint64(b)
+		}
 	}
 	switch t {
+	case TypeNull:
+		return Null{}, nil
 	case TypeBool:
 		return d.bool(code, n)
-	case TypeUByte:
-		return UByte(n), nil
-	case TypeUShort:
-		return UShort(n), nil
-	case TypeUInt:
-		return UInt(n), nil
-	case TypeULong:
-		return ULong(n), nil
-	case TypeByte:
-		return Byte(n), nil
-	case TypeShort:
-		return Short(n), nil
-	case TypeInt:
-		return Int(signed(n, len(data))), nil
-	case TypeLong:
-		return Long(signed(n, len(data))), nil
-	case TypeFloat:
-		return Float(math.Float32frombits(uint32(n))), nil
-	case TypeDouble:
-		return Double(math.Float64frombits(n)), nil
-	case TypeTimestamp:
-		return Timestamp(n), nil
 	case TypeDecimal32:
 		return Decimal32(data), nil
 	case TypeDecimal64:
@@ -183,13 +164,43 @@ func (d *decoder) fixed(code byte, t Type, data []byte) (Value, error) {
 			return nil, d.malformed("a char is not a Unicode character")
 		}
 		return Char(n), nil
+	default:
+		return number(t, n, len(data)), nil
 	}
-	return Null{}, nil
 }
 
+// number returns what the bits n of so many bytes are as a number.
+func number(t Type, n uint64, width int) Value {
+	switch t {
+	case TypeUByte:
+		return UByte(n) //nolint:gosec // it has one byte
+	case TypeUShort:
+		return UShort(n) //nolint:gosec // it has two bytes
+	case TypeUInt:
+		return UInt(n) //nolint:gosec // it has four bytes at most
+	case TypeULong:
+		return ULong(n)
+	case TypeByte:
+		return Byte(signed(n, width)) //nolint:gosec // it has one byte
+	case TypeShort:
+		return Short(signed(n, width)) //nolint:gosec // it has two bytes
+	case TypeInt:
+		return Int(signed(n, width)) //nolint:gosec // it has four bytes at most
+	case TypeTimestamp:
+		return Timestamp(signed(n, width))
+	case TypeFloat:
+		return Float(math.Float32frombits(uint32(n))) //nolint:gosec // it has four bytes
+	case TypeDouble:
+		return Double(math.Float64frombits(n))
+	default:
+		return Long(signed(n, width))
+	}
+}
+
+// signed extends the sign of a number of so many bytes.
 func signed(n uint64, width int) int64 {
 	shift := 64 - 8*width
-	return int64(n<<shift) >> shift
+	return int64(n<<shift) >> shift //nolint:gosec // the same bits
 }
 
 func (d *decoder) bool(code byte, n uint64) (Value, error) {

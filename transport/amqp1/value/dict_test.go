@@ -1,12 +1,10 @@
-package value_test
+package value
 
 import (
 	"errors"
 	"reflect"
 	"strings"
 	"testing"
-
-	. "github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
 // The cases are those of Proton's documentation of PropertyDict, AnnotationDict

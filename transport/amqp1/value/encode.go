@@ -20,7 +20,7 @@ func Encode(v Value) ([]byte, error) { return Append(nil, v) }
 // Scalars have their shortest form, compound types a size of four bytes, and
 // elements of arrays the widest form: what Qpid Proton writes.
 func (l Limits) Append(dst []byte, v Value) ([]byte, error) {
-	e := encoder{dst: dst, start: len(dst), limits: l.withDefaults()}
+	e := encoder{dst: dst, start: len(dst), limits: l.Defaults()}
 	if err := e.value(v, 0); err != nil {
 		return dst, err
 	}
@@ -87,32 +87,25 @@ func (e *encoder) described(v Described, depth int) error {
 
 // body writes what follows a constructor.
 func (e *encoder) body(code byte, v Value, depth int) error {
+	switch {
+	case code == codeList0:
+		return nil
+	case code >= codeList8:
+		return e.compound(v, depth)
+	case code >= codeBinary8:
+		return e.variable(code, v)
+	}
+	return e.fixed(code, v)
+}
+
+// fixed writes the types whose width the code says.
+func (e *encoder) fixed(code byte, v Value) error {
 	switch v := v.(type) {
 	case nil, Null:
 	case Bool:
-		e.bool(code, v)
-	case UByte:
-		e.fixed(code, uint64(v))
-	case UShort:
-		e.fixed(code, uint64(v))
-	case UInt:
-		e.fixed(code, uint64(v))
-	case ULong:
-		e.fixed(code, uint64(v))
-	case Byte:
-		e.fixed(code, uint64(v))
-	case Short:
-		e.fixed(code, uint64(v))
-	case Int:
-		e.fixed(code, uint64(v))
-	case Long:
-		e.fixed(code, uint64(v))
-	case Float:
-		e.fixed(code, uint64(math.Float32bits(float32(v))))
-	case Double:
-		e.fixed(code, math.Float64bits(float64(v)))
-	case Timestamp:
-		e.fixed(code, uint64(v))
+		if code == codeBool {
+			e.dst = append(e.dst, bit(v))
+		}
 	case Decimal32:
 		e.dst = append(e.dst, v[:]...)
 	case Decimal64:
@@ -121,85 +114,135 @@ func (e *encoder) body(code byte, v Value, depth int) error {
 		e.dst = append(e.dst, v[:]...)
 	case UUID:
 		e.dst = append(e.dst, v[:]...)
-	case Char:
-		if !utf8.ValidRune(rune(v)) {
-			return fmt.Errorf("%w: a char is not a Unicode character", ErrInvalid)
-		}
-		e.fixed(code, uint64(v))
-	case Binary:
-		return variable(e, code, v)
-	case String:
-		if !utf8.ValidString(string(v)) {
-			return fmt.Errorf("%w: a string is not UTF-8", ErrInvalid)
-		}
-		return variable(e, code, v)
-	case Symbol:
-		if !isASCII(v) {
-			return fmt.Errorf("%w: a symbol is not ASCII", ErrInvalid)
-		}
-		return variable(e, code, v)
-	case List:
-		if code == codeList0 {
-			return nil
-		}
-		return e.compound(len(v), depth, func(depth int) error { return e.list(v, depth) })
-	case Map:
-		return e.compound(2*len(v), depth, func(depth int) error { return e.pairs(v, depth) })
-	case Array:
-		return e.compound(len(v.Elements), depth, func(depth int) error { return e.array(v, depth) })
 	default:
-		return fmt.Errorf("%w: %T is no type of this package", ErrInvalid, v)
+		return e.number(code, v)
 	}
 	return nil
 }
 
-func (e *encoder) bool(code byte, v Bool) {
-	switch {
-	case code != codeBool:
-	case bool(v):
-		e.dst = append(e.dst, 1)
-	default:
-		e.dst = append(e.dst, 0)
+func bit(v Bool) byte {
+	if v {
+		return 1
 	}
+	return 0
 }
 
-// fixed writes the lower bytes of bits that a code wants.
-func (e *encoder) fixed(code byte, bits uint64) {
+// number writes the lower bytes of a number that a code wants.
+func (e *encoder) number(code byte, v Value) error {
+	bits, ok := bitsOf(v)
+	if !ok {
+		return fmt.Errorf("%w: %T is no type of this package", ErrInvalid, v)
+	}
+	if char, ok := v.(Char); ok && !utf8.ValidRune(rune(char)) {
+		return fmt.Errorf("%w: a char is not a Unicode character", ErrInvalid)
+	}
 	var all [8]byte
 	binary.BigEndian.PutUint64(all[:], bits)
 	e.dst = append(e.dst, all[8-fixedWidth(code):]...)
+	return nil
 }
 
-func variable[T ~string | ~[]byte](e *encoder, code byte, data T) error {
+// bitsOf returns a number as two's complement, or as IEEE 754 has it.
+func bitsOf(v Value) (bits uint64, ok bool) {
+	switch v := v.(type) {
+	case UByte:
+		return uint64(v), true
+	case UShort:
+		return uint64(v), true
+	case UInt:
+		return uint64(v), true
+	case ULong:
+		return uint64(v), true
+	case Byte:
+		return complement(v), true
+	case Short:
+		return complement(v), true
+	case Int:
+		return complement(v), true
+	case Long:
+		return complement(v), true
+	case Timestamp:
+		return complement(v), true
+	case Char:
+		return complement(v), true
+	case Float:
+		return uint64(math.Float32bits(float32(v))), true
+	case Double:
+		return math.Float64bits(float64(v)), true
+	}
+	return 0, false
+}
+
+func complement[T ~int8 | ~int16 | ~int32 | ~int64](n T) uint64 {
+	return uint64(n)
+}
+
+// variable writes the types with a size and then as many bytes.
+func (e *encoder) variable(code byte, v Value) error {
+	switch v := v.(type) {
+	case Binary:
+		return sized(e, code, v)
+	case String:
+		if !utf8.ValidString(string(v)) {
+			return fmt.Errorf("%w: a string is not UTF-8", ErrInvalid)
+		}
+		return sized(e, code, v)
+	case Symbol:
+		if !isASCII(v) {
+			return fmt.Errorf("%w: a symbol is not ASCII", ErrInvalid)
+		}
+		return sized(e, code, v)
+	}
+	return fmt.Errorf("%w: %T is no type of this package", ErrInvalid, v)
+}
+
+func sized[T ~string | ~[]byte](e *encoder, code byte, data T) error {
 	if len(data) > e.limits.MaxBytes {
 		return fmt.Errorf("%w: longer than %d bytes", ErrLimit, e.limits.MaxBytes)
 	}
 	if sizeWidth(code) == 1 {
-		e.dst = append(e.dst, byte(len(data)))
+		e.dst = append(e.dst, byte(len(data))) //nolint:gosec // the code is for less than 256
 	} else {
-		e.dst = binary.BigEndian.AppendUint32(e.dst, uint32(len(data)))
+		e.dst = appendSize(e.dst, len(data))
 	}
 	e.dst = append(e.dst, data...)
 	return nil
 }
 
-// compound writes size and count, four bytes each, around content. The size
+// appendSize appends a size or a count, which the limit of bytes bounds.
+func appendSize(dst []byte, n int) []byte {
+	return binary.BigEndian.AppendUint32(dst, uint32(n)) //nolint:gosec // see above
+}
+
+// compound writes size and count, four bytes each, and the elements. The size
 // counts what comes after itself.
-func (e *encoder) compound(count, depth int, content func(depth int) error) error {
+func (e *encoder) compound(v Value, depth int) error {
 	depth, err := e.deeper(depth)
 	if err != nil {
 		return err
 	}
 	start := len(e.dst)
-	e.dst = binary.BigEndian.AppendUint32(e.dst, 0)
-	e.dst = binary.BigEndian.AppendUint32(e.dst, uint32(count))
-	if err := content(depth); err != nil {
+	e.dst = appendSize(e.dst, 0)
+	switch v := v.(type) {
+	case List:
+		e.dst = appendSize(e.dst, len(v))
+		err = e.list(v, depth)
+	case Map:
+		e.dst = appendSize(e.dst, 2*len(v))
+		err = e.pairs(v, depth)
+	case Array:
+		e.dst = appendSize(e.dst, len(v.Elements))
+		err = e.array(v, depth)
+	default:
+		err = fmt.Errorf("%w: %T is no type of this package", ErrInvalid, v)
+	}
+	if err != nil {
 		return err
 	}
 	if err := e.checkSize(); err != nil {
 		return err
 	}
-	binary.BigEndian.PutUint32(e.dst[start:], uint32(len(e.dst)-start-4))
+	appendSize(e.dst[:start], len(e.dst)-start-4) // over the place kept for it
 	return nil
 }
 

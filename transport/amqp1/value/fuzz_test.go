@@ -1,11 +1,9 @@
-package value_test
+package value
 
 import (
 	"bytes"
 	"errors"
 	"testing"
-
-	. "github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
 // FuzzDecode: what is decoded encodes to the same value, in one form only, and

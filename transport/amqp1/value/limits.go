@@ -50,9 +50,10 @@ func (l Limits) Validate() error {
 	return errors.Join(faults...)
 }
 
-// withDefaults never exceeds the ranges, so that limits that nobody validated
+// Defaults returns the limits with the default for each field that is 0. Those
+// out of their range are brought into it, so that limits that nobody validated
 // are safe too.
-func (l Limits) withDefaults() Limits {
+func (l Limits) Defaults() Limits {
 	return Limits{
 		MaxDepth:  min(cmp.Or(max(l.MaxDepth, 0), DefaultMaxDepth), maxMaxDepth),
 		MaxValues: cmp.Or(max(l.MaxValues, 0), DefaultMaxValues),

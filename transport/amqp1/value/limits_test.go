@@ -1,4 +1,4 @@
-package value_test
+package value
 
 import (
 	"bytes"
@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-
-	. "github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
 func nested(depth int) Value {

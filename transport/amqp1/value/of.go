@@ -21,6 +21,24 @@ func of(v any, depth int) (Value, error) {
 		return v, nil
 	case bool:
 		return Bool(v), nil
+	case string:
+		return String(v), nil
+	case []byte:
+		return Binary(v), nil
+	case [16]byte:
+		return UUID(v), nil
+	case time.Time:
+		return Timestamp(v.UnixMilli()), nil
+	case []any:
+		return listOf(v, depth+1)
+	case map[string]any:
+		return mapOf(v, depth+1)
+	}
+	return numberOf(v)
+}
+
+func numberOf(v any) (Value, error) {
+	switch v := v.(type) {
 	case uint8:
 		return UByte(v), nil
 	case uint16:
@@ -45,18 +63,6 @@ func of(v any, depth int) (Value, error) {
 		return Float(v), nil
 	case float64:
 		return Double(v), nil
-	case string:
-		return String(v), nil
-	case []byte:
-		return Binary(v), nil
-	case [16]byte:
-		return UUID(v), nil
-	case time.Time:
-		return Timestamp(v.UnixMilli()), nil
-	case []any:
-		return listOf(v, depth+1)
-	case map[string]any:
-		return mapOf(v, depth+1)
 	}
 	return nil, fmt.Errorf("%w: there is none for a Go %T", ErrInvalid, v)
 }

@@ -1,12 +1,10 @@
-package value_test
+package value
 
 import (
 	"errors"
 	"reflect"
 	"testing"
 	"time"
-
-	. "github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
 func TestOf(t *testing.T) {

@@ -7,23 +7,33 @@ type Value interface {
 	Type() Type
 }
 
-// The primitive types of part 1, section 1.6. What is not said here is as in Go.
+// The primitive types of part 1, section 1.6, and the compound ones.
 type (
 	// Null is the absence of a value.
 	Null struct{}
 	// Bool is the type boolean.
 	Bool bool
 
-	UByte  uint8
+	// UByte has 8 bits and no sign.
+	UByte uint8
+	// UShort has 16 bits and no sign.
 	UShort uint16
-	UInt   uint32
-	ULong  uint64
-	Byte   int8
-	Short  int16
-	Int    int32
-	Long   int64
+	// UInt has 32 bits and no sign.
+	UInt uint32
+	// ULong has 64 bits and no sign.
+	ULong uint64
+	// Byte has 8 bits, one of them the sign.
+	Byte int8
+	// Short has 16 bits, one of them the sign.
+	Short int16
+	// Int has 32 bits, one of them the sign.
+	Int int32
+	// Long has 64 bits, one of them the sign.
+	Long int64
 
-	Float  float32
+	// Float is IEEE 754 binary32.
+	Float float32
+	// Double is IEEE 754 binary64.
 	Double float64
 
 	// Decimal32 is IEEE 754 decimal32 in the binary integer encoding, big endian,
@@ -124,31 +134,80 @@ func TypeOf(v Value) Type {
 	return v.Type()
 }
 
-func (Null) Type() Type       { return TypeNull }
-func (Bool) Type() Type       { return TypeBool }
-func (UByte) Type() Type      { return TypeUByte }
-func (UShort) Type() Type     { return TypeUShort }
-func (UInt) Type() Type       { return TypeUInt }
-func (ULong) Type() Type      { return TypeULong }
-func (Byte) Type() Type       { return TypeByte }
-func (Short) Type() Type      { return TypeShort }
-func (Int) Type() Type        { return TypeInt }
-func (Long) Type() Type       { return TypeLong }
-func (Float) Type() Type      { return TypeFloat }
-func (Double) Type() Type     { return TypeDouble }
-func (Decimal32) Type() Type  { return TypeDecimal32 }
-func (Decimal64) Type() Type  { return TypeDecimal64 }
+// Type returns [TypeNull].
+func (Null) Type() Type { return TypeNull }
+
+// Type returns [TypeBool].
+func (Bool) Type() Type { return TypeBool }
+
+// Type returns [TypeUByte].
+func (UByte) Type() Type { return TypeUByte }
+
+// Type returns [TypeUShort].
+func (UShort) Type() Type { return TypeUShort }
+
+// Type returns [TypeUInt].
+func (UInt) Type() Type { return TypeUInt }
+
+// Type returns [TypeULong].
+func (ULong) Type() Type { return TypeULong }
+
+// Type returns [TypeByte].
+func (Byte) Type() Type { return TypeByte }
+
+// Type returns [TypeShort].
+func (Short) Type() Type { return TypeShort }
+
+// Type returns [TypeInt].
+func (Int) Type() Type { return TypeInt }
+
+// Type returns [TypeLong].
+func (Long) Type() Type { return TypeLong }
+
+// Type returns [TypeFloat].
+func (Float) Type() Type { return TypeFloat }
+
+// Type returns [TypeDouble].
+func (Double) Type() Type { return TypeDouble }
+
+// Type returns [TypeDecimal32].
+func (Decimal32) Type() Type { return TypeDecimal32 }
+
+// Type returns [TypeDecimal64].
+func (Decimal64) Type() Type { return TypeDecimal64 }
+
+// Type returns [TypeDecimal128].
 func (Decimal128) Type() Type { return TypeDecimal128 }
-func (Char) Type() Type       { return TypeChar }
-func (Timestamp) Type() Type  { return TypeTimestamp }
-func (UUID) Type() Type       { return TypeUUID }
-func (Binary) Type() Type     { return TypeBinary }
-func (String) Type() Type     { return TypeString }
-func (Symbol) Type() Type     { return TypeSymbol }
-func (List) Type() Type       { return TypeList }
-func (Map) Type() Type        { return TypeMap }
-func (Array) Type() Type      { return TypeArray }
-func (Described) Type() Type  { return TypeDescribed }
+
+// Type returns [TypeChar].
+func (Char) Type() Type { return TypeChar }
+
+// Type returns [TypeTimestamp].
+func (Timestamp) Type() Type { return TypeTimestamp }
+
+// Type returns [TypeUUID].
+func (UUID) Type() Type { return TypeUUID }
+
+// Type returns [TypeBinary].
+func (Binary) Type() Type { return TypeBinary }
+
+// Type returns [TypeString].
+func (String) Type() Type { return TypeString }
+
+// Type returns [TypeSymbol].
+func (Symbol) Type() Type { return TypeSymbol }
+
+// Type returns [TypeList].
+func (List) Type() Type { return TypeList }
+
+// Type returns [TypeMap].
+func (Map) Type() Type { return TypeMap }
+
+// Type returns [TypeArray].
+func (Array) Type() Type { return TypeArray }
+
+// Type returns [TypeDescribed].
+func (Described) Type() Type { return TypeDescribed }
 
 // Get returns the value under a key, and whether there is one. It looks at each
 // pair.

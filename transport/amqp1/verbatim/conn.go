@@ -104,7 +104,7 @@ func (c *Conn) frame(rest []byte) (int, error) {
 	switch {
 	case size < frameHeader:
 		return 0, fmt.Errorf("%w: it has %d bytes", ErrFrame, size)
-	case uint64(size) > uint64(c.maxFrame):
+	case int64(size) > int64(c.maxFrame):
 		return 0, fmt.Errorf("%w: it has %d bytes: at most %d are allowed", ErrFrame, size, c.maxFrame)
 	case uint64(size) > uint64(len(rest)):
 		return 0, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/Azure/go-amqp"
 )
 
-// ErrFrame: what arrived is not a frame, or is too long a one.
+// ErrFrame says that what arrived is not a frame, or too long a one.
 var ErrFrame = errors.New("malformed AMQP frame")
 
 // Payload returns the bytes of a message that was received through [NewConn] or
@@ -23,11 +23,10 @@ func Payload(m *amqp.Message) []byte {
 }
 
 const (
-	frameHeader   = 8 // part 2, section 2.3.1
-	dataHeader    = 8 // of a data section with a size of four bytes
-	typeAMQP      = 0
-	performative  = 0x14 // transfer
-	longestPrefix = 16   // of a performative: descriptor, constructor, size
+	frameHeader  = 8 // part 2, section 2.3.1
+	dataHeader   = 8 // of a data section with a size of four bytes
+	typeAMQP     = 0
+	performative = 0x14 // transfer
 )
 
 // Reframe appends a whole frame to dst: a transfer with its payload as a data
@@ -55,11 +54,16 @@ func Reframe(dst, frame []byte) ([]byte, error) {
 		return append(dst, frame...), nil
 	}
 	payload := frame[body+length:]
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(frame)+dataHeader))
+	dst = appendSize(dst, len(frame)+dataHeader)
 	dst = append(dst, frame[4:body+length]...)
 	dst = append(dst, 0x00, 0x53, 0x75, 0xb0)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(payload)))
+	dst = appendSize(dst, len(payload))
 	return append(dst, payload...), nil
+}
+
+// appendSize appends the size of a frame, or of a part of one.
+func appendSize(dst []byte, n int) []byte {
+	return binary.BigEndian.AppendUint32(dst, uint32(n)) //nolint:gosec // a frame's own size has 32 bits
 }
 
 // transferLength returns how long the transfer is that a frame's body begins

@@ -9,12 +9,12 @@ import (
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
-// ErrMessage: a message of [Message] was changed, or is empty.
+// ErrMessage says that a message of [Message] was changed, or is empty.
 var ErrMessage = errors.New("cannot send an encoded message")
 
 // Value returns what go-amqp encodes as v where it takes an any: as
-// amqp.Message.Value, in its maps and lists, as an id, or, as a
-// amqp.Annotations value. A key of amqp.Annotations it cannot be.
+// amqp.Message.Value, in its maps and lists, as an id. A key of
+// amqp.Annotations it cannot be.
 func Value(v value.Value) (any, error) {
 	encoded, err := value.Encode(v)
 	if err != nil {

@@ -56,15 +56,6 @@ func full(body value.Value) *message.Message {
 	}
 }
 
-func encode(t testing.TB, v value.Value) []byte {
-	t.Helper()
-	encoded, err := value.Encode(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return encoded
-}
-
 func encodeMessage(t testing.TB, m *message.Message) []byte {
 	t.Helper()
 	encoded, err := message.Encode(m, value.Limits{})

@@ -18,10 +18,11 @@
 //
 // # The message
 //
-// The payload is the data section. The message-id is the message's id, the same
-// on every attempt. The metadata are application properties, but those whose
-// names begin with "amqp.", which are fields of the message as the options are:
-// amqp.subject, amqp.annotation.x-opt-key.
+// The payload is the data section, or, where a wire format made an AMQP value of
+// it (package amqpjson), the amqp-value section. The message-id is the message's
+// id, the same on every attempt. The metadata are application properties, but
+// those whose names begin with "amqp.", which are fields of the message as the
+// options are: amqp.subject, amqp.annotation.x-opt-key.
 //
 // # Delivery
 //

@@ -80,6 +80,9 @@ func (t *template) build(m *outbound.Message, id string, more value.Map, now tim
 	t.standard(&e, m, id)
 	t.application(&e, m)
 	switch {
+	case m.ContentType == value.MediaType:
+		e.section(sectionValue)
+		e.b = append(e.b, m.Payload...) // encoded by a wire format
 	case t.value && m.Text:
 		e.section(sectionValue)
 		e.string(string(m.Payload))
@@ -218,10 +221,10 @@ func contentTypeOf(t *template, m *outbound.Message) string {
 	switch {
 	case t.contentType != "":
 		return t.contentType
+	case m.ContentType == value.MediaType, t.value && m.ContentType == "":
+		return "" // section 3.2.4: the type is in the encoding
 	case m.ContentType != "":
 		return m.ContentType
-	case t.value:
-		return "" // section 3.2.4: the type is in the encoding
 	case m.Text:
 		return textType
 	}

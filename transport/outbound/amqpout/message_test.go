@@ -97,6 +97,19 @@ func TestMessageByOptions(t *testing.T) {
 	}
 }
 
+func TestValueOfAWireFormatIsTheBody(t *testing.T) {
+	t.Parallel()
+	body := value.Described{Descriptor: value.Symbol("a:b"), Value: value.List{value.Char('c'), value.Decimal64{1}}}
+	encoded, err := value.Encode(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, _ := deliver(t, "", func(m *outbound.Message) { m.ContentType, m.Payload = value.MediaType, encoded })
+	if !value.Equal(m.Value, body) || m.Data != nil || m.Properties.ContentType != nil {
+		t.Errorf("message %+v", m)
+	}
+}
+
 func TestMessageByItsOwnFields(t *testing.T) {
 	t.Parallel()
 	m, d, _ := deliver(t, "?subject=s&body=value", func(m *outbound.Message) {
