@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/internal/amqppeer"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport/outbound"
@@ -27,9 +28,17 @@ func TestDeliverOverAMQP(t *testing.T) {
 	}
 	t.Cleanup(p.Close)
 	b := start(t, nil)
+	connected, err := b.agent.Events().Subscribe(outbound.TopicConnected, event.SubscribeOptions{Buffer: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
 	at := "amqp://alice:geheim@" + p.Addr() + "/"
 	accepted := b.send(SendRequest{Endpoint: at + "open", Payload: new("x")})
 	b.await(outbound.StatusSentToExternalQueue.Topic(), accepted)
+	told := <-connected.Events()
+	if e, ok := told.Payload.(outbound.ConnectionEvent); !ok || e.Transport != "amqp" || e.Endpoint != "amqp://"+p.Addr() || e.Profile != "default" {
+		t.Errorf("event %+v", told)
+	}
 	rejected := b.send(SendRequest{Endpoint: at + "closed", Payload: new("x")})
 	b.await(outbound.TopicDead, rejected)
 	view := into[MessageView](t, b.want(b.do("GET", "/v1/messages/"+rejected.String(), ""), http.StatusOK))

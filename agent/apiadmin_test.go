@@ -217,6 +217,9 @@ func TestProblemOf(t *testing.T) {
 		{errors.New("disk on fire at /secret/path"), 500, "internal"},
 	} {
 		p := problemOf(test.err)
+		if passes := test.slug == "queue-full" || test.slug == "stopping"; passes != (p.after > 0) {
+			t.Errorf("%v: to be tried again after %v", test.err, p.after)
+		}
 		if p.status != test.status || p.slug != test.slug || strings.Contains(p.detail, "secret") {
 			t.Errorf("%v: %+v", test.err, p)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/outrider-go/outrider/transport/egress"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
 	"github.com/outrider-go/outrider/wireformat/amqpjson"
 )
@@ -117,6 +118,10 @@ type Config struct {
 	Log LogConfig
 	// HTTP is how to deliver over HTTP (http.*).
 	HTTP HTTPConfig
+	// Inbound is what comes in (inbound.*).
+	Inbound InboundConfig
+	// WS is how to deliver over WebSocket (ws.*).
+	WS WSConfig
 	// Profiles by id (profiles). Default: the default profile alone.
 	Profiles map[string]profile.Options
 }
@@ -209,6 +214,8 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.Encryption.validate(c.Memory)...)
 	faults = append(faults, c.HTTP.validate()...)
+	faults = append(faults, c.Inbound.validate()...)
+	faults = append(faults, c.WS.validate()...)
 	faults = append(faults, c.validateProfiles()...)
 	return errors.Join(faults...)
 }
@@ -316,6 +323,7 @@ func (c Config) validateProfiles() (faults []error) {
 		if err == nil {
 			_, err = egress.New(tenant, egress.Options{})
 			add(".egress", err)
+			add(".settings", wsout.CheckSettings(tenant.Settings()))
 		}
 		if options.Retry != "" {
 			_, err = outbound.ParseRetryPolicy(options.Retry)
