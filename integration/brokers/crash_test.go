@@ -37,7 +37,7 @@ func testCrash(t *testing.T, peer *process, address string, messages int, down f
 	}, amqpout.Options{}, profile.Options{})
 	l := listen(t, told, w, messages)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	var sending sync.WaitGroup
 	sent := map[transport.ID]bool{}
