@@ -44,7 +44,7 @@ type receiverLink struct {
 // Receiver returns a new receiver from a source, which is to be closed. It connects
 // when it receives first.
 func (c *Container) Receiver(remote Remote, source Source) (*Receiver, error) {
-	if err := errors.Join(remote.validate(), source.validate()); err != nil {
+	if err := errors.Join(remote.validate(), source.Validate()); err != nil {
 		return nil, fmt.Errorf("amqp1 receiver: %w", err)
 	}
 	r := &Receiver{

@@ -276,7 +276,7 @@ func TestSourceIsChecked(t *testing.T) {
 		"threshold":       {Address: "q", Credit: 10, CreditThreshold: 10},
 		"filter":          {Address: "q", Filters: []Filter{{}}},
 	} {
-		if err := s.validate(); err == nil {
+		if err := s.Validate(); err == nil {
 			t.Errorf("%s: it is taken", name)
 		}
 	}

@@ -61,7 +61,8 @@ type Filter struct {
 	Value any
 }
 
-func (s Source) validate() error {
+// Validate names everything that is wrong.
+func (s Source) Validate() error {
 	var faults []error
 	if (s.Address == "") != s.Dynamic {
 		faults = append(faults, errors.New("a source has either an address or is dynamic"))
