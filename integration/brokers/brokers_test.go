@@ -10,6 +10,7 @@ import (
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
+//nolint:tparallel // they share a peer, one after the other
 func TestRhea(t *testing.T) {
 	t.Parallel()
 	peer := start(t, rhea())
@@ -60,6 +61,7 @@ func rheaLoses(v value.Value) bool {
 	})
 }
 
+//nolint:tparallel // they share a peer, one after the other
 func TestProtonPeer(t *testing.T) {
 	t.Parallel()
 	peer := start(t, protonPeer())
@@ -80,6 +82,7 @@ func TestProtonPeer(t *testing.T) {
 	})
 }
 
+//nolint:tparallel // they share a peer, one after the other
 func TestProtonBroker(t *testing.T) {
 	t.Parallel()
 	peer := start(t, protonBroker())
@@ -89,6 +92,7 @@ func TestProtonBroker(t *testing.T) {
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", peer.kill) })
 }
 
+//nolint:tparallel // they share a peer, one after the other
 func TestProtonPythonBroker(t *testing.T) {
 	t.Parallel()
 	peer := start(t, pythonBroker())
@@ -114,6 +118,7 @@ func pythonLoses(v value.Value) bool {
 	})
 }
 
+//nolint:tparallel // they share a peer, one after the other
 func TestRabbitMQ(t *testing.T) {
 	t.Parallel()
 	peer := start(t, rabbit())

@@ -22,14 +22,15 @@ import (
 // crashMessages are sent while the broker is killed in the middle of them.
 const crashMessages = 20_000
 
-// testCrash ends the broker while messages go to it, and starts it again. Each
+// testCrash takes the broker down while messages go to it, and starts it again. Each
 // message that was taken in is delivered, and none is said to be that the broker
 // did not settle as accepted before. It returns the ids of all.
-func testCrash(t *testing.T, peer *process, address string, end func()) map[transport.ID]bool {
+func testCrash(t *testing.T, peer *process, address string, down func()) map[transport.ID]bool {
 	t.Helper()
 	w := watch(t, peer.address(), crashMessages/4)
 	told := event.New(event.Options{})
-	t.Cleanup(func() { _ = told.Close(context.Background()) })
+	end := context.WithoutCancel(t.Context())
+	t.Cleanup(func() { _ = told.Close(end) })
 	d := startDelivery(t, outbound.Options{
 		Events: told, LaneConcurrency: 64, Breaker: outbound.Breaker{CoolOff: 50 * time.Millisecond, MaxCoolOff: 200 * time.Millisecond},
 		Retry: outbound.RetryPolicy{Base: 10 * time.Millisecond, Max: 200 * time.Millisecond, MaxAttempts: 10_000},
@@ -56,7 +57,7 @@ func testCrash(t *testing.T, peer *process, address string, end func()) map[tran
 	case <-ctx.Done():
 		t.Fatal("the broker does not accept messages")
 	}
-	end()
+	down()
 	peer.restart()
 	sending.Wait()
 	if err := d.Flush(ctx); err != nil {

@@ -200,16 +200,17 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	return exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
 }
 
-// freePorts returns ports of loopback that nobody has now.
-func freePorts(t *testing.T, n int) (ports []int) {
+// freePorts returns ports of loopback that nobody has now. All are held until the
+// last is found, so that no two are the same.
+func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	for range n {
-		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close() // all are held until the last is found
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+	if n == 0 {
+		return nil
 	}
-	return ports
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return append(freePorts(t, n-1), listener.Addr().(*net.TCPAddr).Port)
 }
