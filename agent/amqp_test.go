@@ -50,7 +50,7 @@ func TestDeliverOverAMQP(t *testing.T) {
 			t.Errorf("the log holds a secret: %v", entry)
 		}
 	}
-	if strings.Contains(string(view.Attempts[0].Response)+view.LastError, "geheim") {
+	if strings.Contains(view.Attempts[0].Response+view.LastError, "geheim") {
 		t.Errorf("what is kept holds a secret: %+v", view)
 	}
 }
