@@ -44,9 +44,9 @@ var layers = []rule{
 	{pkg: "queue", internal: []string{"transport"}},
 
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
-	{pkg: "wireformat", internal: []string{"profile", "transport"}},
+	{pkg: "wireformat", internal: []string{"internal/strictjson", "profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
-	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
+	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
@@ -92,7 +92,9 @@ var layers = []rule{
 
 	// Helpers.
 	{pkg: "internal/archive", internal: []string{"queue", "queue/sealqueue", "queue/sealqueue/keyring", "queue/sqlitequeue", "transport"}},
+	{pkg: "internal/strictjson"},
 	{pkg: "internal/suggest"},
+	{pkg: "internal/vectors"},
 	{pkg: "internal/receiver"},
 	{pkg: "internal/fakepeer"},
 	{pkg: "internal/leak", external: []string{goleak}},
@@ -111,6 +113,7 @@ var inboundDriver = []string{
 var testOnly = []string{
 	"internal/fakepeer",
 	"internal/leak",
+	"internal/vectors",
 	"queue/queuetest",
 	"transport/egress/egresstest",
 	"transport/inbound/inboundtest",

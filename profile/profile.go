@@ -26,6 +26,9 @@ type Options struct {
 	Base Settings
 	// Secrets by name: API keys, signing secrets.
 	Secrets map[string]transport.Secret
+	// Keys holds the profile's private keys. Whoever made it closes it. Default:
+	// none.
+	Keys Keys
 	// Egress says where the profile's messages may go. Default: public
 	// addresses, any port.
 	Egress Egress
@@ -176,6 +179,14 @@ func (p *Profile) Settings() Settings { return p.scope }
 func (p *Profile) Secret(name string) (transport.Secret, bool) {
 	secret, ok := p.options.Secrets[name]
 	return secret, ok
+}
+
+// Keys returns the profile's private keys. It is never nil.
+func (p *Profile) Keys() Keys {
+	if p.options.Keys == nil {
+		return noKeys{}
+	}
+	return p.options.Keys
 }
 
 // Egress returns what the profile may reach. The slices are not to be changed.

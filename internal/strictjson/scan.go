@@ -1,4 +1,4 @@
-package wireformat
+package strictjson
 
 import (
 	"bytes"
@@ -9,13 +9,38 @@ import (
 	"unicode/utf8"
 )
 
-// checkSyntax returns an error unless payload is one JSON object in UTF-8. The
+// CheckObject returns an error unless text is one JSON object in UTF-8. The
 // error says where, in place of encoding/json's, which repeats what it met.
-func checkSyntax(payload []byte) error {
-	blanks := len(payload) - len(bytes.TrimLeft(payload, " \t\r\n"))
-	switch {
-	case len(payload) == blanks:
+func CheckObject(text []byte) error {
+	body := bytes.TrimLeft(text, blanks)
+	if len(body) == 0 {
 		return errors.New("it is empty: want a JSON object")
+	}
+	if err := checkSyntax(text); err != nil {
+		return err
+	}
+	if body[0] != '{' {
+		return errors.New("it is not a JSON object")
+	}
+	return nil
+}
+
+// Check returns an error unless text is one JSON value in UTF-8, keeps within the
+// depth, and has no object with a name twice.
+func Check(text []byte, maxDepth int) error {
+	if err := checkSyntax(text); err != nil {
+		return err
+	}
+	return Members(text, maxDepth, func(_, _ []byte) {})
+}
+
+const blanks = " \t\r\n"
+
+// checkSyntax returns an error unless payload is JSON in UTF-8.
+func checkSyntax(payload []byte) error {
+	switch {
+	case len(bytes.TrimLeft(payload, blanks)) == 0:
+		return errors.New("it is empty: want JSON")
 	case !utf8.Valid(payload):
 		return errors.New("it is not UTF-8")
 	case !json.Valid(payload):
@@ -24,16 +49,14 @@ func checkSyntax(payload []byte) error {
 			return fmt.Errorf("it is not valid JSON at byte %d of %d", syntax.Offset, len(payload))
 		}
 		return errors.New("it is not valid JSON")
-	case payload[blanks] != '{':
-		return errors.New("it is not a JSON object")
 	}
 	return nil
 }
 
-// eachMember calls visit with the name and the value, as it is written, of each
+// Members calls visit with the name and the value, as it is written, of each
 // member of a valid JSON object. The error says where a name comes twice, at any
-// level, or that it nests too deep.
-func eachMember(object []byte, maxDepth int, visit func(name, value []byte)) error {
+// level, or that it nests too deep. Of a value that is no object, it visits none.
+func Members(object []byte, maxDepth int, visit func(name, value []byte)) error {
 	scan := jsonScan{text: object, maxDepth: maxDepth, visit: visit}
 	return scan.run()
 }
@@ -68,7 +91,7 @@ func (s *jsonScan) run() error {
 			s.endMember(i)
 		case '"':
 			end := stringEnd(s.text, i)
-			if colon := skipBlanks(s.text, end); s.text[colon] == ':' {
+			if colon := skipBlanks(s.text, end); colon < len(s.text) && s.text[colon] == ':' {
 				s.addName(s.text[i:end], colon+1)
 			}
 			i = end - 1
@@ -79,7 +102,7 @@ func (s *jsonScan) run() error {
 
 // addName notes a member of the innermost object.
 func (s *jsonScan) addName(quoted []byte, value int) {
-	name := unquote(quoted)
+	name := Unquote(quoted)
 	s.names = append(s.names, name)
 	if len(s.open) == 1 {
 		s.member, s.value = name, value
@@ -121,17 +144,16 @@ func stringEnd(text []byte, start int) int {
 	}
 }
 
-// skipBlanks returns where the next byte is that is no white space. In valid
-// JSON one follows every string, but for a text that is only a string.
+// skipBlanks returns where the next byte is that is no white space, or the end.
 func skipBlanks(text []byte, i int) int {
-	for text[i] == ' ' || text[i] == '\t' || text[i] == '\r' || text[i] == '\n' {
+	for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r' || text[i] == '\n') {
 		i++
 	}
 	return i
 }
 
-// unquote returns the text of a string that is valid JSON.
-func unquote(quoted []byte) []byte {
+// Unquote returns the text of a string that is valid JSON.
+func Unquote(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1]
 	}
