@@ -53,7 +53,7 @@ var layers = []rule{
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
-	{pkg: "queue/sealqueue/keyring", internal: []string{"transport"}, external: []string{chacha}},
+	{pkg: "queue/sealqueue/keyring", internal: []string{"internal/privatefile", "transport"}, external: []string{chacha}},
 	{pkg: "queue/*queue", internal: []string{"queue", "transport"}},
 
 	// L2: the two directions, which never import each other.
@@ -95,6 +95,7 @@ var layers = []rule{
 	{pkg: "internal/strictjson"},
 	{pkg: "internal/suggest"},
 	{pkg: "internal/vectors"},
+	{pkg: "internal/privatefile"},
 	{pkg: "internal/receiver"},
 	{pkg: "internal/fakepeer"},
 	{pkg: "internal/leak", external: []string{goleak}},

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package keyring
+package privatefile
 
 import (
 	"errors"
@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// lockFile waits until no other process changes the keyring, and returns what
+// Lock waits until no other process changes the file, and returns what
 // ends the lock. The system ends it with the process at the latest.
-func lockFile(path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path+lockSuffix, os.O_RDWR|os.O_CREATE, privateMode) //nolint:gosec // in the operator's directory
+func Lock(path string) (unlock func() error, err error) {
+	f, err := os.OpenFile(path+lockSuffix, os.O_RDWR|os.O_CREATE, mode600) //nolint:gosec // in the operator's directory
 	if err != nil {
 		return nil, err
 	}
