@@ -15,20 +15,24 @@ type rule struct {
 const anything = "..."
 
 const (
-	chacha    = "golang.org/x/crypto/chacha20poly1305"
-	cobra     = "github.com/spf13/cobra"
-	goAMQP    = "github.com/Azure/go-amqp"
-	goleak    = "go.uber.org/goleak"
-	gorilla   = "github.com/gorilla/websocket"
-	koanf     = "github.com/knadh/koanf"
-	pflag     = "github.com/spf13/pflag"
-	rapid     = "pgregory.net/rapid"
-	retryable = "github.com/hashicorp/go-retryablehttp"
-	ssrf      = "code.dny.dev/ssrf"
-	sys       = "golang.org/x/sys"
-	term      = "golang.org/x/term"
-	sqlite    = "modernc.org/sqlite"
-	zap       = "go.uber.org/zap"
+	base58       = "github.com/mr-tron/base58"
+	chacha       = "golang.org/x/crypto/chacha20poly1305"
+	cobra        = "github.com/spf13/cobra"
+	edwards25519 = "filippo.io/edwards25519"
+	goAMQP       = "github.com/Azure/go-amqp"
+	goCrypto     = "golang.org/x/crypto"
+	goleak       = "go.uber.org/goleak"
+	gorilla      = "github.com/gorilla/websocket"
+	koanf        = "github.com/knadh/koanf"
+	pflag        = "github.com/spf13/pflag"
+	rapid        = "pgregory.net/rapid"
+	retryable    = "github.com/hashicorp/go-retryablehttp"
+	ssrf         = "code.dny.dev/ssrf"
+	secp256k1    = "github.com/decred/dcrd/dcrec/secp256k1/v4"
+	sys          = "golang.org/x/sys"
+	term         = "golang.org/x/term"
+	sqlite       = "modernc.org/sqlite"
+	zap          = "go.uber.org/zap"
 )
 
 // layers is the layer table, lowest first. The first row that matches a package
@@ -38,6 +42,7 @@ var layers = []rule{
 	// L0: the standard library, and transport, the leaf below all.
 	{pkg: "transport"},
 	{pkg: "profile", internal: []string{"transport"}},
+	{pkg: "profile/secmod", internal: []string{"internal/multikey", "internal/privatefile", "internal/strictjson", "profile", "transport"}, external: []string{goCrypto, secp256k1}},
 	{pkg: "stats", internal: []string{"transport"}},
 	{pkg: "event", internal: []string{"transport"}},
 	{pkg: "registry", internal: []string{"transport"}},
@@ -95,6 +100,7 @@ var layers = []rule{
 	{pkg: "internal/strictjson"},
 	{pkg: "internal/suggest"},
 	{pkg: "internal/vectors"},
+	{pkg: "internal/multikey", internal: []string{"profile", "transport"}, external: []string{base58, edwards25519, secp256k1}},
 	{pkg: "internal/privatefile"},
 	{pkg: "internal/receiver"},
 	{pkg: "internal/fakepeer"},

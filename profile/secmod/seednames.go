@@ -1,0 +1,9 @@
+package secmod
+
+// Autobahn's names.
+type (
+	ISecurityModule = Module
+	IKey            = Key
+	ICryptosignKey  = CryptosignKey
+	IEthereumKey    = EthereumKey
+)
