@@ -21,6 +21,7 @@ const (
 	edwards25519 = "filippo.io/edwards25519"
 	goAMQP       = "github.com/Azure/go-amqp"
 	goCrypto     = "golang.org/x/crypto"
+	goJose       = "github.com/go-jose/go-jose/v4"
 	goleak       = "go.uber.org/goleak"
 	gorilla      = "github.com/gorilla/websocket"
 	koanf        = "github.com/knadh/koanf"
@@ -51,6 +52,7 @@ var layers = []rule{
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
 	{pkg: "wireformat", internal: []string{"internal/strictjson", "profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
+	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
 	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},

@@ -1,0 +1,96 @@
+package didcomm
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/wireformat"
+)
+
+// Names of the wire formats.
+const (
+	NameV1     = "didcomm/v1"
+	NameV2     = "didcomm/v2"
+	NameSigned = "didcomm/v2/signed"
+	NameAny    = "didcomm"
+	NameACAPy  = "didcomm/acapy"
+)
+
+// Media types.
+const (
+	TypeV1        = "application/didcomm-envelope-enc"
+	TypeV1Old     = "application/ssi-agent-wire"
+	TypeEncrypted = "application/didcomm-encrypted+json"
+	TypeSigned    = "application/didcomm-signed+json"
+	TypePlain     = "application/didcomm-plain+json"
+	typeJWE       = "application/jwe"
+	typeJSON      = "application/json"
+)
+
+// Settings of a profile, each true or false.
+const (
+	// SettingNewMediaType has v1 say application/didcomm-envelope-enc, and not the
+	// older application/ssi-agent-wire. Default: true.
+	SettingNewMediaType = "didcomm.emit_new_mime_type"
+	// SettingNewPrefix has forwards of v1 say https://didcomm.org/, and not the older
+	// prefix of did:sov. Default: true.
+	SettingNewPrefix = "didcomm.emit_new_prefix"
+	// SettingSign has v2 sign, within the encryption, with a key of the sender's that
+	// is for authentication. Default: false.
+	SettingSign = "didcomm.sign"
+	// SettingProtectSender has v2 encrypt anonymously once more, around what is
+	// authenticated, so that nobody but the recipient sees who sends. Default: false.
+	SettingProtectSender = "didcomm.protect_sender"
+)
+
+// Limits.
+const (
+	maxBytes      = 16 << 20 // of an envelope
+	maxDepth      = 64
+	maxRecipients = 64
+	maxRouting    = 8
+)
+
+// Options describe the formats.
+type Options struct {
+	// Resolver finds the documents of DIDs, for v2. Default: did:key and did:peer:2.
+	Resolver Resolver
+}
+
+// Formats returns all wire formats of this package.
+func Formats(options Options) []wireformat.Format {
+	return []wireformat.Format{NewV1(), NewV2(options), NewSigned(options), New(options), NewACAPy(options)}
+}
+
+// isMediaType reports a media type, with or without "application/" (RFC 7515
+// section 4.1.9), in any case.
+func isMediaType(text, want string) bool {
+	bare, _, _ := strings.Cut(text, ";")
+	bare = strings.TrimSpace(bare)
+	return strings.EqualFold(bare, want) || strings.EqualFold("application/"+bare, want)
+}
+
+// flag reads a setting that is true or false.
+func flag(p *profile.Profile, name string, fallback bool) (bool, error) {
+	value, err := p.Settings().Bool(name, fallback)
+	if err != nil {
+		return false, fmt.Errorf("the profile's %w", err)
+	}
+	return value, nil
+}
+
+// cause returns what is in the error of another format.
+func cause(err error) error {
+	var inner *wireformat.Error
+	if errors.As(err, &inner) {
+		return inner.Err
+	}
+	return err
+}
+
+// formatError is the error of a format.
+func formatError(kind error, name string, err error) error {
+	return &wireformat.Error{Kind: kind, Format: name, Err: err}
+}
