@@ -17,7 +17,7 @@ import (
 	"github.com/outrider-go/outrider/profile"
 )
 
-// ErrKey: a text or bytes are no public key.
+// ErrKey is returned for a text or bytes that are no public key.
 var ErrKey = errors.New("not a public key")
 
 // maxText is the longest text that is decoded: base58 takes the square of the

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// ErrExposed: others than its owner may read the file.
+// ErrExposed is returned for a file that others than its owner may read.
 var ErrExposed = errors.New("file with keys is open to others")
 
 // mode600 is the mode of every file here: the owner reads and writes.

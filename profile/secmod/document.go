@@ -18,7 +18,7 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// ErrDamaged: the file is not as it was written.
+// ErrDamaged is returned for a file that is not as it was written.
 var ErrDamaged = errors.New("file of the security module is damaged: restore it from a backup")
 
 const (

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// ErrTypedData: data is not what EIP-712 can sign.
+// ErrTypedData is returned for data that EIP-712 cannot sign.
 var ErrTypedData = errors.New("not typed data of EIP-712")
 
 // Limits of typed data.

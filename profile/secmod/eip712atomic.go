@@ -117,42 +117,42 @@ func encodeInteger(n *big.Int, signed bool, bits int) ([]byte, error) {
 const maxDigits = 80
 
 func toInteger(value any) (*big.Int, error) {
-	var text string
 	switch v := value.(type) {
 	case *big.Int:
-		if v == nil {
-			return nil, errors.New("want a whole number")
+		if v != nil {
+			return v, nil
 		}
-		return v, nil
 	case json.Number:
-		text = v.String()
+		return parseInteger(v.String())
 	case string:
-		text = v
+		return parseInteger(v)
 	case float64:
-		text = strconv.FormatFloat(v, 'f', -1, 64)
+		return parseInteger(strconv.FormatFloat(v, 'f', -1, 64))
 	case int:
 		return big.NewInt(int64(v)), nil
 	case int64:
 		return big.NewInt(v), nil
 	case uint64:
 		return new(big.Int).SetUint64(v), nil
-	default:
-		return nil, errors.New("want a whole number")
 	}
-	base := 10
-	sign, digits := "", text
-	if strings.HasPrefix(digits, "-") {
-		sign, digits = "-", digits[1:]
-	}
+	return nil, errors.New("want a whole number")
+}
+
+// parseInteger reads a number in decimal, or in hex with 0x.
+func parseInteger(text string) (*big.Int, error) {
+	base, digits := 10, strings.TrimPrefix(text, "-")
 	if rest, ok := strings.CutPrefix(digits, "0x"); ok {
 		base, digits = 16, rest
 	}
 	n, ok := new(big.Int), digits != "" && len(digits) <= maxDigits && strings.Trim(strings.ToLower(digits), "0123456789abcdef") == ""
 	if ok {
-		_, ok = n.SetString(sign+digits, base)
+		_, ok = n.SetString(digits, base)
 	}
 	if !ok {
 		return nil, errors.New("want a whole number")
+	}
+	if strings.HasPrefix(text, "-") {
+		n.Neg(n)
 	}
 	return n, nil
 }

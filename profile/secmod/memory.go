@@ -7,7 +7,7 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// ErrPassphrase: the passphrase is not the module's.
+// ErrPassphrase is returned for a passphrase that is not the module's.
 var ErrPassphrase = errors.New("wrong passphrase of the security module")
 
 // MemoryOptions describe a [Memory].

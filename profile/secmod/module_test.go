@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdh"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -65,10 +66,10 @@ func opened(t *testing.T, m Module) Module {
 // eachModule runs a test of the contract on each kind.
 func eachModule(t *testing.T, test func(t *testing.T, m Module)) {
 	t.Helper()
-	for name, make := range map[string]func(*testing.T) Module{"memory": newMemory, "file": newFileModule} {
+	for name, newModule := range map[string]func(*testing.T) Module{"memory": newMemory, "file": newFileModule} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, make(t))
+			test(t, newModule(t))
 		})
 	}
 }
@@ -371,7 +372,7 @@ func TestMemoryWithoutPassphrase(t *testing.T) {
 func TestKeyMaterialDoesNotShow(t *testing.T) {
 	t.Parallel()
 	secret := []byte("canary-canary-canary-canary-cana")
-	forms := []string{"canary", fmt.Sprintf("%x", secret[:12]), fmt.Sprintf("%X", secret[:12]), strings.Trim(fmt.Sprint(secret[:12]), "[]"), "Y2FuYXJ5", passphrase.Reveal(), fmt.Sprintf("%x", passphrase.Reveal())}
+	forms := []string{"canary", fmt.Sprintf("%x", secret[:12]), fmt.Sprintf("%X", secret[:12]), strings.Trim(fmt.Sprint(secret[:12]), "[]"), "Y2FuYXJ5", passphrase.Reveal(), hex.EncodeToString([]byte(passphrase.Reveal()))}
 	eachModule(t, func(t *testing.T, m Module) {
 		opened(t, m)
 		values := []any{m}

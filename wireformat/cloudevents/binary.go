@@ -100,5 +100,8 @@ func (b *binding) parse(header map[string]string, contentType string, body []byt
 		e.Data = nil
 	}
 	e.Binary = !e.IsJSON() && !utf8.Valid(body)
-	return e, e.Validate()
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }

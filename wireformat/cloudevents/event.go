@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// ErrEvent: something is no valid event.
+// ErrEvent is returned for what is no valid event.
 var ErrEvent = errors.New("not a valid event of CloudEvents 1.0")
 
 // SpecVersion is the version of CloudEvents.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"unicode/utf8"
 
@@ -84,19 +86,23 @@ func (*Batch) MediaTypes() []string { return []string{TypeBatch} }
 // Encode takes a payload of the media type of batches as it is, once it is
 // checked, and makes a batch of one event of any other.
 func (*Batch) Encode(_ context.Context, p *profile.Profile, m wireformat.Message, _ wireformat.Target) (wireformat.Frame, error) {
-	body, err := m.Payload, error(nil)
-	if isType(m.ContentType, TypeBatch) {
-		_, err = ParseBatch(m.Payload)
-	} else {
-		var event *Event
-		if event, err = eventOf(p, m); err == nil {
-			body, err = json.Marshal([]*Event{event})
-		}
-	}
+	body, err := batchOf(p, m)
 	if err != nil {
 		return wireformat.Frame{}, &wireformat.Error{Kind: wireformat.ErrEncode, Format: NameBatch, Err: err}
 	}
 	return wireformat.Frame{ContentType: TypeBatch, Text: true, Header: copies(m.Metadata), Body: body}, nil
+}
+
+func batchOf(p *profile.Profile, m wireformat.Message) ([]byte, error) {
+	if isType(m.ContentType, TypeBatch) {
+		_, err := ParseBatch(m.Payload)
+		return m.Payload, err
+	}
+	event, err := eventOf(p, m)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal([]*Event{event})
 }
 
 // Parse checks the batch, which is the payload: [ParseBatch] reads it.
@@ -139,9 +145,7 @@ func (b *Binary) Encode(_ context.Context, p *profile.Profile, m wireformat.Mess
 	}
 	contentType := cmp.Or(event.DataContentType, "application/json")
 	header := copies(m.Metadata)
-	for name, value := range b.binding.header(event) {
-		header[name] = value
-	}
+	maps.Copy(header, b.binding.header(event))
 	return wireformat.Frame{ContentType: contentType, Text: !event.Binary, Header: header, Body: event.Data}, nil
 }
 
@@ -204,31 +208,41 @@ func eventOf(p *profile.Profile, m wireformat.Message) (*Event, error) {
 			return nil, fmt.Errorf("the event has no %[1]s: give the message the metadata %[2]s%[1]s, or the profile the setting %[3]s", required.name, httpPrefix, required.setting)
 		}
 	}
-	return e, e.take(m)
+	if err := e.take(m); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // take makes the payload the event's data.
 func (e *Event) take(m wireformat.Message) error {
-	e.Data, e.DataContentType = m.Payload, m.ContentType
-	text := m.Text || utf8.Valid(m.Payload) && m.ContentType != "" && !isType(m.ContentType, "application/octet-stream")
-	isJSON := (m.Text || m.ContentType != "") && json.Valid(m.Payload)
-	switch {
-	case m.Text && !utf8.Valid(m.Payload):
-		return fmt.Errorf("the text is not UTF-8: send it as bytes")
-	case m.ContentType == "" && isJSON:
-		e.DataContentType = "application/json"
-	case m.ContentType == "" && m.Text:
-		e.DataContentType = "text/plain; charset=utf-8"
-	case m.ContentType == "":
-		e.DataContentType = "application/octet-stream"
-	case isJSONType(m.ContentType) && !isJSON && len(m.Payload) > 0:
-		return fmt.Errorf("the content type says JSON, and the payload is not")
+	if m.Text && !utf8.Valid(m.Payload) {
+		return errors.New("the text is not UTF-8: send it as bytes")
+	}
+	e.Data, e.DataContentType = m.Payload, dataType(m)
+	if isJSONType(e.DataContentType) && len(m.Payload) > 0 && !json.Valid(m.Payload) {
+		return errors.New("the content type says JSON, and the payload is not")
 	}
 	if len(m.Payload) == 0 && (e.IsJSON() || !m.Text) {
 		e.Data = nil
 	}
-	e.Binary = !text
+	e.Binary = !m.Text && (isType(e.DataContentType, typeBinary) || !utf8.Valid(m.Payload))
 	return nil
+}
+
+const typeBinary = "application/octet-stream"
+
+// dataType returns the content type of a payload, as [wireformat.Raw] does.
+func dataType(m wireformat.Message) string {
+	switch {
+	case m.ContentType != "":
+		return m.ContentType
+	case !m.Text:
+		return typeBinary
+	case json.Valid(m.Payload):
+		return "application/json"
+	}
+	return "text/plain; charset=utf-8"
 }
 
 // messageOf makes a message of an event. Header is what came beside it.

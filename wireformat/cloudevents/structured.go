@@ -72,7 +72,10 @@ func fromMembers(members strictjson.Object) (*Event, error) {
 	if err := e.setData(members); err != nil {
 		return nil, err
 	}
-	return e, e.Validate()
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 func (e *Event) setMember(members strictjson.Object, name string) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/outrider-go/outrider/profile"
 )
 
-// ErrDID: a DID is not known, or its document cannot be read.
+// ErrDID is returned for a DID that is not known, or whose document cannot be read.
 var ErrDID = errors.New("DID cannot be resolved")
 
 // Limits of DIDs and their documents.

@@ -60,7 +60,7 @@ func (peerResolver) Resolve(_ context.Context, did string) (*Document, error) {
 	}
 	d := &Document{ID: did}
 	keys := 0
-	for _, part := range strings.Split(rest[1:], ".") {
+	for part := range strings.SplitSeq(rest[1:], ".") {
 		if part == "" {
 			return nil, fmt.Errorf("%w: did:peer:2 has an empty part", ErrDID)
 		}

@@ -111,28 +111,8 @@ func parseSignature(part strictjson.Object) (receivedSignature, error) {
 	if r.protected, err = part.Text("protected"); err != nil {
 		return r, err
 	}
-	text, err := base64.RawURLEncoding.DecodeString(r.protected)
-	if err != nil || r.protected == "" {
-		return r, errors.New("protected is missing, or not base64url")
-	}
-	header, err := strictjson.ParseObject(text, maxDepth)
-	if err != nil {
+	if err := r.parseProtected(); err != nil {
 		return r, fmt.Errorf("the protected header: %w", err)
-	}
-	for _, name := range []string{"crit", "b64"} {
-		if _, ok := header[name]; ok {
-			return r, fmt.Errorf("the protected header: %s is not allowed", name)
-		}
-	}
-	typ, err := header.Text("typ")
-	if err != nil || typ != "" && !isMediaType(typ, TypeSigned) {
-		return r, fmt.Errorf("typ is not %s", TypeSigned)
-	}
-	if r.alg, err = header.Text("alg"); err != nil {
-		return r, err
-	}
-	if r.kid, err = header.Text("kid"); err != nil {
-		return r, err
 	}
 	if part.Has("header") {
 		unprotected, err := strictjson.ParseObject(part["header"], maxDepth)
@@ -149,6 +129,31 @@ func parseSignature(part strictjson.Object) (receivedSignature, error) {
 		return r, errors.New("it has no kid")
 	}
 	return r, nil
+}
+
+func (r *receivedSignature) parseProtected() error {
+	text, err := base64.RawURLEncoding.DecodeString(r.protected)
+	if err != nil || r.protected == "" {
+		return errors.New("it is missing, or not base64url")
+	}
+	header, err := strictjson.ParseObject(text, maxDepth)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"crit", "b64"} {
+		if _, ok := header[name]; ok {
+			return fmt.Errorf("%s is not allowed", name)
+		}
+	}
+	typ, err := header.Text("typ")
+	if err != nil || typ != "" && !isMediaType(typ, TypeSigned) {
+		return fmt.Errorf("typ is not %s", TypeSigned)
+	}
+	if r.alg, err = header.Text("alg"); err != nil {
+		return err
+	}
+	r.kid, err = header.Text("kid")
+	return err
 }
 
 // verify checks every signature with the signer's document. All are of one DID,

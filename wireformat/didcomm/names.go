@@ -83,8 +83,7 @@ func flag(p *profile.Profile, name string, fallback bool) (bool, error) {
 
 // cause returns what is in the error of another format.
 func cause(err error) error {
-	var inner *wireformat.Error
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*wireformat.Error](err); ok {
 		return inner.Err
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -141,37 +142,44 @@ func parseV1(envelope []byte) (*sealedV1, error) {
 	}
 	// ACA-Py cuts where it counts characters, not bytes: of a message with others
 	// than ASCII, the end of the ciphertext is in the tag.
-	s.sealed = append(ciphertext, tag...)
-	return s, s.parseHeader()
+	s.sealed = slices.Concat(ciphertext, tag)
+	if err := s.parseHeader(); err != nil {
+		return nil, fmt.Errorf("the protected header: %w", err)
+	}
+	return s, nil
 }
 
 func (s *sealedV1) parseHeader() error {
 	text, err := fromBase64(s.protected)
 	if err != nil {
-		return errors.New("protected is not base64url")
+		return errors.New("it is not base64url")
 	}
 	header, err := strictjson.ParseObject(text, maxDepth)
 	if err != nil {
-		return fmt.Errorf("the protected header: %w", err)
+		return err
 	}
 	words := map[string]string{}
 	for _, name := range []string{"typ", "enc", "alg"} {
 		if words[name], err = header.Text(name); err != nil {
-			return fmt.Errorf("the protected header: %w", err)
+			return err
 		}
 	}
 	switch {
 	case words["typ"] != v1Typ:
-		return fmt.Errorf("typ of the protected header is not %s", v1Typ)
+		return fmt.Errorf("typ is not %s", v1Typ)
 	case words["enc"] != v1Enc && words["enc"] != "chacha20poly1305_ietf":
-		return fmt.Errorf("enc of the protected header is not %s", v1Enc)
+		return fmt.Errorf("enc is not %s", v1Enc)
 	case words["alg"] != v1Auth && words["alg"] != v1Anon:
-		return fmt.Errorf("alg of the protected header is neither %s nor %s", v1Auth, v1Anon)
+		return fmt.Errorf("alg is neither %s nor %s", v1Auth, v1Anon)
 	}
 	s.authenticated = words["alg"] == v1Auth
-	elements, err := strictjson.Elements(header["recipients"])
+	return s.parseRecipients(header["recipients"])
+}
+
+func (s *sealedV1) parseRecipients(list []byte) error {
+	elements, err := strictjson.Elements(list)
 	if err != nil || len(elements) == 0 || len(elements) > maxRecipients {
-		return fmt.Errorf("recipients of the protected header: want a list of 1 to %d", maxRecipients)
+		return fmt.Errorf("recipients: want a list of 1 to %d", maxRecipients)
 	}
 	seen := map[string]bool{}
 	for i, element := range elements {

@@ -121,7 +121,10 @@ func (f *V2) unpack(ctx context.Context, p *profile.Profile, body []byte) (*unpa
 		return nil, err
 	}
 	u.plaintext = *plain
-	return u, u.checkNames()
+	if err := u.checkNames(); err != nil {
+		return nil, err
+	}
+	return u, nil
 }
 
 // checkNames compares who the message says that it is from and to with whose keys

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,8 +38,8 @@ func TestACAPyEnvelopes(t *testing.T) {
 	f := NewV1()
 	for _, v := range all.Vectors {
 		frame := wireformat.Frame{Body: []byte(v.Packed)}
-		for i := len(v.Routing) - 1; i >= 0; i-- {
-			frame.Body = openForward(t, tenant(t, []secmod.Key{keys[v.Routing[i]]}), frame)
+		for _, name := range slices.Backward(v.Routing) {
+			frame.Body = openForward(t, tenant(t, []secmod.Key{keys[name]}), frame)
 		}
 		for _, name := range v.Recipients {
 			m, receipt, err := f.Parse(t.Context(), tenant(t, []secmod.Key{keys[name]}), frame)
@@ -210,7 +211,7 @@ func checkEachRecipient(t *testing.T, f *V2, a *appendix, name string, text []by
 		t.Errorf("%s: recipient keys are %v, %v", name, kids, err)
 	}
 	for _, key := range a.receiver {
-		if strings.Contains(name, "auth_x25519_anon_p521") || !contains(kids, key.ID()) {
+		if strings.Contains(name, "auth_x25519_anon_p521") || !slices.Contains(kids, key.ID()) {
 			continue
 		}
 		alone := tenant(t, []secmod.Key{parseKey(t, "", "", secretOf(t, a, key.ID()))})
@@ -218,15 +219,6 @@ func checkEachRecipient(t *testing.T, f *V2, a *appendix, name string, text []by
 			t.Errorf("%s with %s: %v, %+v", name, key.ID(), err, receipt)
 		}
 	}
-}
-
-func contains(list []string, text string) bool {
-	for _, each := range list {
-		if each == text {
-			return true
-		}
-	}
-	return false
 }
 
 func secretOf(t *testing.T, a *appendix, kid string) string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -85,9 +86,7 @@ func (f *Format) Encode(ctx context.Context, p *profile.Profile, m wireformat.Me
 		return wireformat.Frame{}, f.fail(wireformat.ErrEncode, cause(err))
 	}
 	header := map[string]string{HeaderID: m.ID.String()}
-	for name, value := range frame.Header {
-		header[name] = value
-	}
+	maps.Copy(header, frame.Header)
 	frame.Header = header
 	return frame, nil
 }
@@ -149,8 +148,7 @@ func (f *Format) fail(kind, err error) error {
 
 // cause returns what is in an inner format's error, which this one's replaces.
 func cause(err error) error {
-	var inner *wireformat.Error
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*wireformat.Error](err); ok {
 		return inner.Err
 	}
 	return err

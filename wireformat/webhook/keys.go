@@ -24,7 +24,7 @@ func (f *Format) keys(ctx context.Context, p *profile.Profile) (*signingKeys, er
 		}
 		k.secrets = signer.secrets
 	}
-	for _, id := range strings.Fields(p.Settings().String(f.options.KeySetting, "")) {
+	for id := range strings.FieldsSeq(p.Settings().String(f.options.KeySetting, "")) {
 		key, err := p.Keys().Find(ctx, id)
 		if err != nil {
 			return nil, fmt.Errorf("the profile's setting %q: %w", f.options.KeySetting, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// ErrSecret: a text is no secret of Standard Webhooks.
+// ErrSecret is returned for a text that is no secret of Standard Webhooks.
 var ErrSecret = errors.New("not a webhook secret")
 
 // Schemes, in front of each signature.

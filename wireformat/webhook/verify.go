@@ -12,7 +12,8 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// ErrVerify: a message was not signed with the secret, or is too old.
+// ErrVerify is returned for a message that was not signed with the secret, or is
+// too old.
 var ErrVerify = errors.New("webhook not verified")
 
 // DefaultTolerance is how far a message's time may be from the receiver's.

@@ -253,4 +253,3 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
-
