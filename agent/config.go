@@ -191,7 +191,10 @@ func (c Config) withDefaults() Config {
 }
 
 // Validate reports everything that is wrong, each fault as a [*KeyError].
-func (c Config) Validate() error {
+func (c Config) Validate() error { return c.validate(nil) }
+
+// validate is Validate, where there are more wire formats than the built-in ones.
+func (c Config) validate(more []wireformat.Format) error {
 	c = c.withDefaults()
 	faults := append([]error{c.API.validate()}, c.validateNumbers()...)
 	if _, err := outbound.ParseRetryPolicy(c.Retry); err != nil {
@@ -208,7 +211,7 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.Encryption.validate(c.Memory)...)
 	faults = append(faults, c.HTTP.validate()...)
-	faults = append(faults, c.validateProfiles()...)
+	faults = append(faults, c.validateProfiles(more)...)
 	return errors.Join(faults...)
 }
 
@@ -298,8 +301,8 @@ func (c HTTPConfig) validate() (faults []error) {
 }
 
 // validateProfiles makes each profile on trial, with all that reads its texts.
-func (c Config) validateProfiles() (faults []error) {
-	formats, err := newFormats()
+func (c Config) validateProfiles(more []wireformat.Format) (faults []error) {
+	formats, err := Formats(more...)
 	if err != nil {
 		return []error{err}
 	}
@@ -326,11 +329,6 @@ func (c Config) validateProfiles() (faults []error) {
 		}
 	}
 	return faults
-}
-
-// newFormats returns the wire formats an agent knows.
-func newFormats() (*wireformat.Registry, error) {
-	return wireformat.NewRegistry(wireformat.Builtin()...)
 }
 
 // isLoopback reports a host that only this machine reaches.

@@ -35,7 +35,7 @@ type Message struct {
 // by their text (a verkey, a did:key, a DID URL).
 type Target struct {
 	Recipients []string
-	Routing    []string // outermost last
+	Routing    []string // in the order of the format: of Aries outermost last, of DIDComm v2 first
 	Sender     string
 }
 

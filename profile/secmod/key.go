@@ -220,3 +220,26 @@ func (k *key) names() []string {
 	}
 	return names
 }
+
+// PublicNames are texts of a public half that others use; empty where its type has
+// none.
+type PublicNames struct {
+	DID     string // did:key
+	Verkey  string // of Aries: base58
+	Address string // of Ethereum
+}
+
+// Names returns the texts of a key's public half.
+func Names(k Key) PublicNames {
+	var names PublicNames
+	if text, err := multikey.Encode(k.Type(), k.PublicKey()); err == nil {
+		names.DID = "did:key:" + text
+	}
+	if k.Type() == profile.Ed25519 {
+		names.Verkey = multikey.EncodeBase58(k.PublicKey())
+	}
+	if ethereum, ok := k.(EthereumKey); ok {
+		names.Address = ethereum.Address().String()
+	}
+	return names
+}

@@ -55,6 +55,7 @@ const (
 
 // Encode uses v1 for a message with @type or @id, and v2 for one with type or id.
 func (f *Format) Encode(ctx context.Context, p *profile.Profile, m wireformat.Message, to wireformat.Target) (wireformat.Frame, error) {
+	to = targetOf(p, to)
 	if f.lenient && (to.Sender == "" || len(to.Recipients) == 0) {
 		frame, err := (&wireformat.JSON{}).Encode(ctx, p, m, to)
 		if err != nil {

@@ -29,6 +29,14 @@ const (
 	typeJSON      = "application/json"
 )
 
+// Settings of a profile that say for whom and from whom its messages are that do
+// not say so themselves. Lists have blanks between.
+const (
+	SettingRecipients  = "didcomm.recipients"
+	SettingRoutingKeys = "didcomm.routing_keys"
+	SettingSender      = "didcomm.sender"
+)
+
 // Settings of a profile, each true or false.
 const (
 	// SettingNewMediaType has v1 say application/didcomm-envelope-enc, and not the
@@ -62,6 +70,20 @@ type Options struct {
 // Formats returns all wire formats of this package.
 func Formats(options Options) []wireformat.Format {
 	return []wireformat.Format{NewV1(), NewV2(options), NewSigned(options), New(options), NewACAPy(options)}
+}
+
+// targetOf returns the target with what the profile says where it says nothing.
+func targetOf(p *profile.Profile, to wireformat.Target) wireformat.Target {
+	if len(to.Recipients) == 0 {
+		to.Recipients = strings.Fields(p.Settings().String(SettingRecipients, ""))
+		if len(to.Routing) == 0 {
+			to.Routing = strings.Fields(p.Settings().String(SettingRoutingKeys, ""))
+		}
+	}
+	if to.Sender == "" {
+		to.Sender = p.Settings().String(SettingSender, "")
+	}
+	return to
 }
 
 // isMediaType reports a media type, with or without "application/" (RFC 7515

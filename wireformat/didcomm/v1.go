@@ -31,7 +31,7 @@ func (*V1) MediaTypes() []string { return []string{TypeV1, TypeV1Old} }
 // routing key: the first of them opens the innermost forward, the last the
 // outermost.
 func (f *V1) Encode(ctx context.Context, p *profile.Profile, m wireformat.Message, to wireformat.Target) (wireformat.Frame, error) {
-	body, err := encodeV1(ctx, p, m, to)
+	body, err := encodeV1(ctx, p, m, targetOf(p, to))
 	if err != nil {
 		return wireformat.Frame{}, formatError(wireformat.ErrEncode, f.name, err)
 	}

@@ -86,6 +86,23 @@ func TestV1Receipt(t *testing.T) {
 	}
 }
 
+// TestTargetOfTheProfile: a profile says for whom and from whom its messages are.
+func TestTargetOfTheProfile(t *testing.T) {
+	t.Parallel()
+	alice, bob, router := newKey(t, profile.Ed25519), newKey(t, profile.Ed25519), newKey(t, profile.Ed25519)
+	p := tenant(t, []secmod.Key{alice, bob, router}, SettingRecipients, verkeyOf(t, bob)+" "+verkeyOf(t, router), SettingRoutingKeys, verkeyOf(t, router), SettingSender, verkeyOf(t, alice))
+	frame := encode(t, New(Options{}), p, aries, wireformat.Target{})
+	frame.Body = openForward(t, p, frame)
+	_, receipt, err := NewV1().Parse(t.Context(), p, frame)
+	if err != nil || receipt.Sender != verkeyOf(t, alice) || receipt.Recipient != verkeyOf(t, bob) {
+		t.Errorf("%+v, %v", receipt, err)
+	}
+	frame = encode(t, NewV1(), p, aries, wireformat.Target{Recipients: []string{verkeyOf(t, alice)}})
+	if keys, err := NewV1().RecipientKeys(frame); err != nil || len(keys) != 1 || keys[0] != verkeyOf(t, alice) {
+		t.Errorf("a message with recipients of its own is for %v, %v", keys, err)
+	}
+}
+
 // TestV1Routing: the last routing key opens the outermost forward.
 func TestV1Routing(t *testing.T) {
 	t.Parallel()

@@ -50,7 +50,7 @@ func (f *V2) MediaTypes() []string {
 // Encode encrypts a message for the keys of one DID. With a sender, the message
 // must be from it. Routers, the first of which is outermost, each get a forward.
 func (f *V2) Encode(ctx context.Context, p *profile.Profile, m wireformat.Message, to wireformat.Target) (wireformat.Frame, error) {
-	body, err := f.encode(ctx, p, m.Payload, to)
+	body, err := f.encode(ctx, p, m.Payload, targetOf(p, to))
 	if err != nil {
 		return wireformat.Frame{}, formatError(wireformat.ErrEncode, f.name, err)
 	}
