@@ -2,8 +2,12 @@ package agent
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,8 +24,22 @@ import (
 	"github.com/outrider-go/outrider/wireformat/webhook"
 )
 
-// keyFile makes a file with keys of the types given.
+// keyFile makes a file with new keys of the types given.
 func keyFile(t *testing.T, types ...profile.KeyType) (profile.KeyFile, []secmod.Key) {
+	t.Helper()
+	var made []secmod.Key
+	for _, of := range types {
+		key, err := secmod.NewKey(of, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, key)
+	}
+	return keyFileOf(t, made...)
+}
+
+// keyFileOf makes a file with the keys given.
+func keyFileOf(t *testing.T, made ...secmod.Key) (profile.KeyFile, []secmod.Key) {
 	t.Helper()
 	file := profile.KeyFile{Path: filepath.Join(t.TempDir(), "keys.json"), Passphrase: transport.NewSecret("canary passphrase")}
 	module, err := secmod.NewFile(file.Path, secmod.FileOptions{Create: true, Cost: secmod.Cost{MemoryKiB: 64, Passes: 1, Lanes: 1}})
@@ -32,8 +50,8 @@ func keyFile(t *testing.T, types ...profile.KeyType) (profile.KeyFile, []secmod.
 		t.Fatal(err)
 	}
 	var keys []secmod.Key
-	for _, of := range types {
-		no, err := module.CreateKey(t.Context(), of)
+	for _, one := range made {
+		no, err := module.AddKey(t.Context(), one)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,6 +177,80 @@ func TestFormatsFromTheAPI(t *testing.T) {
 	for _, text := range []string{file.Passphrase.Reveal(), secret.Reveal(), string(content[len(content)-80:])} {
 		if strings.Contains(b.logged(), text) {
 			t.Error("the log shows key material")
+		}
+	}
+}
+
+// TestKeyMaterialNeverShows sends and fails with keys whose private halves are
+// canaries, and looks for them, in whatever form, in all that the agent says.
+func TestKeyMaterialNeverShows(t *testing.T) {
+	t.Parallel()
+	seed := []byte("canary-seed-of-a-key-0123456789a")
+	var made []secmod.Key
+	for _, of := range []profile.KeyType{profile.Ed25519, profile.X25519, profile.P256, profile.Ethereum} {
+		key, err := secmod.ParseKey(of, "", transport.NewSecret(hex.EncodeToString(seed)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, key)
+	}
+	file, keys := keyFileOf(t, made...)
+	shared := []byte("canary-secret-of-webhooks-012345")
+	url, received := box(t)
+	b := start(t, func(c *Config) {
+		c.Profiles = map[string]profile.Options{profile.DefaultID: {
+			KeyFile: file, Settings: map[string]string{"webhook.keys": keys[0].ID()},
+			Secrets: map[string]transport.Secret{"webhook": transport.NewSecret("whsec_" + base64.StdEncoding.EncodeToString(shared))},
+		}}
+	})
+	stream := b.secretStream()
+	me := secmod.Names(keys[0])
+	var said []string
+	for _, request := range []SendRequest{
+		{WireFormat: didcomm.NameV1, Payload: new(`{"@type":"t"}`), Recipients: []string{me.Verkey}, SenderKey: me.Verkey},
+		{WireFormat: didcomm.NameV2, Payload: new(`{"id":"1","type":"t","from":"` + me.DID + `"}`), Recipients: []string{me.DID}, SenderKey: me.DID},
+		{WireFormat: "webhook", Payload: new(`{}`)},
+	} {
+		request.Endpoint = url
+		id := b.send(request)
+		b.await("outbound-message::delivered", id)
+		m := <-received
+		said = append(said, string(m.Payload), fmt.Sprint(m.Headers), b.do("GET", "/v1/messages/"+id.String()+"?payload=true", "").body)
+	}
+	for _, request := range []SendRequest{
+		{WireFormat: didcomm.NameV1, Payload: new("{}"), Recipients: []string{"nobody"}},
+		{WireFormat: didcomm.NameV1, Payload: new("{}"), Recipients: []string{me.Verkey}, SenderKey: secmod.Names(keys[1]).DID},
+		{WireFormat: didcomm.NameV2, Payload: new("{}"), Recipients: []string{me.DID}, SenderKey: secmod.Names(keys[3]).DID},
+	} {
+		request.Endpoint = url
+		body, err := json.Marshal(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, b.want(b.do("POST", "/v1/messages", string(body)), http.StatusBadRequest).body)
+	}
+	for _, path := range []string{"/v1/messages", "/v1/stats", "/v1/destinations"} {
+		said = append(said, b.do("GET", path, "").body)
+	}
+	b.stop()
+	events, err := io.ReadAll(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := os.ReadFile(file.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said = append(said, b.logged(), string(events), string(stored), fmt.Sprintf("%+v %#v", b.agent, b.agent.config))
+	for _, canary := range []string{string(seed), string(shared), file.Passphrase.Reveal()} {
+		raw := []byte(canary)
+		forms := []string{canary, hex.EncodeToString(raw), base64.StdEncoding.EncodeToString(raw)[:20], base64.RawURLEncoding.EncodeToString(raw)[:20], strings.Trim(fmt.Sprint(raw), "[]")}
+		for i, text := range said {
+			for _, form := range forms {
+				if strings.Contains(text, form) {
+					t.Errorf("text %d shows key material as %q", i, form)
+				}
+			}
 		}
 	}
 }

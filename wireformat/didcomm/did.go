@@ -22,7 +22,9 @@ const (
 	maxMethods  = 128
 )
 
-// Resolver finds documents of DIDs. It is used by many goroutines at once.
+// Resolver finds documents of DIDs. It is used by many goroutines at once. The DIDs
+// of what is parsed are a stranger's: one that uses the network bounds where it
+// goes, and how long it takes.
 type Resolver interface {
 	// Resolve returns the document of a DID without a fragment. The error wraps
 	// [ErrDID].
