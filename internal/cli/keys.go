@@ -25,8 +25,9 @@ func newKeys(c *console) *cobra.Command {
 		Long: `Keys makes and changes a file with private keys, which wire formats sign, encrypt and
 decrypt with. It is named by --keys, or by keys.file of a profile in the
 configuration. Its passphrase comes from --passphrase-file, from the variable
-` + agent.EnvPassphrase + `, or from the configuration. Private halves are never shown.
-A daemon that runs knows new keys when it starts again.`,
+` + agent.EnvPassphrase + `, or from the configuration. Private halves are never
+shown. A daemon that runs finds new keys; one that was deleted works until the daemon
+starts again.`,
 		Example: `  outrider keys create ed25519 --keys keys.json --passphrase-file passphrase
   outrider keys list --config outrider.yaml --profile acme
   outrider keys import @key.pem --id did:example:acme#key-1 --keys keys.json`,

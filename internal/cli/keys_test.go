@@ -24,7 +24,9 @@ func run[T any](t *testing.T, sh shell, args ...string) (value T) {
 	return value
 }
 
-func args(first []string, more ...string) []string { return append(append([]string{}, more...), first...) }
+func args(first []string, more ...string) []string {
+	return append(append([]string{}, more...), first...)
+}
 
 func TestKeys(t *testing.T) {
 	t.Parallel()

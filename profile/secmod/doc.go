@@ -27,7 +27,8 @@
 // sealed with XChaCha20-Poly1305, bound to the rest. The key is made of the
 // passphrase with argon2id. A change is a new file in the place of the old one,
 // synced before the call returns. Several processes may change the file, where the
-// system has file locks: each begins with what is in it.
+// system has file locks: each begins with what is in it, and what one has added the
+// others find.
 //
 // # Concurrency
 //

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/outrider-go/outrider/internal/privatefile"
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 )
 
@@ -26,6 +28,7 @@ type File struct {
 
 	path    string
 	options FileOptions
+	seen    fs.FileInfo // of the file as it was read last. Guarded by changing.
 	// sealer seals and opens; nil while the module is locked. Guarded by mu.
 	sealer *sealer
 }
@@ -185,14 +188,56 @@ func (f *File) write(opens *sealer, next *state) error {
 	if err := privatefile.Replace(f.path, content); err != nil {
 		return err
 	}
+	f.seen = nil // another may have changed it since
 	f.useUnlocked(opens, next)
 	return nil
 }
 
+// read reads the file. changing is held.
 func (f *File) read() (*document, error) {
-	content, _, err := privatefile.Read(f.path, maxFile)
+	content, info, err := privatefile.Read(f.path, maxFile)
 	if err != nil {
 		return nil, err
 	}
+	f.seen = info
 	return parseDocument(content)
+}
+
+// Find implements profile.Keys. A key that is not known may be new in the file.
+func (f *File) Find(ctx context.Context, id string) (profile.Key, error) {
+	key, err := f.vault.Find(ctx, id)
+	if !errors.Is(err, profile.ErrNoKey) || !f.readNews() {
+		return key, err
+	}
+	return f.vault.Find(ctx, id)
+}
+
+// isSame reports the same file, unchanged. The system gives the number of a file
+// that was replaced to another one soon.
+func isSame(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// readNews reads the file again where it has changed and the module is unlocked,
+// and reports whether it did.
+func (f *File) readNews() bool {
+	f.changing.Lock()
+	defer f.changing.Unlock()
+	f.mu.RLock()
+	opens := f.sealer
+	f.mu.RUnlock()
+	now, err := os.Stat(f.path)
+	if err != nil || opens == nil || f.seen != nil && isSame(f.seen, now) {
+		return false
+	}
+	read, err := f.read()
+	if err != nil {
+		return false
+	}
+	s, err := read.open(opens, &f.vault)
+	if err != nil {
+		return false // it has another passphrase now: the next change says so
+	}
+	f.useUnlocked(opens, s)
+	return true
 }

@@ -80,6 +80,12 @@ func TestTwoProcesses(t *testing.T) {
 	if aNo == bNo || two.Len() != 2 {
 		t.Errorf("the keys have the numbers %d and %d, and the second knows %d", aNo, bNo, two.Len())
 	}
+	if found, err := one.Find(t.Context(), b.ID()); err != nil || found.ID() != b.ID() || one.Len() != 2 {
+		t.Errorf("the first does not find what the second has made: %v", err)
+	}
+	if _, err := one.Find(t.Context(), "nobody"); !errors.Is(err, profile.ErrNoKey) {
+		t.Errorf("nobody: %v, want ErrNoKey", err)
+	}
 	for want := uint64(1); want <= 4; want++ {
 		m := []Module{one, two}[want%2]
 		if got, err := m.IncrementCounter(t.Context(), 1); err != nil || got != want {
