@@ -59,7 +59,7 @@ func (f *Format) Encode(ctx context.Context, p *profile.Profile, m wireformat.Me
 	if f.lenient && (to.Sender == "" || len(to.Recipients) == 0) {
 		frame, err := (&wireformat.JSON{}).Encode(ctx, p, m, to)
 		if err != nil {
-			return wireformat.Frame{}, formatError(wireformat.ErrEncode, f.name, cause(err))
+			return wireformat.Frame{}, formatError(wireformat.ErrEncode, f.name, wireformat.Cause(err))
 		}
 		return frame, nil
 	}

@@ -1,7 +1,6 @@
 package didcomm
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -101,14 +100,6 @@ func flag(p *profile.Profile, name string, fallback bool) (bool, error) {
 		return false, fmt.Errorf("the profile's %w", err)
 	}
 	return value, nil
-}
-
-// cause returns what is in the error of another format.
-func cause(err error) error {
-	if inner, ok := errors.AsType[*wireformat.Error](err); ok {
-		return inner.Err
-	}
-	return err
 }
 
 // formatError is the error of a format.

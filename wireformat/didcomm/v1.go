@@ -155,7 +155,7 @@ func readV1(ctx context.Context, p *profile.Profile, text []byte, header map[str
 		return m, wireformat.Receipt{}, nil
 	}
 	m, receipt, err := (&wireformat.JSON{}).Parse(ctx, p, wireformat.Frame{Text: true, Header: header, Body: text})
-	return m, receipt, cause(err)
+	return m, receipt, wireformat.Cause(err)
 }
 
 // RecipientKeys returns the verkeys that a frame is for.

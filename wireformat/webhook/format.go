@@ -83,7 +83,7 @@ func (f *Format) Encode(ctx context.Context, p *profile.Profile, m wireformat.Me
 	}
 	frame, err := f.options.Inner.Encode(ctx, p, m, to)
 	if err != nil {
-		return wireformat.Frame{}, f.fail(wireformat.ErrEncode, cause(err))
+		return wireformat.Frame{}, f.fail(wireformat.ErrEncode, wireformat.Cause(err))
 	}
 	header := map[string]string{HeaderID: m.ID.String()}
 	maps.Copy(header, frame.Header)
@@ -128,7 +128,7 @@ func (f *Format) Parse(ctx context.Context, p *profile.Profile, frame wireformat
 	}
 	m, receipt, err := f.options.Inner.Parse(ctx, p, frame)
 	if err != nil {
-		return fail(cause(err))
+		return fail(wireformat.Cause(err))
 	}
 	receipt.Format, receipt.Signed = f.options.Name, true
 	if parsed, err := transport.ParseID(id); err == nil {
@@ -144,14 +144,6 @@ func (f *Format) Sniff(frame wireformat.Frame) bool {
 
 func (f *Format) fail(kind, err error) error {
 	return &wireformat.Error{Kind: kind, Format: f.options.Name, Err: err}
-}
-
-// cause returns what is in an inner format's error, which this one's replaces.
-func cause(err error) error {
-	if inner, ok := errors.AsType[*wireformat.Error](err); ok {
-		return inner.Err
-	}
-	return err
 }
 
 // headerValue finds a header, whose name may have any case.
