@@ -100,7 +100,9 @@ func (d *document) publicState(v *vault) (*state, error) {
 		if err := errors.Join(checkPublic(part.Type, part.Public), checkID(part.ID)); err != nil || part.No < 1 || part.No >= d.Next {
 			return nil, fmt.Errorf("%w: key %d", ErrDamaged, part.No)
 		}
-		if err := s.put(&key{of: part.Type, id: part.ID, public: part.Public, no: part.No, vault: v}, nil); err != nil {
+		k := newBase(part.Type, part.ID, part.Public)
+		k.no, k.vault = part.No, v
+		if err := s.put(k, nil); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdh"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/outrider-go/outrider/internal/multikey"
 	"github.com/outrider-go/outrider/profile"
@@ -22,6 +23,12 @@ type key struct {
 	no     int
 	vault  *vault   // nil for a key of its own
 	own    *private // of such a key; nil where there is only the public half
+	agrees func() (*ecdh.PublicKey, error)
+}
+
+// newBase makes a key of a public half that was checked.
+func newBase(of profile.KeyType, id string, public []byte) *key {
+	return &key{of: of, id: id, public: public, agrees: sync.OnceValues(func() (*ecdh.PublicKey, error) { return agreement(of, public) })}
 }
 
 // NewKey makes a key of its own, to be added to a module. The id is what it is to
@@ -67,7 +74,9 @@ func newKey(of profile.KeyType, id string, public []byte, own *private) (Key, er
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	return (&key{of: of, id: id, public: slices.Clone(public), own: own}).typed(), nil
+	k := newBase(of, id, slices.Clone(public))
+	k.own = own
+	return k.typed(), nil
 }
 
 func checkID(id string) error {
@@ -166,7 +175,7 @@ func (k *key) Recover(ctx context.Context, data, signature []byte) ([]byte, erro
 }
 
 func (k *key) Exchanger() (ecdh.KeyExchanger, error) {
-	public, err := agreement(k.of, k.public)
+	public, err := k.agrees()
 	if err != nil {
 		return nil, err
 	}

@@ -244,7 +244,9 @@ func (v *vault) place(next *state, no int, added Key) error {
 	if base == nil || base.vault != nil || base.own == nil {
 		return fmt.Errorf("%w: want a key of NewKey, ParseKey or FromSigner", profile.ErrKeyUse)
 	}
-	return next.put(&key{of: base.of, id: base.id, public: base.public, no: no, vault: v}, base.own)
+	k := newBase(base.of, base.id, base.public)
+	k.no, k.vault = no, v
+	return next.put(k, base.own)
 }
 
 // DeleteKey implements [Module].

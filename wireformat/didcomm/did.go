@@ -26,8 +26,8 @@ const (
 // of what is parsed are a stranger's: one that uses the network bounds where it
 // goes, and how long it takes.
 type Resolver interface {
-	// Resolve returns the document of a DID without a fragment. The error wraps
-	// [ErrDID].
+	// Resolve returns the document of a DID without a fragment, which nobody changes
+	// any more. The error wraps [ErrDID].
 	Resolve(ctx context.Context, did string) (*Document, error)
 }
 
@@ -69,7 +69,7 @@ func (r Resolvers) Resolve(ctx context.Context, did string) (*Document, error) {
 }
 
 // DefaultResolver resolves did:key and did:peer:2.
-func DefaultResolver() Resolver { return Resolvers{"key": keyResolver{}, "peer": peerResolver{}} }
+func DefaultResolver() Resolver { return Resolvers{"key": &keyResolver{}, "peer": peerResolver{}} }
 
 // Documents is a Resolver of documents that are known beforehand.
 type Documents map[string]*Document

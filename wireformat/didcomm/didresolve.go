@@ -13,10 +13,14 @@ import (
 )
 
 // keyResolver makes the document of a did:key, which is a public key.
-type keyResolver struct{}
+type keyResolver struct{ cache cache[*Document] }
 
 // Resolve implements [Resolver].
-func (keyResolver) Resolve(_ context.Context, did string) (*Document, error) {
+func (r *keyResolver) Resolve(_ context.Context, did string) (*Document, error) {
+	return r.cache.get(did, keyDocument)
+}
+
+func keyDocument(did string) (*Document, error) {
 	name, ok := strings.CutPrefix(did, "did:key:")
 	of, public, err := multikey.Decode(name)
 	if !ok || err != nil {

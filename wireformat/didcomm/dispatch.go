@@ -29,7 +29,7 @@ func New(options Options) *Format { return newFormat(NameAny, options, false) }
 func NewACAPy(options Options) *Format { return newFormat(NameACAPy, options, true) }
 
 func newFormat(name string, options Options, lenient bool) *Format {
-	return &Format{name, lenient, &V1{name}, newV2(name, options, false)}
+	return &Format{name, lenient, &V1{name: name}, newV2(name, options, false)}
 }
 
 // Name returns the format's name.

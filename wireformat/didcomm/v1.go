@@ -15,10 +15,13 @@ import (
 )
 
 // V1 is the wire format of DIDComm v1. Make it with [NewV1].
-type V1 struct{ name string }
+type V1 struct {
+	name    string
+	verkeys verkeys
+}
 
 // NewV1 returns the format "didcomm/v1".
-func NewV1() *V1 { return &V1{NameV1} }
+func NewV1() *V1 { return &V1{name: NameV1} }
 
 // Name returns the format's name.
 func (f *V1) Name() string { return f.name }
@@ -31,7 +34,7 @@ func (*V1) MediaTypes() []string { return []string{TypeV1, TypeV1Old} }
 // routing key: the first of them opens the innermost forward, the last the
 // outermost.
 func (f *V1) Encode(ctx context.Context, p *profile.Profile, m wireformat.Message, to wireformat.Target) (wireformat.Frame, error) {
-	body, err := encodeV1(ctx, p, m, targetOf(p, to))
+	body, err := f.encode(ctx, p, m, targetOf(p, to))
 	if err != nil {
 		return wireformat.Frame{}, formatError(wireformat.ErrEncode, f.name, err)
 	}
@@ -50,7 +53,7 @@ func v1MediaType(p *profile.Profile) (string, error) {
 	return TypeV1Old, err
 }
 
-func encodeV1(ctx context.Context, p *profile.Profile, m wireformat.Message, to wireformat.Target) ([]byte, error) {
+func (f *V1) encode(ctx context.Context, p *profile.Profile, m wireformat.Message, to wireformat.Target) ([]byte, error) {
 	switch {
 	case len(to.Recipients) == 0:
 		return nil, errors.New("there are no recipients: give the verkeys that may read the message")
@@ -62,7 +65,7 @@ func encodeV1(ctx context.Context, p *profile.Profile, m wireformat.Message, to 
 	if _, _, err := readV1(ctx, p, m.Payload, nil); err != nil {
 		return nil, err
 	}
-	recipients, err := parseVerkeys("recipient", to.Recipients)
+	recipients, err := f.verkeys.parseAll("recipient", to.Recipients)
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +76,13 @@ func encodeV1(ctx context.Context, p *profile.Profile, m wireformat.Message, to 
 		}
 		seen[recipient.text] = true
 	}
-	routing, err := parseVerkeys("routing key", to.Routing)
+	routing, err := f.verkeys.parseAll("routing key", to.Routing)
 	if err != nil {
 		return nil, err
 	}
 	var sender *ownKey
 	if to.Sender != "" {
-		from, err := parseVerkey(to.Sender)
+		from, err := f.verkeys.parse(to.Sender)
 		if err != nil {
 			return nil, fmt.Errorf("sender: %w", err)
 		}
@@ -132,7 +135,7 @@ func forwardV1(p *profile.Profile, packed []byte, to *verkey, routing []*verkey)
 // Parse decrypts an envelope with a key of the profile's. The receipt has sender
 // and recipient as verkeys, and thread and return route where the message is JSON.
 func (f *V1) Parse(ctx context.Context, p *profile.Profile, frame wireformat.Frame) (wireformat.Message, wireformat.Receipt, error) {
-	result, err := unpackV1(ctx, p, frame.Body)
+	result, err := f.unpack(ctx, p, frame.Body)
 	if err != nil {
 		return wireformat.Message{}, wireformat.Receipt{}, formatError(wireformat.ErrParse, f.name, err)
 	}

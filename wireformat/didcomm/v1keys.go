@@ -50,12 +50,18 @@ func parseVerkey(text string) (*verkey, error) {
 	return &verkey{multikey.EncodeBase58(public), public, agrees}, nil
 }
 
-// parseVerkeys reads a list. The error says which of them is wrong, from 1.
-func parseVerkeys(what string, texts []string) ([]*verkey, error) {
+// verkeys are those that a format has read.
+type verkeys struct{ cache cache[*verkey] }
+
+// parse reads a verkey.
+func (v *verkeys) parse(text string) (*verkey, error) { return v.cache.get(text, parseVerkey) }
+
+// parseAll reads a list. The error says which of them is wrong, from 1.
+func (v *verkeys) parseAll(what string, texts []string) ([]*verkey, error) {
 	keys := make([]*verkey, len(texts))
 	for i, text := range texts {
 		var err error
-		if keys[i], err = parseVerkey(text); err != nil {
+		if keys[i], err = v.parse(text); err != nil {
 			return nil, fmt.Errorf("%s %d: %w", what, i+1, err)
 		}
 	}

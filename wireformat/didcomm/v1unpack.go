@@ -39,15 +39,15 @@ func fromBase64(text string) ([]byte, error) {
 	return base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
 }
 
-// unpackV1 decrypts with the first of the recipients' keys that the profile has.
-func unpackV1(ctx context.Context, p *profile.Profile, envelope []byte) (*opened, error) {
+// unpack decrypts with the first of the recipients' keys that the profile has.
+func (f *V1) unpack(ctx context.Context, p *profile.Profile, envelope []byte) (*opened, error) {
 	s, err := parseV1(envelope)
 	if err != nil {
 		return nil, err
 	}
 	var last error
 	for _, recipient := range s.recipients {
-		to, err := parseVerkey(recipient.kid)
+		to, err := f.verkeys.parse(recipient.kid)
 		if err != nil {
 			continue // of another kind, for somebody else
 		}
@@ -57,7 +57,7 @@ func unpackV1(ctx context.Context, p *profile.Profile, envelope []byte) (*opened
 		}
 		if err == nil {
 			var result *opened
-			if result, err = s.open(own, &recipient); err == nil {
+			if result, err = s.open(own, &recipient, &f.verkeys); err == nil {
 				return result, nil
 			}
 		}
@@ -69,12 +69,12 @@ func unpackV1(ctx context.Context, p *profile.Profile, envelope []byte) (*opened
 	return nil, fmt.Errorf("%w: the profile has none of the keys of the %d recipients", profile.ErrNoKey, len(s.recipients))
 }
 
-func (s *sealedV1) open(own *ownKey, recipient *recipientV1) (*opened, error) {
+func (s *sealedV1) open(own *ownKey, recipient *recipientV1, known *verkeys) (*opened, error) {
 	result := &opened{recipient: own.verkey.text}
 	var cek []byte
 	var err error
 	if s.authenticated {
-		cek, result.sender, err = recipient.openKey(own)
+		cek, result.sender, err = recipient.openKey(own, known)
 	} else {
 		cek, err = openAnonymous(own.exchanger, recipient.encryptedKey)
 	}
@@ -95,12 +95,12 @@ func (s *sealedV1) open(own *ownKey, recipient *recipientV1) (*opened, error) {
 }
 
 // openKey returns the content's key and who has encrypted it.
-func (r *recipientV1) openKey(own *ownKey) (cek []byte, sender string, err error) {
+func (r *recipientV1) openKey(own *ownKey, known *verkeys) (cek []byte, sender string, err error) {
 	text, err := openAnonymous(own.exchanger, r.sender)
 	if err != nil {
 		return nil, "", err
 	}
-	from, err := parseVerkey(string(text))
+	from, err := known.parse(string(text))
 	if err != nil {
 		return nil, "", errors.New("the sender's verkey is none")
 	}
