@@ -58,6 +58,11 @@ func (f *moduleFlags) load(c *console) (agent.Config, error) {
 	if err != nil {
 		return config, err
 	}
+	return f.apply(c, config)
+}
+
+// apply puts the file with keys that the flags name into a configuration.
+func (f *moduleFlags) apply(c *console, config agent.Config) (agent.Config, error) {
 	options, known := config.Profiles[f.profile]
 	if !known && f.profile != profile.DefaultID {
 		return config, usagef("--profile: %w %q", profile.ErrUnknown, f.profile)
@@ -68,10 +73,11 @@ func (f *moduleFlags) load(c *console) (agent.Config, error) {
 	case f.file == "":
 		return config, usagef("--passphrase-file needs --keys")
 	}
-	options.KeyFile.Path = f.file
-	if options.KeyFile.Passphrase, err = f.passphrase(c); err != nil {
+	passphrase, err := f.passphrase(c)
+	if err != nil {
 		return config, err
 	}
+	options.KeyFile = profile.KeyFile{Path: f.file, Passphrase: passphrase}
 	profiles := maps.Clone(config.Profiles)
 	if profiles == nil {
 		profiles = map[string]profile.Options{}

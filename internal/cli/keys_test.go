@@ -172,17 +172,22 @@ func TestSendEncrypted(t *testing.T) {
 	configured := shell{env: []string{"PASS=canary-passphrase"}}
 	const message = `{"@type":"t","canary":1}`
 	configured.want(t, ExitOK, "send", box.url, "-d", message, "--config", config, "--allow-private")
+	sh.want(t, ExitOK, args(file, "send", box.url, "-d", message, "--wire-format", "didcomm/v1", "--recipient", bob.Verkey, "--sender-key", alice.Verkey, "--allow-private")...)
+	if got := sh.want(t, ExitUsage, args(file, "send", box.url, "-d", message, "--server", "http://127.0.0.1:1")...).stderr; !strings.Contains(got, "--keys") {
+		t.Errorf("with a daemon: %s", got)
+	}
 	all := box.received()
-	if len(all) != 1 {
+	if len(all) != 2 {
 		t.Fatalf("%d messages arrived", len(all))
 	}
-	m := all[0]
-	var envelope map[string]any
-	if err := json.Unmarshal(m.Payload, &envelope); err != nil || envelope["protected"] == nil || strings.Contains(string(m.Payload), "canary") {
-		t.Errorf("what arrived is %s, %v", m.Payload, err)
-	}
-	reader := shell{env: sh.env, stdin: string(m.Payload)}
-	if got := reader.want(t, ExitOK, args(file, "unpack", "-d", "@-", "--content-type", m.ContentType)...).stdout; got != message {
-		t.Errorf("unpacked %s", got)
+	for _, m := range all {
+		var envelope map[string]any
+		if err := json.Unmarshal(m.Payload, &envelope); err != nil || envelope["protected"] == nil || strings.Contains(string(m.Payload), "canary") {
+			t.Errorf("what arrived is %s, %v", m.Payload, err)
+		}
+		reader := shell{env: sh.env, stdin: string(m.Payload)}
+		if got := reader.want(t, ExitOK, args(file, "unpack", "-d", "@-", "--content-type", m.ContentType)...).stdout; got != message {
+			t.Errorf("unpacked %s", got)
+		}
 	}
 }
