@@ -244,7 +244,7 @@ func TestKeyMaterialNeverShows(t *testing.T) {
 	said = append(said, b.logged(), string(events), string(stored), fmt.Sprintf("%+v %#v", b.agent, b.agent.config))
 	for _, canary := range []string{string(seed), string(shared), file.Passphrase.Reveal()} {
 		raw := []byte(canary)
-		forms := []string{canary, hex.EncodeToString(raw), base64.StdEncoding.EncodeToString(raw)[:20], base64.RawURLEncoding.EncodeToString(raw)[:20], strings.Trim(fmt.Sprint(raw), "[]")}
+		forms := []string{canary, hex.EncodeToString(raw), base64.StdEncoding.EncodeToString(raw)[:20], base64.RawURLEncoding.EncodeToString(raw)[:20], strings.Trim(fmt.Sprintf("%d", raw), "[]")}
 		for i, text := range said {
 			for _, form := range forms {
 				if strings.Contains(text, form) {

@@ -55,7 +55,9 @@ var layers = []rule{
 	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
 	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
+	{pkg: "transport/ingress", internal: []string{"transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
+	{pkg: "transport/httprules", internal: []string{"transport"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
@@ -88,13 +90,13 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "profile/secmod", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/outbound", "wireformat"},
+		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "profile/secmod", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/outbound", "transport/outbound/wsout", "wireformat"},
 		external: []string{cobra, pflag, term, zap},
 	},
-	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},
+	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/inbound", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
-	{pkg: "bench", internal: []string{anything}, external: []string{goCrypto, retryable, zap}},
+	{pkg: "bench", internal: []string{anything}, external: []string{goCrypto, gorilla, retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
@@ -110,11 +112,11 @@ var layers = []rule{
 }
 
 var outboundDriver = []string{
-	"transport/outbound", "transport", "transport/egress", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/outbound", "transport", "transport/egress", "transport/httprules", "transport/amqp1", "profile", "stats", "wireformat",
 }
 
 var inboundDriver = []string{
-	"transport/inbound", "transport", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/inbound", "transport", "transport/ingress", "transport/amqp1", "profile", "stats", "wireformat",
 }
 
 // testOnly are imported by _test files and by nothing else, whatever the table

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"reflect"
 	"testing"
@@ -31,9 +32,7 @@ func TestCloudEvents(t *testing.T) {
 		}
 		header := map[string]string{"content-type": frame.ContentType}
 		if test.format.Name() == cloudevents.NameBinary {
-			for name, value := range frame.Header {
-				header[name] = value
-			}
+			maps.Copy(header, frame.Header)
 		}
 		var read struct{ Events []map[string]any }
 		other.mustAsk(t, "cloudevents parse", map[string]any{"header": header, "body": string(frame.Body)}, &read)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -61,9 +62,7 @@ func newParty(t *testing.T, name string) *party {
 		methods = append(methods, map[string]any{"id": id, "type": "JsonWebKey2020", "controller": p.did, "publicKeyJwk": jwk})
 		use[key.purpose] = append(use[key.purpose], id)
 		private := map[string]any{"d": text(secret)}
-		for name, value := range jwk {
-			private[name] = value
-		}
+		maps.Copy(private, jwk)
 		p.secrets = append(p.secrets, map[string]any{"id": id, "type": "JsonWebKey2020", "privateKeyJwk": private})
 	}
 	p.document = map[string]any{"id": p.did, "verificationMethod": methods, "authentication": use["authentication"], "keyAgreement": use["keyAgreement"], "service": []any{}}

@@ -32,7 +32,7 @@ var installed = sync.OnceValue(func() error {
 	if _, err := os.Stat("node_modules/.package-lock.json"); err == nil {
 		return nil
 	}
-	out, err := exec.Command("npm", "ci", "--no-progress").CombinedOutput() //nolint:noctx // the packages stay, whichever test ends
+	out, err := exec.Command("npm", "ci", "--no-progress").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("npm ci: %w: %s", err, out)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -69,7 +70,7 @@ func (f *formatFlags) with(command *cobra.Command, c *console, use func(formats 
 // write writes bytes to stdout as they are, and ends the line on a terminal.
 func (c *console) write(body []byte) error {
 	if isTerminal(c.out) {
-		body = append(body[:len(body):len(body)], '\n')
+		body = append(slices.Clip(body), '\n')
 	}
 	_, err := c.out.Write(body)
 	return err

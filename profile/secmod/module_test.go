@@ -372,7 +372,7 @@ func TestMemoryWithoutPassphrase(t *testing.T) {
 func TestKeyMaterialDoesNotShow(t *testing.T) {
 	t.Parallel()
 	secret := []byte("canary-canary-canary-canary-cana")
-	forms := []string{"canary", fmt.Sprintf("%x", secret[:12]), fmt.Sprintf("%X", secret[:12]), strings.Trim(fmt.Sprint(secret[:12]), "[]"), "Y2FuYXJ5", passphrase.Reveal(), hex.EncodeToString([]byte(passphrase.Reveal()))}
+	forms := []string{"canary", fmt.Sprintf("%x", secret[:12]), fmt.Sprintf("%X", secret[:12]), strings.Trim(fmt.Sprintf("%d", secret[:12]), "[]"), "Y2FuYXJ5", passphrase.Reveal(), hex.EncodeToString([]byte(passphrase.Reveal()))}
 	eachModule(t, func(t *testing.T, m Module) {
 		opened(t, m)
 		values := []any{m}
