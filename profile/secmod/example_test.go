@@ -18,7 +18,6 @@ func ExampleFile() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	ctx := context.Background()
 	module, err := secmod.NewFile(filepath.Join(dir, "keys.json"), secmod.FileOptions{Create: true})
 	if err != nil {
@@ -49,8 +48,10 @@ func ExampleFile() {
 	fmt.Println(err)
 	fmt.Println(key.Verify(ctx, []byte("data"), signature)) // needs no secret
 	fmt.Println(module.Close(ctx))
+	fmt.Println(os.RemoveAll(dir))
 	// Output:
 	// security module is locked
+	// <nil>
 	// <nil>
 	// <nil>
 }
