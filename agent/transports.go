@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 )
@@ -22,7 +23,11 @@ func (a *Agent) openTransports() error {
 	if err != nil {
 		return err
 	}
-	for _, driver := range []outbound.Transport{http, ws} {
+	amqp, err := amqpout.New(amqpout.Options{Logger: a.log})
+	if err != nil {
+		return err
+	}
+	for _, driver := range []outbound.Transport{http, ws, amqp} {
 		if err := a.manager.Register(driver); err != nil {
 			return err
 		}

@@ -53,12 +53,16 @@ var layers = []rule{
 	{pkg: "wireformat", internal: []string{"internal/strictjson", "profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
 	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
+	{pkg: "wireformat/amqpjson", internal: []string{"wireformat", "profile", "transport", "transport/amqp1/value"}},
 	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/ingress", internal: []string{"transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/httprules", internal: []string{"transport"}},
-	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
+	{pkg: "transport/amqp1", internal: []string{"transport", "profile", "transport/egress", "transport/amqp1/*"}, external: []string{goAMQP}},
+	{pkg: "transport/amqp1/value"},
+	{pkg: "transport/amqp1/message", internal: []string{"transport/amqp1/value"}},
+	{pkg: "transport/amqp1/verbatim", internal: []string{"transport/amqp1/value"}, external: []string{goAMQP}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
@@ -96,7 +100,7 @@ var layers = []rule{
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/inbound", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
-	{pkg: "bench", internal: []string{anything}, external: []string{goCrypto, gorilla, retryable, zap}},
+	{pkg: "bench", internal: []string{anything}, external: []string{goAMQP, goCrypto, gorilla, retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
@@ -107,16 +111,17 @@ var layers = []rule{
 	{pkg: "internal/multikey", internal: []string{"profile", "transport"}, external: []string{base58, edwards25519, secp256k1}},
 	{pkg: "internal/privatefile"},
 	{pkg: "internal/receiver"},
+	{pkg: "internal/amqppeer"},
 	{pkg: "internal/fakepeer"},
 	{pkg: "internal/leak", external: []string{goleak}},
 }
 
 var outboundDriver = []string{
-	"transport/outbound", "transport", "transport/egress", "transport/httprules", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/outbound", "transport", "transport/egress", "transport/httprules", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 var inboundDriver = []string{
-	"transport/inbound", "transport", "transport/ingress", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/inbound", "transport", "transport/egress", "transport/ingress", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 // testOnly are imported by _test files and by nothing else, whatever the table
