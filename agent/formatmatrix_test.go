@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/amqppeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/profile/secmod"
 	"github.com/outrider-go/outrider/transport"
@@ -27,8 +28,15 @@ func TestFormatsByTransport(t *testing.T) {
 		Settings: map[string]string{cloudevents.SettingSource: "/src", cloudevents.SettingType: "t"},
 	}}
 	received := make(chan *inbound.Message, 1)
+	broker, err := amqppeer.Listen(t.Context(), "", amqppeer.Options{Queue: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	node := "amqp://" + broker.Addr() + "/queue"
 	other, err := New(Config{
-		Memory: true, API: APIConfig{Listen: ListenOff}, Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}}, Profiles: tenant,
+		Memory: true, AllowPrivate: true, API: APIConfig{Listen: ListenOff}, Profiles: tenant,
+		Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}, From: []transport.Endpoint{mustEndpoint(t, node)}},
 	}, Options{Handler: func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 		received <- m
 		return nil, nil
@@ -54,21 +62,25 @@ func TestFormatsByTransport(t *testing.T) {
 	alice, bob := secmod.Names(keys[0]), secmod.Names(keys[1])
 	one, two, plain := `{"@type":"t","n":1}`, `{"id":"1","type":"t","from":"`+alice.DID+`"}`, `{"n":1}`
 	for _, test := range []struct{ format, payload, sender, recipient, schemes string }{
-		{"raw", plain, "", "", "http ws"},
-		{"json", plain, "", "", "http ws"},
-		{didcomm.NameV1, one, alice.Verkey, bob.Verkey, "http ws"},
-		{didcomm.NameV2, two, alice.DID, bob.DID, "http ws"},
-		{didcomm.NameSigned, two, alice.DID, "", "http ws"},
-		{didcomm.NameAny, one, alice.DID, bob.DID, "http ws"},
-		{didcomm.NameAny, two, alice.DID, bob.DID, "http ws"},
-		{didcomm.NameACAPy, one, alice.DID, bob.DID, "http ws"},
-		{cloudevents.NameStructured, plain, "", "", "http ws"},
+		{"raw", plain, "", "", "http ws amqp"},
+		{"json", plain, "", "", "http ws amqp"},
+		{didcomm.NameV1, one, alice.Verkey, bob.Verkey, "http ws amqp"},
+		{didcomm.NameV2, two, alice.DID, bob.DID, "http ws amqp"},
+		{didcomm.NameSigned, two, alice.DID, "", "http ws amqp"},
+		{didcomm.NameAny, one, alice.DID, bob.DID, "http ws amqp"},
+		{didcomm.NameAny, two, alice.DID, bob.DID, "http ws amqp"},
+		{didcomm.NameACAPy, one, alice.DID, bob.DID, "http ws amqp"},
+		{cloudevents.NameStructured, plain, "", "", "http ws amqp"},
 		{cloudevents.NameBatch, plain, "", "", "http"},
 		{cloudevents.NameBinary, plain, "", "", "http"},
+		{cloudevents.NameAMQP, plain, "", "", "amqp"},
 		{"webhook", plain, "", "", "http"},
 	} {
 		for scheme := range strings.FieldsSeq(test.schemes) {
-			request := SendRequest{Endpoint: there.address(scheme), Payload: &test.payload, WireFormat: test.format, SenderKey: test.sender}
+			request := SendRequest{Endpoint: node, Payload: &test.payload, WireFormat: test.format, SenderKey: test.sender}
+			if scheme != "amqp" {
+				request.Endpoint = there.address(scheme)
+			}
 			if test.recipient != "" {
 				request.Recipients = []string{test.recipient}
 			}
@@ -95,7 +107,7 @@ func TestFormatsByTransport(t *testing.T) {
 			if err != nil || got != test.payload || receipt.Format != test.format || (test.sender != "") != (receipt.Sender != "") {
 				t.Errorf("%s over %s: %s, %+v, %v", test.format, scheme, got, receipt, err)
 			}
-			if scheme == "http" && string(m.Payload) != test.payload && test.format != cloudevents.NameBatch {
+			if scheme != "ws" && string(m.Payload) != test.payload && test.format != cloudevents.NameBatch {
 				t.Errorf("%s over %s: the receiving agent read %s as %s", test.format, scheme, m.Payload, m.Receipt.Format)
 			}
 		}
