@@ -15,12 +15,14 @@ type rule struct {
 const anything = "..."
 
 const (
+	cbor      = "github.com/fxamacker/cbor"
 	chacha    = "golang.org/x/crypto/chacha20poly1305"
 	cobra     = "github.com/spf13/cobra"
 	goAMQP    = "github.com/Azure/go-amqp"
 	goleak    = "go.uber.org/goleak"
 	gorilla   = "github.com/gorilla/websocket"
 	koanf     = "github.com/knadh/koanf"
+	msgp      = "github.com/tinylib/msgp"
 	pflag     = "github.com/spf13/pflag"
 	rapid     = "pgregory.net/rapid"
 	retryable = "github.com/hashicorp/go-retryablehttp"
@@ -46,6 +48,7 @@ var layers = []rule{
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
 	{pkg: "wireformat", internal: []string{"profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
+	{pkg: "wireformat/serializer", internal: []string{"wireformat", "profile", "transport"}, external: []string{cbor, msgp}},
 	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
