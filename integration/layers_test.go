@@ -23,6 +23,7 @@ const (
 	gorilla   = "github.com/gorilla/websocket"
 	koanf     = "github.com/knadh/koanf"
 	msgp      = "github.com/tinylib/msgp"
+	naclBox   = "golang.org/x/crypto/nacl/box"
 	pflag     = "github.com/spf13/pflag"
 	rapid     = "pgregory.net/rapid"
 	retryable = "github.com/hashicorp/go-retryablehttp"
@@ -49,6 +50,7 @@ var layers = []rule{
 	{pkg: "wireformat", internal: []string{"profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
 	{pkg: "wireformat/serializer", internal: []string{"wireformat", "profile", "transport"}, external: []string{cbor, msgp}},
+	{pkg: "wireformat/wamp", internal: []string{"wireformat/serializer", "transport"}, external: []string{naclBox}},
 	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
