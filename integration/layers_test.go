@@ -55,6 +55,8 @@ var layers = []rule{
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
+	{pkg: "transport/wamp2", internal: []string{"transport", "wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
+	{pkg: "transport/wamp2/wamptest", internal: []string{"wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
@@ -76,6 +78,7 @@ var layers = []rule{
 	// L3: drivers, of one direction and one library each.
 	{pkg: "transport/outbound/httpout", internal: outboundDriver, external: []string{retryable, zap}},
 	{pkg: "transport/outbound/wsout", internal: outboundDriver, external: []string{gorilla, zap}},
+	{pkg: "transport/outbound/wampout", internal: append([]string{"transport/wamp2", "wireformat/serializer", "wireformat/wamp"}, outboundDriver...)},
 	{pkg: "transport/outbound/*out", internal: outboundDriver, external: []string{zap}},
 	{pkg: "transport/outbound/outboundtest", internal: append([]string{"event", "queue"}, outboundDriver...), external: []string{rapid, zap}},
 	{pkg: "transport/inbound/wsin", internal: inboundDriver, external: []string{gorilla, zap}},
@@ -120,5 +123,6 @@ var testOnly = []string{
 	"transport/egress/egresstest",
 	"transport/inbound/inboundtest",
 	"transport/outbound/outboundtest",
+	"transport/wamp2/wamptest",
 	"wireformat/wireformattest",
 }

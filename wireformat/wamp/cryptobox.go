@@ -18,6 +18,9 @@ import (
 // AlgoCryptobox is the enc_algo of WAMP-cryptobox.
 const AlgoCryptobox = "cryptobox"
 
+// CipherCryptobox is its ppt_cipher.
+const CipherCryptobox = "xsalsa20poly1305"
+
 const nonceSize = 24
 
 // CryptoboxKeys are the keys of a URI and those below it, in base64. A side that
@@ -172,7 +175,7 @@ func (r *KeyRing) Encode(_ context.Context, role Role, uri string, p Payload) (*
 	var nonce [nonceSize]byte
 	_, _ = rand.Read(nonce[:]) // it never fails
 	sealed := box.SealAfterPrecomputation(nonce[:], plain, &nonce, key)
-	return &EncodedPayload{Payload: sealed, Algo: AlgoCryptobox, Serializer: serializer.JSONID}, nil
+	return &EncodedPayload{Payload: sealed, Algo: AlgoCryptobox, Serializer: serializer.JSONID, Cipher: CipherCryptobox}, nil
 }
 
 // Decode implements [Codec]. It refuses a payload that was encrypted for another

@@ -159,7 +159,7 @@ func TestCachedEncodesOnce(t *testing.T) {
 	if m.lists != len(all) {
 		t.Errorf("it was encoded %d times for %d serializers", m.lists, len(all))
 	}
-	m.Payload.Args[0] = "b"
+	m.Args[0] = "b"
 	cached.Uncache()
 	if b, _, err := cached.Serialize(all[0]); err != nil || string(b) == first[all[0].ID()] {
 		t.Errorf("after Uncache it is %s, %v", b, err)
@@ -234,7 +234,7 @@ func (p ping) List() []any   { return make([]any, p) }
 
 func TestTransparency(t *testing.T) {
 	t.Parallel()
-	e := &wamp.EncodedPayload{Payload: []byte{1, 2}, Algo: "wamp", Serializer: "cbor", Key: "k1", Cipher: "xsalsa20poly1305"}
+	e := &wamp.EncodedPayload{Payload: []byte{1, 2}, Algo: "cryptobox", Serializer: "cbor", Key: "k1", Cipher: "xsalsa20poly1305"}
 	m := &wamp.Call{Request: 1, Options: wamp.Dict{"timeout": int64(1)}, Procedure: "com.x", Payload: wamp.Payload{Args: []any{"secret"}}}
 	for _, style := range []wamp.Style{wamp.StyleEnc, wamp.StylePPT} {
 		attached, ok := e.Attach(m, style).(*wamp.Call)
@@ -250,7 +250,7 @@ func TestTransparency(t *testing.T) {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
 		}
 	}
-	if len(m.Options) != 1 || m.Payload.Args[0] != "secret" {
+	if len(m.Options) != 1 || m.Args[0] != "secret" {
 		t.Errorf("the message was changed: %#v", m)
 	}
 	if got, err := wamp.Encoded(m); got != nil || err != nil {

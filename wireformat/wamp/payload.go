@@ -51,11 +51,15 @@ const (
 	StylePPT
 )
 
+// schemeWAMP is the specification's ppt_scheme for its own end-to-end encryption,
+// of which cryptobox is one cipher.
+const schemeWAMP = "wamp"
+
 // EncodedPayload is a payload in bytes, and what they are: autobahn's type of that
 // name.
 type EncodedPayload struct {
 	Payload    []byte
-	Algo       string // "cryptobox"; ppt_scheme
+	Algo       string // "cryptobox"; StylePPT calls that scheme wamp, and tells by the cipher
 	Serializer string // "json"
 	Key        string // id of the key, may be empty
 	Cipher     string // ppt_cipher, may be empty; StyleEnc has none
@@ -74,7 +78,11 @@ func (e *EncodedPayload) Attach(m Carrier, style Style) Message {
 		}
 	}
 	if style == StylePPT {
-		set("ppt_scheme", e.Algo)
+		scheme := e.Algo
+		if scheme == AlgoCryptobox {
+			scheme = schemeWAMP
+		}
+		set("ppt_scheme", scheme)
 		set("ppt_serializer", e.Serializer)
 		set("ppt_keyid", e.Key)
 		set("ppt_cipher", e.Cipher)
@@ -98,6 +106,9 @@ func Encoded(m Carrier) (*EncodedPayload, error) {
 	case text("ppt_scheme") != "":
 		e := &EncodedPayload{
 			Algo: text("ppt_scheme"), Serializer: text("ppt_serializer"), Key: text("ppt_keyid"), Cipher: text("ppt_cipher"),
+		}
+		if e.Algo == schemeWAMP && e.Cipher == CipherCryptobox {
+			e.Algo = AlgoCryptobox
 		}
 		if e.Payload = p.Opaque; e.Payload != nil {
 			return e, nil
