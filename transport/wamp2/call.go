@@ -9,15 +9,15 @@ import (
 )
 
 // Call calls a procedure and returns its result. When ctx ends before, the call is
-// cancelled. options may be nil. Errors are of type [*Failure].
+// cancelled. options may be nil. Errors are of type [*RequestError].
 func (s *Session) Call(ctx context.Context, procedure string, p wamp.Payload, options wamp.Dict) (wamp.Payload, error) {
 	m := &wamp.Call{Options: options, Procedure: procedure, Payload: p}
 	if !wamp.IsURI(procedure) {
-		return wamp.Payload{}, &Failure{Err: fmt.Errorf("%w: the procedure is not a URI", ErrMessage)}
+		return wamp.Payload{}, &RequestError{Err: fmt.Errorf("%w: the procedure is not a URI", ErrMessage)}
 	}
 	encoded, err := encode(ctx, s, wamp.Originator, procedure, m)
 	if err != nil {
-		return wamp.Payload{}, &Failure{Err: err}
+		return wamp.Payload{}, &RequestError{Err: err}
 	}
 	answer, begun, err := s.ask(ctx, wamp.TypeCall, func(id wamp.ID) wamp.Message {
 		m := *encoded
@@ -25,15 +25,15 @@ func (s *Session) Call(ctx context.Context, procedure string, p wamp.Payload, op
 		return &m
 	}, nil)
 	if err != nil {
-		return wamp.Payload{}, &Failure{begun, err}
+		return wamp.Payload{}, &RequestError{begun, err}
 	}
 	result, ok := answer.(*wamp.Result)
 	if !ok {
-		return wamp.Payload{}, &Failure{true, ErrLost}
+		return wamp.Payload{}, &RequestError{true, ErrLost}
 	}
 	decoded, err := s.decode(ctx, wamp.Originator, procedure, result)
 	if err != nil {
-		return wamp.Payload{}, &Failure{true, err}
+		return wamp.Payload{}, &RequestError{true, err}
 	}
 	return decoded, nil
 }
@@ -73,7 +73,7 @@ func (s *Session) Register(ctx context.Context, procedure string, options wamp.D
 		}
 	})
 	if err != nil {
-		return nil, &Failure{begun, err}
+		return nil, &RequestError{begun, err}
 	}
 	return reg, nil
 }
@@ -89,7 +89,7 @@ func (reg *Registration) Unregister(ctx context.Context) error {
 		delete(s.procedures, reg.id)
 	})
 	if err != nil {
-		return &Failure{begun, err}
+		return &RequestError{begun, err}
 	}
 	return nil
 }
@@ -112,13 +112,12 @@ func (s *Session) invoke(ctx context.Context, m *wamp.Invocation) error {
 	s.invocations[m.Request] = cancel
 	s.mu.Unlock()
 	s.running.Go(func() {
-		defer func() {
-			cancel()
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			delete(s.invocations, m.Request)
-		}()
-		s.answer(ctx, reg, m)
+		defer cancel()
+		answer := s.run(ctx, reg, m)
+		s.mu.Lock()
+		delete(s.invocations, m.Request) // before the caller can call again
+		s.mu.Unlock()
+		s.send(ctx, m.Request, answer)
 	})
 	return nil
 }
@@ -132,24 +131,26 @@ func (s *Session) interrupt(m *wamp.Interrupt) {
 	}
 }
 
-// answer runs a procedure and sends what it returns. The answer is sent also when
-// the caller has cancelled: the router then drops it.
-func (s *Session) answer(ctx context.Context, reg *Registration, m *wamp.Invocation) {
+// run returns the answer to an invocation.
+func (s *Session) run(ctx context.Context, reg *Registration, m *wamp.Invocation) wamp.Message {
 	call := Invocation{Procedure: reg.procedure, Details: m.Details}
 	if procedure, ok := m.Details["procedure"].(string); ok {
 		call.Procedure = procedure
 	}
-	var answer wamp.Message
 	var err error
 	if call.Payload, err = s.decode(ctx, wamp.Responder, call.Procedure, m); err != nil {
-		answer = &wamp.Error{RequestType: wamp.TypeInvocation, Request: m.Request, Error: errorPayload}
-	} else {
-		answer = s.yield(ctx, reg, m.Request, call)
+		return &wamp.Error{RequestType: wamp.TypeInvocation, Request: m.Request, Error: errorPayload}
 	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.WriteTimeout)
+	return s.yield(ctx, reg, m.Request, call)
+}
+
+// send sends the answer, also when the caller has cancelled: the router then drops
+// it.
+func (s *Session) send(ctx context.Context, request wamp.ID, answer wamp.Message) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.WriteTimeout)
 	defer cancel()
-	if _, err := s.write(within, answer); errors.Is(err, ErrMessage) {
-		_, _ = s.write(within, &wamp.Error{RequestType: wamp.TypeInvocation, Request: m.Request, Error: errorRuntime})
+	if _, err := s.write(ctx, answer); errors.Is(err, ErrMessage) {
+		_, _ = s.write(ctx, &wamp.Error{RequestType: wamp.TypeInvocation, Request: request, Error: errorRuntime})
 	}
 }
 

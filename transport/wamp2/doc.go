@@ -28,7 +28,7 @@
 //
 // # Errors
 //
-// [*HandshakeError] and [*JoinError] while joining, [*RequestError] for what the
+// [*HandshakeError] and [*JoinError] while joining, [*RefusedError] for what the
 // router or the callee refuses. Their texts have the WAMP URI of the error and no
 // other word of the peer.
 package wamp2

@@ -8,16 +8,16 @@ import (
 )
 
 var (
-	// ErrClosed: the session has ended, and nothing was sent.
+	// ErrClosed means that the session has ended, and nothing was sent.
 	ErrClosed = errors.New("WAMP session has ended")
-	// ErrLost: the answer to a request did not come. The request may have been acted on.
+	// ErrLost means that the answer to a request did not come. The request may have been acted on.
 	ErrLost = errors.New("no answer from the WAMP router")
-	// ErrSlow: a session ended since its event handlers fell behind.
+	// ErrSlow means that the session ended since its event handlers fell behind.
 	ErrSlow = errors.New("WAMP event handlers are too slow")
-	// ErrAuth: the router wants to be convinced in a way that was not offered, or
+	// ErrAuth means that the router wants to be convinced in a way that was not offered, or
 	// that is not sound.
 	ErrAuth = errors.New("WAMP authentication")
-	// ErrMessage: a request cannot be serialized, or is too long. Nothing was sent.
+	// ErrMessage means that a request cannot be serialized, or is too long. Nothing was sent.
 	ErrMessage = errors.New("WAMP request")
 )
 
@@ -44,14 +44,14 @@ type JoinError struct {
 
 func (e *JoinError) Error() string { return "the router refuses to join: " + e.Reason }
 
-// RequestError is the answer ERROR to a request.
-type RequestError struct {
+// RefusedError is the answer ERROR to a request.
+type RefusedError struct {
 	Request wamp.Type // what was asked for
 	URI     string    // as "wamp.error.not_authorized"
 	Payload wamp.Payload
 }
 
-func (e *RequestError) Error() string { return fmt.Sprintf("%v: %s", e.Request, e.URI) }
+func (e *RefusedError) Error() string { return fmt.Sprintf("%v: %s", e.Request, e.URI) }
 
 // CallError is what a procedure returns to answer with an error of its own.
 type CallError struct {

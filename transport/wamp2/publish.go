@@ -3,32 +3,33 @@ package wamp2
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/outrider-go/outrider/wireformat/wamp"
 )
 
-// Failure is an error of a request, and how far the request got.
-type Failure struct {
+// RequestError is an error of a request, and how far the request got.
+type RequestError struct {
 	// Begun is false only where nothing of the request was sent.
 	Begun bool
 	Err   error
 }
 
-func (e *Failure) Error() string { return e.Err.Error() }
+func (e *RequestError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
-func (e *Failure) Unwrap() error { return e.Err }
+func (e *RequestError) Unwrap() error { return e.Err }
 
 // Publish publishes an event and returns its id once the router has acknowledged
-// it. options may be nil. Errors are of type [*Failure].
+// it. options may be nil. Errors are of type [*RequestError].
 func (s *Session) Publish(ctx context.Context, topic string, p wamp.Payload, options wamp.Dict) (wamp.ID, error) {
 	m := &wamp.Publish{Options: withOption(options, "acknowledge", true), Topic: topic, Payload: p}
 	if !wamp.IsURI(topic) {
-		return 0, &Failure{Err: fmt.Errorf("%w: the topic is not a URI", ErrMessage)}
+		return 0, &RequestError{Err: fmt.Errorf("%w: the topic is not a URI", ErrMessage)}
 	}
 	encoded, err := encode(ctx, s, wamp.Originator, topic, m)
 	if err != nil {
-		return 0, &Failure{Err: err}
+		return 0, &RequestError{Err: err}
 	}
 	answer, begun, err := s.ask(ctx, wamp.TypePublish, func(id wamp.ID) wamp.Message {
 		m := *encoded
@@ -36,20 +37,18 @@ func (s *Session) Publish(ctx context.Context, topic string, p wamp.Payload, opt
 		return &m
 	}, nil)
 	if err != nil {
-		return 0, &Failure{begun, err}
+		return 0, &RequestError{begun, err}
 	}
 	published, ok := answer.(*wamp.Published)
 	if !ok {
-		return 0, &Failure{true, ErrLost}
+		return 0, &RequestError{true, ErrLost}
 	}
 	return published.Publication, nil
 }
 
 func withOption(options wamp.Dict, name string, v any) wamp.Dict {
 	all := make(wamp.Dict, len(options)+1)
-	for name, v := range options {
-		all[name] = v
-	}
+	maps.Copy(all, options)
 	all[name] = v
 	return all
 }

@@ -47,7 +47,7 @@ func (s *Session) ask(ctx context.Context, kind wamp.Type, build func(wamp.ID) w
 		}
 	}
 	if refused, ok := answer.(*wamp.Error); ok {
-		return nil, true, &RequestError{kind, shown(refused.Error), refused.Payload}
+		return nil, true, &RefusedError{kind, shown(refused.Error), refused.Payload}
 	}
 	return answer, true, nil
 }
@@ -104,7 +104,7 @@ func (s *Session) resolve(id wamp.ID, kind wamp.Type, m wamp.Message) error {
 }
 
 // take handles a message of the router.
-func (s *Session) take(ctx context.Context, m wamp.Message) error {
+func (s *Session) take(ctx context.Context, m wamp.Message) error { //nolint:cyclop // one case for each message
 	switch m := m.(type) {
 	case *wamp.Published:
 		return s.resolve(m.Request, wamp.TypePublish, m)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"sync"
 	"time"
@@ -142,9 +143,7 @@ func (s *Session) hello(realm string) *wamp.Hello {
 	extra := wamp.Dict{}
 	for _, auth := range s.options.Auth {
 		methods = append(methods, auth.Method())
-		for name, v := range auth.Extra() {
-			extra[name] = v
-		}
+		maps.Copy(extra, auth.Extra())
 	}
 	details["authmethods"] = methods
 	if len(extra) > 0 {

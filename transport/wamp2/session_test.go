@@ -72,7 +72,7 @@ func exchange(t *testing.T, from, to *wamp2.Session) {
 		t.Error(err)
 	}
 	_, err = from.Call(soon(t), "com.x.add", wamp.Payload{}, nil)
-	if refused, ok := errors.AsType[*wamp2.RequestError](err); !ok || refused.URI != "wamp.error.no_such_procedure" {
+	if refused, ok := errors.AsType[*wamp2.RefusedError](err); !ok || refused.URI != "wamp.error.no_such_procedure" {
 		t.Errorf("after Unregister: %v", err)
 	}
 }
@@ -262,9 +262,9 @@ func TestRequestsThatFail(t *testing.T) {
 		return nil, false
 	}})
 	s := join(t, r, wamp2.Options{MaxMessage: 4096})
-	var failure *wamp2.Failure
+	var failure *wamp2.RequestError
 	_, err := s.Publish(soon(t), "refused", wamp.Payload{}, nil)
-	if refused, ok := errors.AsType[*wamp2.RequestError](err); !ok || refused.Error() != "PUBLISH: wamp.error.not_authorized" {
+	if refused, ok := errors.AsType[*wamp2.RefusedError](err); !ok || refused.Error() != "PUBLISH: wamp.error.not_authorized" {
 		t.Errorf("refused: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -314,7 +314,7 @@ func TestCallsThatFail(t *testing.T) {
 	}
 	for what, want := range map[string]string{"own": "com.x.wrong", "plain": "wamp.error.runtime_error", "odd": "wamp.error.runtime_error"} {
 		_, err := caller.Call(soon(t), "com.x.p", wamp.Payload{Args: []any{what}}, nil)
-		if refused, ok := errors.AsType[*wamp2.RequestError](err); !ok || refused.URI != want || strings.Contains(fmt.Sprint(err, refused.Payload), "canary") {
+		if refused, ok := errors.AsType[*wamp2.RefusedError](err); !ok || refused.URI != want || strings.Contains(fmt.Sprint(err, refused.Payload), "canary") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -326,7 +326,7 @@ func TestCallsThatFail(t *testing.T) {
 	}()
 	next(t, started)
 	_, err = caller.Call(soon(t), "com.x.p", wamp.Payload{Args: []any{"own"}}, nil)
-	if refused, ok := errors.AsType[*wamp2.RequestError](err); !ok || refused.URI != "wamp.error.unavailable" {
+	if refused, ok := errors.AsType[*wamp2.RefusedError](err); !ok || refused.URI != "wamp.error.unavailable" {
 		t.Errorf("beyond MaxInvocations: %v", err)
 	}
 	cancel()
@@ -341,7 +341,7 @@ func TestCallsThatFail(t *testing.T) {
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*wamptest.Router, *wamp2.Session) error{
-		"leave":          func(_ *wamptest.Router, s *wamp2.Session) error { return s.Leave(context.Background()) },
+		"leave":          func(_ *wamptest.Router, s *wamp2.Session) error { return s.Leave(t.Context()) },
 		"close":          func(_ *wamptest.Router, s *wamp2.Session) error { s.Close(); return nil },
 		"abort":          func(_ *wamptest.Router, s *wamp2.Session) error { s.Abort(); return nil },
 		"router drops":   func(r *wamptest.Router, _ *wamp2.Session) error { r.Drop(); return nil },
@@ -368,7 +368,7 @@ func TestSessionEnds(t *testing.T) {
 			if err := next(t, waiting); !errors.Is(err, wamp2.ErrLost) {
 				t.Errorf("what was asked before: %v", err)
 			}
-			var failure *wamp2.Failure
+			var failure *wamp2.RequestError
 			if _, err := s.Publish(soon(t), "com.x", wamp.Payload{}, nil); !errors.Is(err, wamp2.ErrClosed) || !errors.As(err, &failure) || failure.Begun {
 				t.Errorf("what is asked afterwards: %v", err)
 			}

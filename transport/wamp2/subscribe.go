@@ -43,7 +43,7 @@ func (s *Session) Subscribe(ctx context.Context, topic string, options wamp.Dict
 		}
 	})
 	if err != nil {
-		return nil, &Failure{begun, err}
+		return nil, &RequestError{begun, err}
 	}
 	return sub, nil
 }
@@ -67,7 +67,7 @@ func (sub *Subscription) Unsubscribe(ctx context.Context) error {
 		return &wamp.Unsubscribe{Request: id, Subscription: sub.id}
 	}, nil)
 	if err != nil {
-		return &Failure{begun, err}
+		return &RequestError{begun, err}
 	}
 	return nil
 }

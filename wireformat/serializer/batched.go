@@ -83,7 +83,7 @@ func (s *batched) Serialize(dst []byte, v any) ([]byte, error) {
 	if length > math.MaxUint32 {
 		return dst, &Error{ErrSerialize, s.info.ID, errLong(length, math.MaxUint32)}
 	}
-	binary.BigEndian.PutUint32(grown[start:], uint32(length))
+	binary.BigEndian.PutUint32(grown[start:], uint32(length)) //nolint:gosec // it fits
 	return grown, nil
 }
 
@@ -121,8 +121,8 @@ func cutBinary(b []byte) (one, rest []byte, ok bool) {
 	if len(b) < 4 {
 		return nil, nil, false
 	}
-	length := uint64(binary.BigEndian.Uint32(b))
-	if length > uint64(len(b)-4) {
+	length := int64(binary.BigEndian.Uint32(b))
+	if length > int64(len(b)-4) {
 		return nil, nil, false
 	}
 	return b[4 : 4+length], b[4+length:], true

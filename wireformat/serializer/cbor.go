@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,7 +135,7 @@ func arrayToCBOR(values []any) (any, error) {
 			return nil, err
 		}
 		if fresh == nil {
-			fresh = append(make([]any, 0, len(values)), values...)
+			fresh = slices.Clone(values)
 		}
 		fresh[i] = v
 	}
@@ -154,10 +156,7 @@ func mapToCBOR[K comparable](values map[K]any) (any, error) {
 			return nil, err
 		}
 		if fresh == nil {
-			fresh = make(map[K]any, len(values))
-			for key, v := range values {
-				fresh[key] = v
-			}
+			fresh = maps.Clone(values)
 		}
 		fresh[key] = v
 	}
@@ -274,35 +273,42 @@ func (s *cborScan) value(depth int) error {
 	if (major >= cborArray || info == cborIndefinite) && depth >= s.limits.MaxDepth {
 		return errDeep(s.limits.MaxDepth)
 	}
-	if info == cborIndefinite {
+	switch {
+	case info == cborIndefinite:
 		return s.indefinite(major, depth+1)
-	}
-	switch major {
-	case cborBytes, cborText:
-		return s.skip(argument)
-	case cborTag:
-		switch {
-		case (argument == 2 || argument == 3) && s.isLongInteger():
-			return errLongInteger
-		case argument == 1 && s.isNoInstant():
-			return errInstant
-		}
-		return s.value(depth + 1)
-	case cborMap:
+	case major == cborTag:
+		return s.tagged(argument, depth+1)
+	case major == cborArray:
+		return s.values(argument, depth+1)
+	case major == cborMap:
 		if argument > uint64(len(s.b)) {
 			return errCut
 		}
-		argument *= 2
+		return s.values(2*argument, depth+1)
 	}
-	if argument > uint64(len(s.b)) {
+	return s.skip(argument)
+}
+
+func (s *cborScan) values(n uint64, depth int) error {
+	if n > uint64(len(s.b)) {
 		return errCut
 	}
-	for range argument {
-		if err := s.value(depth + 1); err != nil {
+	for range n {
+		if err := s.value(depth); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *cborScan) tagged(tag uint64, depth int) error {
+	switch {
+	case (tag == 2 || tag == 3) && s.isLongInteger():
+		return errLongInteger
+	case tag == 1 && s.isNoInstant():
+		return errInstant
+	}
+	return s.value(depth)
 }
 
 // indefinite reads items until the break. A part of a string counts as a value.

@@ -35,7 +35,6 @@ var (
 	errTrailing    = errors.New("there are bytes after the value")
 	errTwice       = errors.New("a map has a key twice")
 	errText        = errors.New("a string is not UTF-8")
-	errPairs       = errors.New("a map has a key without a value")
 	errEmpty       = errors.New("it is empty")
 	errStringKeys  = errors.New("a map has a key that is no string: this format has string keys only")
 	errLongInteger = errors.New("an integer has more than 8192 bits")

@@ -4,9 +4,11 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"reflect"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -25,7 +27,7 @@ type modeller struct {
 }
 
 // value returns v in the model, and whether that is another value than v.
-func (m *modeller) value(v any, depth int) (result any, changed bool, err error) {
+func (m *modeller) value(v any, depth int) (result any, changed bool, err error) { //nolint:cyclop // one case for each type
 	if m.left--; m.left < 0 {
 		return nil, false, errMany(m.limits.MaxValues)
 	}
@@ -103,7 +105,7 @@ func (m *modeller) array(values []any, depth int) (any, bool, error) {
 			return nil, false, err
 		}
 		if changed && fresh == nil {
-			fresh = append(make([]any, 0, len(values)), values...)
+			fresh = slices.Clone(values)
 		}
 		if changed {
 			fresh[i] = v
@@ -134,10 +136,7 @@ func (m *modeller) object(values map[string]any, depth int) (any, bool, error) {
 			return nil, false, err
 		}
 		if changed && fresh == nil {
-			fresh = make(map[string]any, len(values))
-			for name, v := range values {
-				fresh[name] = v
-			}
+			fresh = maps.Clone(values)
 		}
 		if changed {
 			fresh[name] = v
@@ -233,7 +232,7 @@ func isNilPointer(v any) bool {
 }
 
 func (m *modeller) reflected(r reflect.Value, depth int) (any, error) {
-	switch r.Kind() {
+	switch r.Kind() { //nolint:exhaustive // the others are no data
 	case reflect.Bool:
 		return r.Bool(), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:

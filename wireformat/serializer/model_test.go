@@ -104,7 +104,6 @@ type outer struct {
 	Zero   time.Time         `json:"zero,omitzero"`
 	Kept   *int              `json:"kept"`
 	Not    int               `json:"-"`
-	Dash   int               `json:"-,"`
 	Names  map[string]uint8  `json:"names"`
 	Array  [2]byte           `json:"array"`
 	Addr   netip.Addr        `json:"addr"`
@@ -119,11 +118,11 @@ type Pointed struct{ P bool }
 func TestTakesValuesOfGo(t *testing.T) {
 	t.Parallel()
 	v := outer{
-		inner: inner{A: 1, B: "inside"}, B: "outside", Number: math.MaxUint64, Dash: 3, Names: map[string]uint8{"x": 1},
+		inner: inner{A: 1, B: "inside"}, B: "outside", Number: math.MaxUint64, Names: map[string]uint8{"x": 1},
 		Addr: netip.MustParseAddr("192.0.2.1"), Any: inner{A: 2}, Nested: []inner{{A: 3, B: "b"}}, hidden: 1,
 	}
 	want := map[string]any{
-		"a": int64(1), "B": "outside", "number": uint64(math.MaxUint64), "kept": nil, "-": int64(3),
+		"a": int64(1), "B": "outside", "number": uint64(math.MaxUint64), "kept": nil,
 		"names": map[string]any{"x": int64(1)}, "array": []byte{0, 0}, "addr": "192.0.2.1",
 		"any": map[string]any{"a": int64(2), "B": ""}, "nested": []any{map[string]any{"a": int64(3), "B": "b"}},
 	}

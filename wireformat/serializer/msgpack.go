@@ -23,7 +23,7 @@ func NewMsgPack(limits Limits) (Serializer, error) {
 
 type msgpackFormat struct{ limits Limits }
 
-func (f msgpackFormat) encode(dst []byte, v any) ([]byte, error) {
+func (f msgpackFormat) encode(dst []byte, v any) ([]byte, error) { //nolint:cyclop // one case for each type
 	switch v := v.(type) {
 	case nil:
 		return msgp.AppendNil(dst), nil
@@ -103,9 +103,9 @@ func appendTime(dst []byte, t time.Time) []byte {
 		dst = binary.BigEndian.AppendUint32(append(dst, 0xc7, 12, kind), uint32(nanoseconds)) //nolint:gosec // below 1e9
 		return binary.BigEndian.AppendUint64(dst, uint64(seconds))                            //nolint:gosec // signed on the wire
 	case nanoseconds == 0 && seconds>>32 == 0:
-		return binary.BigEndian.AppendUint32(append(dst, 0xd6, kind), uint32(seconds)) //nolint:gosec // it fits
+		return binary.BigEndian.AppendUint32(append(dst, 0xd6, kind), uint32(seconds))
 	}
-	return binary.BigEndian.AppendUint64(append(dst, 0xd7, kind), nanoseconds<<34|uint64(seconds)) //nolint:gosec // 34 bits
+	return binary.BigEndian.AppendUint64(append(dst, 0xd7, kind), nanoseconds<<34|uint64(seconds))
 }
 
 func appendExt(dst []byte, e Ext) ([]byte, error) {
@@ -133,7 +133,7 @@ type msgpackReader struct {
 	limits Limits
 }
 
-func (r *msgpackReader) value() (v any, err error) {
+func (r *msgpackReader) value() (v any, err error) { //nolint:cyclop // one case for each type
 	if r.left.values--; r.left.values < 0 {
 		return nil, errMany(r.limits.MaxValues)
 	}
@@ -293,7 +293,7 @@ func (r *msgpackReader) pairs(named map[string]any, n uint32) (any, error) {
 func (r *msgpackReader) extension() (any, error) {
 	var raw msgp.RawExtension
 	kind, length, head := extHead(r.b)
-	if head < 0 || length > uint64(len(r.b)-head) {
+	if head < 0 || length > uint64(len(r.b[head:])) {
 		return nil, errCut
 	}
 	raw.Type = kind
@@ -339,7 +339,7 @@ func timeOf(b []byte) (any, error) {
 		seconds = int64(binary.BigEndian.Uint32(b))
 	case 8:
 		both := binary.BigEndian.Uint64(b)
-		seconds, nanoseconds = int64(both&(1<<34-1)), both>>34 //nolint:gosec // 34 bits
+		seconds, nanoseconds = int64(both&(1<<34-1)), both>>34
 	case 12:
 		nanoseconds = uint64(binary.BigEndian.Uint32(b))
 		seconds = int64(binary.BigEndian.Uint64(b[4:])) //nolint:gosec // it is signed on the wire

@@ -44,7 +44,7 @@ type byteOrder interface {
 	binary.AppendByteOrder
 }
 
-func (f ubjsonFormat) encode(dst []byte, v any) ([]byte, error) {
+func (f ubjsonFormat) encode(dst []byte, v any) ([]byte, error) { //nolint:cyclop // one case for each type
 	switch v := v.(type) {
 	case nil:
 		return append(dst, 'Z'), nil
@@ -115,12 +115,12 @@ func (f ubjsonFormat) name(dst []byte, name string) []byte {
 }
 
 // integer writes an integer in its shortest form, unsigned where there is a choice.
-func (f ubjsonFormat) integer(dst []byte, v int64) []byte {
+func (f ubjsonFormat) integer(dst []byte, v int64) []byte { //nolint:cyclop // one case for each type
 	switch {
 	case v >= 0 && v <= math.MaxUint8:
 		return append(dst, 'U', byte(v))
 	case v >= math.MinInt8 && v < 0:
-		return append(dst, 'i', byte(v))
+		return append(dst, 'i', byte(v)) //nolint:gosec // two's complement
 	case f.bjdata && v >= 0 && v <= math.MaxUint16:
 		return f.order.AppendUint16(append(dst, 'u'), uint16(v))
 	case v >= math.MinInt16 && v <= math.MaxInt16:

@@ -115,7 +115,7 @@ func (r *ubjsonReader) value(marker byte) (any, error) {
 var errMarker = errors.New("it has a byte that is no type marker")
 
 // fixed reads a value of a type with a size of its own.
-func (r *ubjsonReader) fixed(marker byte, b []byte) (any, error) {
+func (r *ubjsonReader) fixed(marker byte, b []byte) (any, error) { //nolint:cyclop // one case for each type
 	switch marker {
 	case 'Z':
 		return nil, nil

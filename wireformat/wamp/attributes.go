@@ -1,6 +1,9 @@
 package wamp
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // check reports whether an attribute has a value that it may have.
 type check struct {
@@ -159,9 +162,5 @@ func checkAttributes(message Type, field string, values Dict) error {
 }
 
 func hasPayload(message Type) bool {
-	switch message {
-	case TypePublish, TypeEvent, TypeCall, TypeResult, TypeInvocation, TypeYield, TypeError:
-		return true
-	}
-	return false
+	return slices.Contains([]Type{TypePublish, TypeEvent, TypeCall, TypeResult, TypeInvocation, TypeYield, TypeError}, message)
 }

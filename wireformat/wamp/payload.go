@@ -1,6 +1,9 @@
 package wamp
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // Payload is what an application sends: arguments by place and by name, or bytes
 // that routers pass on as they are.
@@ -69,9 +72,7 @@ type EncodedPayload struct {
 func (e *EncodedPayload) Attach(m Carrier, style Style) Message {
 	_, before := m.Carries()
 	attributes := make(Dict, len(before)+4)
-	for name, v := range before {
-		attributes[name] = v
-	}
+	maps.Copy(attributes, before)
 	set := func(name, value string) {
 		if value != "" {
 			attributes[name] = value

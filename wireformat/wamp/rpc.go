@@ -1,5 +1,7 @@
 package wamp
 
+import "slices"
+
 // Call calls a procedure: [CALL, Request, Options, Procedure, Arguments, ArgumentsKw].
 type Call struct {
 	Request   ID
@@ -331,12 +333,9 @@ func parseError(f *fields) *Error {
 // requestType reads the type of a request that can fail.
 func (f *fields) requestType(field string) Type {
 	v, ok := f.next().(int64)
-	switch t := Type(v); t {
-	case TypeSubscribe, TypeUnsubscribe, TypePublish, TypeRegister, TypeUnregister, TypeCall, TypeInvocation:
-		if ok {
-			return t
-		}
+	requests := []Type{TypeSubscribe, TypeUnsubscribe, TypePublish, TypeRegister, TypeUnregister, TypeCall, TypeInvocation}
+	if !ok || !slices.Contains(requests, Type(v)) {
+		f.fail(field, "want the type of a request")
 	}
-	f.fail(field, "want the type of a request")
-	return 0
+	return Type(v)
 }

@@ -62,8 +62,8 @@
 // # Errors
 //
 // [*outbound.DeliveryError]. Its code is the WAMP URI of the router's or the callee's
-// error; or one of [egress.Classify]; or handshake_NNN for the status of the
-// WebSocket handshake, handshake, auth, timeout, canceled, lost, busy, bad_message or
+// error; or one of [egress.Classify]; or handshake, or handshake_NNN with
+// the status that a WebSocket handshake ended with; auth, timeout, canceled, lost, busy, bad_message or
 // stopped. CheckMessage returns [*outbound.FieldError]. No text has any other word
 // of the peer, nor anything secret of the endpoint.
 package wampout

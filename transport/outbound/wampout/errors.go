@@ -89,10 +89,10 @@ func contextCode(err error) string {
 // requestFault is the error for a publication or a call that failed.
 func requestFault(m *outbound.Message, op string, err error) *outbound.DeliveryError {
 	begun := true
-	if failure, ok := errors.AsType[*wamp2.Failure](err); ok {
+	if failure, ok := errors.AsType[*wamp2.RequestError](err); ok {
 		begun = failure.Begun
 	}
-	if refused, ok := errors.AsType[*wamp2.RequestError](err); ok {
+	if refused, ok := errors.AsType[*wamp2.RefusedError](err); ok {
 		return fault(m, op, classOf(refused.URI), refused.URI, true, refused)
 	}
 	switch code := contextCode(err); {

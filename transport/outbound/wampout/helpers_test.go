@@ -33,7 +33,7 @@ func started(t *testing.T, options wampout.Options) *wampout.Transport {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
 		defer cancel()
 		if err := tr.Stop(ctx); err != nil {
 			t.Error(err)

@@ -39,7 +39,7 @@ type delivery struct {
 }
 
 // route returns what becomes of a message.
-func (r *Router) route(c *client, m wamp.Message) []delivery {
+func (r *Router) route(c *client, m wamp.Message) []delivery { //nolint:cyclop // one case for each message
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	back := func(m wamp.Message) []delivery { return []delivery{{c, m}} }

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -98,13 +97,11 @@ func New(t testing.TB, options Options) *Router {
 
 // URL returns where it listens: ws://127.0.0.1:port/ws, or wss.
 func (r *Router) URL() url.URL {
-	u, err := url.Parse(r.server.URL)
-	if err != nil {
-		panic(err) // httptest makes valid URLs
+	u := url.URL{Scheme: "ws", Host: r.server.Listener.Addr().String(), Path: "/ws"}
+	if r.options.TLS {
+		u.Scheme = "wss"
 	}
-	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
-	u.Path = "/ws"
-	return *u
+	return u
 }
 
 // Roots returns the certificate of a router with TLS.
