@@ -95,7 +95,7 @@ var layers = []rule{
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
-	{pkg: "bench", internal: []string{anything}, external: []string{retryable, zap}},
+	{pkg: "bench", internal: []string{anything}, external: []string{cbor, msgp, retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.

@@ -28,6 +28,7 @@ type Info struct {
 	// Subprotocol is the WebSocket sub-protocol: "wamp.2.json".
 	Subprotocol string
 	// MediaTypes are those it is known by. The first is the one to emit.
+	// They are not to be changed.
 	MediaTypes []string
 	// Binary says that the bytes are not text: a WebSocket binary frame.
 	Binary bool

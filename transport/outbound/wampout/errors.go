@@ -49,7 +49,8 @@ func joinFault(m *outbound.Message, err error) *outbound.DeliveryError {
 	if class, code := egress.Classify(err); class == transport.Permanent {
 		return fault(m, "dial", class, code, false, err)
 	}
-	return fault(m, "join", transport.Temporary, joinCode(err), false, err)
+	code := joinCode(err)
+	return fault(m, "join", transport.Temporary, code, false, explain(code, err))
 }
 
 func joinCode(err error) string {
@@ -93,7 +94,7 @@ func requestFault(m *outbound.Message, op string, err error) *outbound.DeliveryE
 		begun = failure.Begun
 	}
 	if refused, ok := errors.AsType[*wamp2.RefusedError](err); ok {
-		return fault(m, op, classOf(refused.URI), refused.URI, true, refused)
+		return fault(m, op, classOf(refused.URI), refused.URI, true, explain(refused.URI, refused))
 	}
 	switch code := contextCode(err); {
 	case errors.Is(err, wamp2.ErrMessage), errors.Is(err, wamp.ErrPayload) && !begun:
@@ -118,4 +119,32 @@ func classOf(uri string) transport.Class {
 		return transport.Permanent
 	}
 	return transport.Temporary
+}
+
+// explainedError is an error in other words: its own repeat the code.
+type explainedError struct {
+	text string
+	err  error
+}
+
+func (e *explainedError) Error() string { return e.text }
+func (e *explainedError) Unwrap() error { return e.err }
+
+// explain says what an error URI means, and what to do.
+func explain(code string, err error) error {
+	if !strings.Contains(err.Error(), code) {
+		return err
+	}
+	text := "the router or the procedure refuses it"
+	switch strings.TrimPrefix(code, "wamp.error.") {
+	case "no_such_realm":
+		text = "the router has no such realm: it is the last but one part of the endpoint's path"
+	case "authentication_failed", "no_auth_method", "no_matching_auth_method":
+		text = "the router does not accept who joins: check the authid, the secret and " + SettingAuthMethod
+	case "not_authorized":
+		text = "the router does not allow it to who has joined"
+	case "no_such_procedure":
+		text = "nobody has registered the procedure"
+	}
+	return &explainedError{text, err}
 }

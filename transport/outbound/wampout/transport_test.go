@@ -346,6 +346,9 @@ func TestFaults(t *testing.T) {
 		if fault := faultOf(t, err); fault.Code != test.code || fault.Class != test.class || fault.MaybeSent != test.sent {
 			t.Errorf("%s: %+v, want %+v", test.uri, fault, test)
 		}
+		if text := err.Error(); strings.Count(text, test.code) != 1 && strings.Contains(test.code, "error") && !strings.Contains(test.uri, test.code) {
+			t.Errorf("it says the same twice: %s", text)
+		}
 	}
 }
 
