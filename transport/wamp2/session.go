@@ -130,10 +130,8 @@ func (s *Session) hello(realm string) *wamp.Hello {
 	details := wamp.Dict{
 		"agent": s.options.Agent,
 		"roles": map[string]any{
-			"publisher":  map[string]any{"features": map[string]any{}},
-			"subscriber": map[string]any{"features": map[string]any{}},
-			"caller":     map[string]any{"features": map[string]any{"call_canceling": true}},
-			"callee":     map[string]any{"features": map[string]any{"call_canceling": true}},
+			"publisher": features(), "subscriber": features(),
+			"caller": features("call_canceling"), "callee": features("call_canceling"),
 		},
 	}
 	if s.options.AuthID != "" {
@@ -150,6 +148,15 @@ func (s *Session) hello(realm string) *wamp.Hello {
 		details["authextra"] = extra
 	}
 	return &wamp.Hello{Realm: realm, Details: details}
+}
+
+// features announces what a role of ours can do, beside encoded payloads.
+func features(names ...string) map[string]any {
+	all := map[string]any{"payload_passthru_mode": true}
+	for _, name := range names {
+		all[name] = true
+	}
+	return map[string]any{"features": all}
 }
 
 func (s *Session) authenticate(ctx context.Context, c *wamp.Challenge) error {

@@ -21,6 +21,9 @@ type Options struct {
 	Key Key
 	// Codec encodes payloads end to end, such as a wamp.KeyRing. Default: none.
 	Codec wamp.Codec
+	// Style is how encoded payloads are marked. Routers such as nexus pass only
+	// wamp.StylePPT on. Default: autobahn's.
+	Style wamp.Style
 	// JoinTimeout bounds connecting and joining. Default: 20 s.
 	JoinTimeout time.Duration
 	// IdleTimeout is when a session that nobody uses is left. Default: 5 minutes.

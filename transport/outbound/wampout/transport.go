@@ -201,7 +201,7 @@ func (t *Transport) newSession(ctx context.Context, p *profile.Profile, to targe
 		return conn, nil
 	}
 	return wamp2.Join(ctx, dial, to.router, to.realm, wamp2.Options{
-		Serializers: t.options.Serializers, Auth: auth, AuthID: who.authID, Codec: t.options.Codec, MaxMessage: t.options.MaxMessage,
+		Serializers: t.options.Serializers, Auth: auth, AuthID: who.authID, Codec: t.options.Codec, Style: t.options.Style, MaxMessage: t.options.MaxMessage,
 	})
 }
 
