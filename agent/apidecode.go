@@ -73,6 +73,8 @@ func memberError(name string, target any, err error) error {
 	switch target.(type) {
 	case *[]byte:
 		return fieldError(name, "want text in base64")
+	case *bool:
+		return fieldError(name, "want true or false")
 	case *[]string:
 		return fieldError(name, "want a list of text")
 	case *time.Time:

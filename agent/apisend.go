@@ -13,6 +13,7 @@ import (
 
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/wireformat"
 )
 
 // MaxBatch is the most messages that one batch holds.
@@ -140,10 +141,12 @@ func (s *api) tooLarge() error {
 // decodeSendRequest reads a request to send.
 func decodeSendRequest(body []byte) (request SendRequest, err error) {
 	err = decodeObject(body, func(name string) any {
-		if target := request.content(name); target != nil {
-			return target
+		for _, fields := range []func(string) any{request.content, request.delivery, request.recipient} {
+			if target := fields(name); target != nil {
+				return target
+			}
 		}
-		return request.delivery(name)
+		return nil
 	})
 	return request, err
 }
@@ -194,6 +197,27 @@ func (r *SendRequest) delivery(name string) any {
 	return nil
 }
 
+// recipient returns the field with that name, of those about whom it is for.
+func (r *SendRequest) recipient(name string) any {
+	switch name {
+	case "recipients":
+		return &r.Recipients
+	case "routing_keys":
+		return &r.RoutingKeys
+	case "sender_key":
+		return &r.SenderKey
+	case "session":
+		return &r.Session
+	case "thread_id":
+		return &r.ThreadID
+	case "session_only":
+		return &r.SessionOnly
+	case "direct":
+		return &r.Direct
+	}
+	return nil
+}
+
 // message reads a message from a request's body, or from a line of a batch.
 func (s *api) message(ctx context.Context, body []byte, now time.Time) (outbound.Message, error) {
 	request, err := decodeSendRequest(body)
@@ -204,6 +228,8 @@ func (s *api) message(ctx context.Context, body []byte, now time.Time) (outbound
 		ContentType: request.ContentType, Metadata: request.Metadata,
 		WireFormat: request.WireFormat, IdempotencyKey: request.IdempotencyKey, NotBefore: request.NotBefore,
 		OrderingKey: request.OrderingKey, OnBlocked: outbound.OnBlocked(request.OnBlocked),
+		Target:  wireformat.Target{Recipients: request.Recipients, Routing: request.RoutingKeys, Sender: request.SenderKey},
+		Session: request.Session, ThreadID: request.ThreadID, SessionOnly: request.SessionOnly, Direct: request.Direct,
 	}
 	for _, fill := range []func(*SendRequest, *outbound.Message) error{setPayload, setEndpoints, setRetry, setWords} {
 		if err := fill(&request, &message); err != nil {

@@ -152,6 +152,11 @@ func TestSendRefusals(t *testing.T) {
 		{"bad alternate", `{"payload":"x","alternates":["http://127.0.0.1:9/b","example.com"],` + rest + `}`, 400, "alternates", "entry 2: has no scheme"},
 		{"alternate of unknown scheme", `{"payload":"x","alternates":["gopher://a/"],` + rest + `}`, 400, "alternates", "gopher"},
 		{"alternate twice", `{"payload":"x","alternates":["http://127.0.0.1:9/"],` + rest + `}`, 400, "alternates", "entry 1"},
+		{"recipients", `{"payload":"x","recipients":"a",` + rest + `}`, 400, "recipients", "want a list of text"},
+		{"direct", `{"payload":"x","direct":"yes",` + rest + `}`, 400, "direct", "want true or false"},
+		{"nobody to wait for", `{"payload":"x","recipients":["bob"]}`, 400, "endpoint", "pickup.enabled"},
+		{"no session", `{"payload":"x","session":"s1"}`, 400, "session", "no session"},
+		{"session only", `{"payload":"x","session_only":true,` + rest + `}`, 400, "session_only", "no session"},
 		{"idempotency key", `{"payload":"x","idempotency_key":"` + strings.Repeat("k", 300) + `",` + rest + `}`, 400, "idempotency_key", "256"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -23,8 +23,10 @@ func setPayload(request *SendRequest, message *outbound.Message) error {
 }
 
 func setEndpoints(request *SendRequest, message *outbound.Message) (err error) {
-	if message.Endpoint, err = readEndpoint("endpoint", request.Endpoint); err != nil {
-		return err
+	if request.Endpoint != "" || request.Session == "" && len(request.Recipients) == 0 {
+		if message.Endpoint, err = readEndpoint("endpoint", request.Endpoint); err != nil {
+			return err
+		}
 	}
 	for i, text := range request.Alternates {
 		endpoint, err := readEndpoint("alternates", text)

@@ -102,13 +102,19 @@ profiles:
       allow_ports: 443
       proxy: http://user:pass@proxy.example:3128
     tls: {server_name: inner.example}
-    limits: {max_message_bytes: 1MiB, rate_per_destination: 2, burst_per_destination: 3, max_messages: 5, max_bytes: 6MiB, max_destinations: 7, max_rate: 0.5, burst: 8}
+    limits: {max_message_bytes: 1MiB, rate_per_destination: 2, burst_per_destination: 3, max_messages: 5, max_bytes: 6MiB, max_destinations: 7, max_rate: 0.5, burst: 8, max_pickup_messages: 9, max_pickup_bytes: 10KiB}
+    pickup: {enabled: true, exhausted: true, ttl: 24h}
+    route: amqp://user:pass@broker.example/out
     retry: none
     wire_format: json
     min_evidence: acknowledged
   empty:
 `)
 	config, err := LoadConfig(Sources{File: file, Env: []string{"API_TOKEN=from-env"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	route, err := transport.ParseEndpoint("amqp://user:pass@broker.example/out")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +145,10 @@ profiles:
 				},
 				TLS: profile.TLS{ServerName: "inner.example"}, Limits: profile.Limits{
 					MaxMessageBytes: 1 << 20, MaxMessages: 5, MaxBytes: 6 << 20, MaxDestinations: 7, MaxRate: 0.5, Burst: 8,
-					RatePerDestination: 2, BurstPerDestination: 3,
+					RatePerDestination: 2, BurstPerDestination: 3, MaxPickupMessages: 9, MaxPickupBytes: 10 << 10,
 				},
 				Retry: "none", WireFormat: "json", MinEvidence: transport.Acknowledged,
+				Pickup: profile.Pickup{Enabled: true, Exhausted: true, TTL: 24 * time.Hour}, Route: route,
 			},
 			"empty": {},
 		},

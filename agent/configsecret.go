@@ -37,6 +37,15 @@ func (r secretReader) read(value any) (transport.Secret, error) {
 	return transport.NewSecret(text), nil
 }
 
+// readEndpoint reads a URI, which may hold secrets, as read does.
+func (r secretReader) readEndpoint(value any) (transport.Endpoint, error) {
+	text, err := r.read(value)
+	if err != nil {
+		return transport.Endpoint{}, err
+	}
+	return transport.ParseEndpoint(text.Reveal())
+}
+
 // readFile reads a secret from the file whose path is given. A line break at its
 // end is not part of the secret.
 func (r secretReader) readFile(value any) (secret transport.Secret, err error) {

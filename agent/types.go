@@ -12,7 +12,7 @@ import (
 
 // SendRequest is the body of POST /v1/messages, and each line of a batch.
 type SendRequest struct {
-	Endpoint       string            `json:"endpoint"`
+	Endpoint       string            `json:"endpoint,omitempty"`
 	Payload        *string           `json:"payload,omitempty"`        // text
 	PayloadBase64  []byte            `json:"payload_base64,omitempty"` // bytes
 	ContentType    string            `json:"content_type,omitempty"`
@@ -28,6 +28,17 @@ type SendRequest struct {
 	OrderingKey    string            `json:"ordering_key,omitempty"`
 	OnBlocked      string            `json:"on_blocked,omitempty"`   // wait or skip
 	MinEvidence    string            `json:"min_evidence,omitempty"` // written, acknowledged or accepted
+
+	// Whom it is for: keys by their text. They choose sessions and pickups, and wire
+	// formats encrypt to them.
+	Recipients  []string `json:"recipients,omitempty"`
+	RoutingKeys []string `json:"routing_keys,omitempty"`
+	SenderKey   string   `json:"sender_key,omitempty"`
+	// Session is the id of the session that the message answers.
+	Session     string `json:"session,omitempty"`
+	ThreadID    string `json:"thread_id,omitempty"`
+	SessionOnly bool   `json:"session_only,omitempty"` // to a session, or nowhere
+	Direct      bool   `json:"direct,omitempty"`       // not by the profile's external queue
 }
 
 // SendResponse answers a SendRequest.

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/outrider-go/outrider/transport"
 )
@@ -42,7 +44,28 @@ type Options struct {
 	// MinEvidence is the least that counts as delivered, for messages that do not
 	// say so themselves. Default: whatever the transport gives.
 	MinEvidence transport.Evidence
+	// Pickup says which messages wait for their recipient. Default: none.
+	Pickup Pickup
+	// Route is where the profile's messages go in place of their endpoints: a queue
+	// of somebody else, who delivers them. Default: to their endpoints.
+	Route transport.Endpoint
 }
+
+// Pickup says which messages wait until their recipient has a session: those to a
+// recipient whose endpoint is missing, or cannot be delivered to.
+type Pickup struct {
+	// Enabled has them wait. Otherwise they are refused.
+	Enabled bool
+	// Exhausted has those wait, too, that their retry policy has given up.
+	Exhausted bool
+	// TTL is how long a message waits that does not say itself when it expires.
+	// Default: seven days.
+	TTL time.Duration
+}
+
+// DefaultPickupTTL is how long a message waits to be picked up where nobody says
+// otherwise.
+const DefaultPickupTTL = 7 * 24 * time.Hour
 
 // Egress is what a profile's connections may reach.
 type Egress struct {
@@ -83,6 +106,10 @@ type Limits struct {
 	// the largest batch. Default: MaxRate, at least 1.
 	Burst int64
 
+	// MaxPickupMessages and MaxPickupBytes bound what waits to be picked up by one
+	// recipient. 0: 1,000 messages, 16 MiB.
+	MaxPickupMessages, MaxPickupBytes int64
+
 	// RatePerDestination is the number of attempts a second to one destination, in
 	// the long run, at least one a day. 0: the manager's rate.
 	RatePerDestination float64
@@ -102,6 +129,8 @@ func (l Limits) validate() error {
 		{"max_destinations", float64(l.MaxDestinations)},
 		{"max_rate", l.MaxRate},
 		{"burst", float64(l.Burst)},
+		{"max_pickup_messages", float64(l.MaxPickupMessages)},
+		{"max_pickup_bytes", float64(l.MaxPickupBytes)},
 		{"rate_per_destination", l.RatePerDestination},
 		{"burst_per_destination", float64(l.BurstPerDestination)},
 	} {
@@ -117,6 +146,16 @@ func (l Limits) validate() error {
 	}
 	if l.BurstPerDestination > 0 && l.RatePerDestination == 0 {
 		return errors.New("limits.burst_per_destination says nothing without limits.rate_per_destination: give one, or leave it out")
+	}
+	return nil
+}
+
+func (p Pickup) validate() error {
+	switch {
+	case p.TTL < 0:
+		return errors.New("pickup.ttl is negative")
+	case p.Exhausted && !p.Enabled:
+		return errors.New("pickup.exhausted says nothing without pickup.enabled: turn that on, or leave it out")
 	}
 	return nil
 }
@@ -147,6 +186,9 @@ func New(id string, options Options) (*Profile, error) {
 	}
 	if options.MinEvidence > transport.Accepted {
 		return nil, fmt.Errorf("profile %s: min_evidence %s: want written, acknowledged or accepted", id, options.MinEvidence)
+	}
+	if err := options.Pickup.validate(); err != nil {
+		return nil, fmt.Errorf("profile %s: %w", id, err)
 	}
 	if options.Name == "" {
 		options.Name = id
@@ -196,6 +238,17 @@ func (p *Profile) WireFormat() string { return p.options.WireFormat }
 // MinEvidence returns the least that counts as delivered, None for whatever the
 // transport gives.
 func (p *Profile) MinEvidence() transport.Evidence { return p.options.MinEvidence }
+
+// Pickup says which messages wait for their recipient. Its TTL is set.
+func (p *Profile) Pickup() Pickup {
+	pickup := p.options.Pickup
+	pickup.TTL = cmp.Or(pickup.TTL, DefaultPickupTTL)
+	return pickup
+}
+
+// Route is where the profile's messages go in place of their endpoints, zero for
+// to these.
+func (p *Profile) Route() transport.Endpoint { return p.options.Route }
 
 // String returns the id and, where it differs, the name.
 func (p *Profile) String() string {

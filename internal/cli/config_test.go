@@ -3,6 +3,7 @@ package cli
 import (
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,6 +98,9 @@ func fill(value reflect.Value) {
 		switch {
 		case field.Type() == reflect.TypeFor[transport.Secret]():
 			field.Set(reflect.ValueOf(transport.NewSecret("x")))
+		case field.Type() == reflect.TypeFor[transport.Endpoint]():
+			endpoint, _ := transport.ParseEndpoint("x:x")
+			field.Set(reflect.ValueOf(endpoint))
 		case !field.CanSet() || !field.IsZero():
 		case field.Kind() == reflect.Struct:
 			fill(field)
@@ -121,7 +125,8 @@ func leaves(structure reflect.Type) int {
 	n := 0
 	for one := range structure.Fields() {
 		field := one.Type
-		if field.Kind() == reflect.Struct && field != reflect.TypeFor[transport.Secret]() && field != reflect.TypeFor[profile.Settings]() {
+		whole := []reflect.Type{reflect.TypeFor[transport.Secret](), reflect.TypeFor[transport.Endpoint](), reflect.TypeFor[profile.Settings]()}
+		if field.Kind() == reflect.Struct && !slices.Contains(whole, field) {
 			n += leaves(field)
 		} else {
 			n++

@@ -36,6 +36,13 @@ type sendFlags struct {
 	orderingKey    string
 	onBlocked      string
 	minEvidence    string
+	recipients     []string
+	routingKeys    []string
+	senderKey      string
+	session        string
+	threadID       string
+	sessionOnly    bool
+	direct         bool
 	wait           time.Duration
 	json           bool
 
@@ -83,6 +90,13 @@ func (f *sendFlags) add(command *cobra.Command) {
 	set.StringVar(&f.orderingKey, "ordering-key", "", "messages to a destination with the same `key` go one at a time, in order")
 	set.StringVar(&f.onBlocked, "on-blocked", "", "what those behind it do while it waits for a retry: wait or skip (`word`, default wait)")
 	set.StringVar(&f.minEvidence, "min-evidence", "", "the least that counts as delivered: written, acknowledged or accepted (`word`)")
+	set.StringArrayVar(&f.recipients, "recipient", nil, "a `key` of whom it is for: its sessions are tried first; may be repeated")
+	set.StringArrayVar(&f.routingKeys, "routing-key", nil, "a `key` on the way to the recipient, outermost last; may be repeated")
+	set.StringVar(&f.senderKey, "sender-key", "", "the `key` to send as")
+	set.StringVar(&f.session, "session", "", "try the session with this `id` first")
+	set.StringVar(&f.threadID, "thread", "", "the `id` of the thread it belongs to, for sessions that take only their own")
+	set.BoolVar(&f.sessionOnly, "session-only", false, "to a session, or nowhere")
+	set.BoolVar(&f.direct, "direct", false, "not by the external queue of the profile")
 	set.DurationVar(&f.wait, "wait", 0, "wait so long for the delivery (default 1m0s without a daemon, none with one)")
 	f.daemonFlags.add(command, "; without, send itself")
 	set.StringVar(&f.config, "config", "", "without a daemon: read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
@@ -133,6 +147,8 @@ func (f *sendFlags) request(c *console, command *cobra.Command, uri string) (age
 		Endpoint: uri, ContentType: f.contentType, Metadata: headers, Profile: f.profile, WireFormat: f.wireFormat,
 		IdempotencyKey: f.idempotencyKey, Retry: f.retry, Alternates: f.alternates,
 		Priority: f.priority, OrderingKey: f.orderingKey, OnBlocked: f.onBlocked, MinEvidence: f.minEvidence,
+		Recipients: f.recipients, RoutingKeys: f.routingKeys, SenderKey: f.senderKey,
+		Session: f.session, ThreadID: f.threadID, SessionOnly: f.sessionOnly, Direct: f.direct,
 	}
 	if f.ttl > 0 {
 		request.ExpiresIn = f.ttl.String()

@@ -51,6 +51,7 @@ func (m *Manager) Cancel(ctx context.Context, q queue.Query) (queue.Page, error)
 			m.tellEnd(record.Result, &e)
 			m.done(record.Lane, record.Bytes)
 			m.passTurn(&record.Message, record.Lane)
+			m.sched.recheck(record.Lane)
 		} else {
 			m.expiresAt(m.leaseEnd()) // in case its attempt never ends
 			m.release(m.sched.withdraw(record.Lane, record.ID))
@@ -83,9 +84,9 @@ func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error)
 		record := &found.Records[i]
 		ids[i], counted[record.ID] = record.ID, record
 		m.load.addKept(m.tenant(ctx, record.Lane.Profile), record.Lane, 1, record.Bytes)
-		if m.events.Active(m.options.TopicPrefix + topicQueued) {
+		if status := statusIn(record.Lane); m.events.Active(m.options.TopicPrefix + status.Topic()) {
 			e := eventOf(record)
-			e.Status, e.Attempt, e.Error = StatusQueuedForDelivery, 0, ""
+			e.Status, e.Attempt, e.Error = status, 0, ""
 			m.announce.add(e)
 		}
 	}
@@ -117,6 +118,8 @@ func statusOf(r *queue.Record) Status {
 	switch {
 	case r.Result == queue.Dead, r.Result == queue.Expired:
 		return StatusUndeliverable
+	case r.State != queue.StateDone && isPickup(r.Lane):
+		return StatusWaitingForPickup
 	case r.Status == "" || r.Status == string(StatusUndeliverable):
 		return StatusQueuedForDelivery
 	default:

@@ -67,9 +67,9 @@ const (
 	signAnswered             // the message was at fault
 )
 
-// findingOf reads what an outcome says about the destination.
-func findingOf(o *queue.Outcome) finding {
-	if o.Attempt == nil || o.Verdict == queue.VerdictRelease {
+// findingOf reads what an outcome says about the destination of a lane.
+func findingOf(key queue.Lane, o *queue.Outcome) finding {
+	if o.Attempt == nil || o.Verdict == queue.VerdictRelease || isPeer(key) {
 		return finding{}
 	}
 	f := finding{sign: signFails, class: o.Attempt.Class, err: o.Attempt.Error}
@@ -176,6 +176,9 @@ func (l *lane) heldUntil() time.Time {
 
 // limitOf is how many attempts the lane may have at once.
 func (s *scheduler) limitOf(l *lane) int {
+	if l.pickup {
+		return 1 // what has waited arrives in order
+	}
 	if l.health != nil && l.health.width > 0 {
 		return min(l.health.width, s.rules.limit)
 	}

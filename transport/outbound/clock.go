@@ -94,6 +94,7 @@ func (m *Manager) expire(now time.Time) time.Time {
 			continue
 		}
 		m.passTurn(&records[i].Message, records[i].Lane)
+		m.sched.recheck(records[i].Lane)
 	}
 	return m.expiryDue()
 }

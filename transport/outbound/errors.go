@@ -45,6 +45,10 @@ type DeliveryError struct {
 	// Gone says that the destination is there no more: it is paused until
 	// somebody resumes it.
 	Gone bool
+	// Away says that the destination is not there, will come by itself, and nothing
+	// was sent: the attempt does not count, and the lane waits for
+	// [Manager.Arrived].
+	Away bool
 	// Code is the protocol's own word: "503".
 	Code string
 	// Response is the start of what the peer answered.

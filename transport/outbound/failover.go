@@ -1,9 +1,6 @@
 package outbound
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,71 +12,37 @@ import (
 // maxAlternates is how many alternates a message may have.
 const maxAlternates = 8
 
-// targets checks the alternates of an encoded message as its endpoint was checked,
-// and returns all the places it may go to, in their order.
-func (m *Manager) targets(ctx context.Context, message *Message) ([]queue.Target, error) {
-	if len(message.Alternates) > maxAlternates {
-		return nil, &FieldError{"alternates", fmt.Errorf("has %d entries: at most %d are allowed", len(message.Alternates), maxAlternates)}
-	}
-	all := make([]queue.Target, 1, 1+len(message.Alternates))
-	all[0] = targetOf(message, message.Endpoint)
-	for i, endpoint := range message.Alternates {
-		if err := m.checkAlternate(ctx, message, i); err != nil {
-			return nil, &FieldError{"alternates", fmt.Errorf("entry %d: %w", i+1, err)}
-		}
-		all = append(all, targetOf(message, endpoint))
-	}
-	return all, nil
-}
-
-func targetOf(message *Message, endpoint transport.Endpoint) queue.Target {
-	return queue.Target{
-		Lane:     queue.Lane{Profile: message.Profile.ID(), Destination: endpoint.Destination()},
-		Endpoint: endpoint.String(), URI: endpoint.Whole(),
-	}
-}
-
-func (m *Manager) checkAlternate(ctx context.Context, message *Message, index int) error {
-	other := *message
-	other.Endpoint = message.Alternates[index]
-	if other.Endpoint.IsZero() {
-		return errors.New("is missing: give a URI such as https://example.com/inbox")
-	}
-	if sameEndpoint(other.Endpoint, message.Endpoint) {
-		return errors.New("is the endpoint itself: leave it out")
-	}
-	for i, earlier := range message.Alternates[:index] {
-		if sameEndpoint(other.Endpoint, earlier) {
-			return fmt.Errorf("is entry %d again: leave it out", i+1)
-		}
-	}
-	route, err := m.route(other.Endpoint)
-	if err != nil {
-		return err
-	}
-	return route.check(ctx, &other)
-}
-
-// sameEndpoint reports whether two endpoints are one, however they are written.
-func sameEndpoint(a, b transport.Endpoint) bool {
-	first, second := a.URL(), b.URL()
-	return first.String() == second.String() && a.APIKey().Equal(b.APIKey())
-}
-
 // next says when a message is attempted again after an attempt has failed, and at
 // which of its targets; false: never.
 func (m *Manager) next(leased *queue.Leased, facts *DeliveryError, now time.Time) (at time.Time, target int, again bool) {
 	policy := m.retryPolicy(leased)
 	f := failure{
-		target: leased.Target, targets: len(leased.Targets), attempt: leased.Attempt,
+		target: leased.Target, targets: attempted(&leased.Message), attempt: leased.Attempt,
 		age:   now.Sub(laterOf(leased.QueuedAt, leased.NotBefore)),
 		class: facts.Class, gone: facts.Gone, retryAfter: clampRetryAfter(facts.RetryAfter),
 	}
+	if isPickup(leased.Lane) {
+		f.past = m.past(leased)
+		return now, leased.Target, f.class != transport.Permanent && historyOf(&f).tries < maxPickupAttempts
+	}
 	if f.targets > 1 {
 		f.past = m.past(leased)
+		f.gone = f.gone || isPeer(leased.Lane) // a session is worth one attempt
 	}
 	wait, target, again := policy.after(&f)
-	return now.Add(wait), target, again
+	if !again {
+		return m.exhausted(leased, now)
+	}
+	return now.Add(wait), target, true
+}
+
+// attempted is how many targets a message is attempted at: all but the one at
+// which it waits when these have failed.
+func attempted(message *queue.Message) int {
+	if pickupTarget(message) > 0 {
+		return len(message.Targets) - 1
+	}
+	return len(message.Targets)
 }
 
 // past reads the log of the attempts that were made since the message was queued.
@@ -146,15 +109,15 @@ func (p *RetryPolicy) after(f *failure) (wait time.Duration, target int, again b
 
 // history is what the attempts since a message was queued say of its targets.
 type history struct {
-	failed [1 + maxAlternates]bool // for good
-	tries  int                     // in a row at the target of the latest attempt
-	steps  int                     // of the schedule that were waited for
+	failed [maxTargets]bool // for good
+	tries  int              // in a row at the target of the latest attempt
+	steps  int              // of the schedule that were waited for
 }
 
 func historyOf(f *failure) (h history) {
 	last := -1
 	visit := func(target int, class transport.Class) {
-		if target < 0 || target >= min(f.targets, len(h.failed)) {
+		if target < 0 || target >= len(h.failed) {
 			return // kept by somebody who allows more
 		}
 		h.failed[target] = class == transport.Permanent

@@ -19,6 +19,7 @@ type load struct {
 	messages int64
 	bytes    int64
 	quotas   quotas
+	pickups  pickups
 	empty    chan struct{} // closed when nothing waits; nil when nobody asked
 }
 
@@ -41,14 +42,25 @@ func (l *load) add(batch []queue.Message, tenants []*profile.Profile) error {
 	if err := l.fits(messages, bytes); err != nil {
 		return err
 	}
+	if err := l.pickups.admit(batch, tenants); err != nil {
+		return err
+	}
 	if limited {
 		if err := l.quotas.admit(batch, tenants, elapsed); err != nil {
+			l.pickups.giveBack(batch)
 			return err
 		}
 	}
 	l.messages += messages
 	l.bytes += bytes
 	return nil
+}
+
+// roomAt reports whether a message may move to where it is picked up.
+func (l *load) roomAt(lane queue.Lane, tenant *profile.Profile, bytes int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pickups.fits(lane, tenant, bytes) == nil
 }
 
 // room says what add would say.
@@ -75,6 +87,7 @@ func (l *load) addKept(tenant *profile.Profile, lane queue.Lane, messages, bytes
 	defer l.mu.Unlock()
 	l.messages += messages
 	l.bytes += bytes
+	l.pickups.count(lane, messages, bytes)
 	if tenant == nil {
 		return
 	}
@@ -90,6 +103,7 @@ func (l *load) remove(lane queue.Lane, bytes int64) {
 	l.messages--
 	l.bytes -= bytes
 	l.quotas.forget(lane, bytes)
+	l.pickups.count(lane, -1, -bytes)
 	if l.messages <= 0 && l.empty != nil {
 		close(l.empty)
 		l.empty = nil
@@ -106,9 +120,11 @@ func (l *load) giveBack(tenants []*profile.Profile) {
 }
 
 // move counts a message that goes to another lane.
-func (l *load) move(from, to queue.Lane) {
+func (l *load) move(from, to queue.Lane, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.pickups.count(from, -1, -bytes)
+	l.pickups.count(to, 1, bytes)
 	l.quotas.move(from, to)
 }
 

@@ -87,7 +87,13 @@ func New(store queue.Store, options Options) (*Manager, error) {
 	if m.events == nil {
 		m.events, m.ownEvents = event.New(event.Options{}), true
 	}
-	return m, nil
+	m.load.pickups = pickups{}
+	if options.Sessions == nil {
+		m.options.Sessions = nobody{}
+		return m, nil
+	}
+	err := m.Register(&peerTransport{sessions: options.Sessions})
+	return m, err
 }
 
 // Events returns the bus the manager publishes to.

@@ -13,7 +13,8 @@ import (
 // it to [Manager.Send]; the manager fills the second for the transport. The
 // slices and maps in it belong to the manager from then on.
 type Message struct {
-	// Endpoint is where the payload goes. Required.
+	// Endpoint is where the payload goes. Required, but for a message to a recipient
+	// that has a session or picks up.
 	Endpoint transport.Endpoint
 	// Payload is what is delivered; it may be empty.
 	Payload []byte
@@ -31,6 +32,19 @@ type Message struct {
 	WireFormat string
 	// Target is whom the payload is for, where the wire format needs to know.
 	Target wireformat.Target
+	// Session is the id of the inbound session that the message answers: it is tried
+	// first, then the recipient's others, then the endpoint. Sessions of the
+	// recipients in Target are tried in any case.
+	Session string
+	// ThreadID is the thread the message belongs to: some sessions take only their
+	// own threads.
+	ThreadID string
+	// SessionOnly has the message go to a session or nowhere: the seed's
+	// to_session_only.
+	SessionOnly bool
+	// Direct has the message go to its endpoint also where the profile routes to an
+	// external queue: a webhook, for one.
+	Direct bool
 	// IdempotencyKey, when set, makes later messages of the profile with the same
 	// key duplicates of this one, whatever else is in them. At most 256 bytes.
 	IdempotencyKey string

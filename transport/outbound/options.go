@@ -40,6 +40,10 @@ type Options struct {
 	// TopicPrefix begins every topic: "acapy::", for one. Default: empty.
 	TopicPrefix string
 
+	// Sessions are the connections of peers that take messages. Default: none, so
+	// that nothing goes to sessions, or waits for one.
+	Sessions Sessions
+
 	// Owner names this manager in the leases it takes, for people who look at a
 	// store. Default: the host's name and the process's id.
 	Owner string

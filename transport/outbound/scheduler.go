@@ -22,6 +22,7 @@ type scheduler struct {
 	lanes     map[queue.Lane]*lane
 	ring      profileRing
 	later     laneHeap
+	presence  presence
 	idle      []*worker
 	searching int // workers awake that have not looked into the ring yet
 	quiet     int // lanes without work that are remembered
@@ -45,6 +46,7 @@ type laneRules struct {
 // lane is what the manager knows of one destination's queue.
 type lane struct {
 	key         queue.Lane
+	pickup      bool // its messages wait for their recipient
 	tenant      *tenant
 	endpoint    endpointCache
 	running     int         // attempts under way
@@ -55,6 +57,7 @@ type lane struct {
 	reason      string      // of the pause
 	leasing     bool        // a worker asks the store
 	health      *health     // nil: it is well
+	away        bool        // nothing is attempted before the destination arrives
 	pace        pace
 	paceKnown   bool      // pace is the profile's
 	full        time.Time // when all tokens of the pace are back
@@ -172,7 +175,7 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 		s.learn(finished, &w.finding, now)
 		w.answerTest()
 		s.place(finished, now)
-		if !finished.heldUntil().IsZero() && !finished.ready.empty() {
+		if (finished.away || !finished.heldUntil().IsZero()) && !finished.ready.empty() {
 			s.leaveRing()
 			w.batch = finished.ready.takeAll(w.batch[:0])
 			return nil, taskRelease, 0
@@ -257,7 +260,7 @@ func (s *scheduler) leased(l *lane, from supply, now time.Time) bool {
 	l.due = earlier(from.next, l.dueMeantime)
 	l.dueMeantime = time.Time{}
 	l.pace, l.paceKnown = from.pace, true
-	ok := len(from.messages) > 0 && !s.stopped && l.heldUntil().IsZero()
+	ok := len(from.messages) > 0 && !s.stopped && !l.away && l.heldUntil().IsZero()
 	if ok {
 		l.ready.put(from.messages[1:], now)
 		l.begin(now)
@@ -268,7 +271,7 @@ func (s *scheduler) leased(l *lane, from supply, now time.Time) bool {
 
 // mayRun reports whether an attempt may begin in the lane now.
 func (s *scheduler) mayRun(l *lane, now time.Time) bool {
-	return l.heldUntil().IsZero() && s.hasRoom(l) && !l.tokenAt().After(now)
+	return !l.away && l.heldUntil().IsZero() && s.hasRoom(l) && !l.tokenAt().After(now)
 }
 
 // workAt is when the lane has something to attempt; zero: it has nothing.
@@ -325,9 +328,9 @@ func (s *scheduler) place(l *lane, now time.Time) {
 	switch {
 	case !held.IsZero():
 		s.setLater(l, held)
-	case work.IsZero() && l.running == 0:
+	case work.IsZero() && l.running == 0 && !l.away:
 		s.forget(l, now)
-	case work.IsZero() || !s.hasRoom(l): // what is under way will be placed again
+	case work.IsZero() || !s.hasRoom(l) || l.away: // what is under way, or arrives, will place it again
 		s.later.remove(l)
 	case work.After(now) || l.tokenAt().After(now):
 		s.setLater(l, laterOf(work, l.tokenAt()))
@@ -417,7 +420,7 @@ func (s *scheduler) inFlight() int {
 func (s *scheduler) laneOf(key queue.Lane) *lane {
 	l := s.lanes[key]
 	if l == nil {
-		l = &lane{key: key, tenant: s.ring.join(key.Profile), heapIndex: -1}
+		l = &lane{key: key, pickup: isPickup(key), tenant: s.ring.join(key.Profile), heapIndex: -1}
 		s.lanes[key] = l
 	}
 	return l

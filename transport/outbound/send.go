@@ -29,7 +29,7 @@ func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)
 	single.message = message
-	if err := m.prepare(ctx, &single.message, &single.batch[0]); err != nil {
+	if err := m.prepare(ctx, &single.message, &single.plan, &single.batch[0]); err != nil {
 		return Accepted{}, err
 	}
 	single.tenant[0] = single.message.Profile
@@ -37,18 +37,20 @@ func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	if err != nil {
 		return Accepted{}, err
 	}
-	return acceptedOf(accepted[0]), nil
+	return acceptedOf(accepted[0], single.batch[0].Lane), nil
 }
 
 // single is the scratch paper of a Send.
 type single struct {
 	message Message
+	plan    plan
 	batch   [1]queue.Message
 	tenant  [1]*profile.Profile
 }
 
 func (s *single) free(pool *sync.Pool) {
-	*s = single{}
+	clear(s.plan.targets)
+	*s = single{plan: plan{targets: s.plan.targets[:0]}}
 	pool.Put(s)
 }
 
@@ -57,9 +59,10 @@ func (s *single) free(pool *sync.Pool) {
 func (m *Manager) SendBatch(ctx context.Context, messages []Message) ([]Accepted, error) {
 	batch := make([]queue.Message, len(messages))
 	tenants := make([]*profile.Profile, len(messages))
+	var p plan
 	for i := range messages {
 		message := messages[i]
-		if err := m.prepare(ctx, &message, &batch[i]); err != nil {
+		if err := m.prepare(ctx, &message, &p, &batch[i]); err != nil {
 			return nil, &BatchError{Index: i, Err: err}
 		}
 		tenants[i] = message.Profile
@@ -70,7 +73,7 @@ func (m *Manager) SendBatch(ctx context.Context, messages []Message) ([]Accepted
 	}
 	all := make([]Accepted, len(enqueued))
 	for i, e := range enqueued {
-		all[i] = acceptedOf(e)
+		all[i] = acceptedOf(e, batch[i].Lane)
 	}
 	return all, nil
 }
@@ -88,16 +91,17 @@ func (e *BatchError) Error() string {
 // Unwrap returns the cause.
 func (e *BatchError) Unwrap() error { return e.Err }
 
-func acceptedOf(e queue.Enqueued) Accepted {
-	accepted := Accepted{ID: e.ID, Status: StatusQueuedForDelivery, Duplicate: e.Duplicate}
-	if e.Status != "" {
+func acceptedOf(e queue.Enqueued, lane queue.Lane) Accepted {
+	accepted := Accepted{ID: e.ID, Status: statusIn(lane), Duplicate: e.Duplicate}
+	if e.Status != "" && e.Status != queue.StatusQueued {
 		accepted.Status = Status(e.Status)
 	}
 	return accepted
 }
 
-// prepare checks a message, encodes it, and fills the record to be kept.
-func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.Message) error {
+// prepare checks a message, plans where it goes, encodes it, and fills the record
+// to be kept.
+func (m *Manager) prepare(ctx context.Context, message *Message, p *plan, record *queue.Message) error {
 	if err := m.accepting(); err != nil {
 		return err
 	}
@@ -111,13 +115,12 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	if err := m.check(message); err != nil {
 		return err
 	}
-	route, err := m.route(message.Endpoint)
-	if err != nil {
-		return &FieldError{"endpoint", err}
-	}
 	message.MinEvidence = minEvidence(message)
+	if err := p.make(m, message); err != nil {
+		return err
+	}
 	message.ID = m.store.NewID()
-	frame, format, err := m.encode(ctx, route, message)
+	frame, format, err := m.encode(ctx, p.route, message)
 	if err != nil {
 		return err
 	}
@@ -126,7 +129,7 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 	}
 	message.ContentType, message.Text, message.Payload = frame.ContentType, frame.Text, frame.Body
 	message.Metadata = merged(message.Metadata, frame.Header)
-	if err := route.check(ctx, message); err != nil {
+	if err := m.checkTargets(ctx, message, p); err != nil {
 		return err
 	}
 	place := targetOf(message, message.Endpoint)
@@ -147,14 +150,17 @@ func (m *Manager) prepare(ctx context.Context, message *Message, record *queue.M
 		OrderingKey:    message.OrderingKey,
 		SkipBlocked:    message.OnBlocked == BlockedSkip,
 		MinEvidence:    message.MinEvidence,
+		Retry:          retryText(message),
+		Targets:        p.asKept(message),
 	}
-	if message.Retry != nil {
-		record.Retry = message.Retry.String()
+	return nil
+}
+
+func retryText(message *Message) string {
+	if message.Retry == nil {
+		return ""
 	}
-	if len(message.Alternates) > 0 {
-		record.Targets, err = m.targets(ctx, message)
-	}
-	return err
+	return message.Retry.String()
 }
 
 // route returns the transport for an endpoint.
@@ -190,9 +196,6 @@ func merged(metadata transport.Metadata, header map[string]string) transport.Met
 
 // check looks at the fields that need no transport.
 func (m *Manager) check(message *Message) error {
-	if message.Endpoint.IsZero() {
-		return &FieldError{"endpoint", errors.New("is missing: give a URI such as https://example.com/inbox")}
-	}
 	if err := message.Metadata.Validate(); err != nil {
 		return &FieldError{"metadata", err}
 	}
@@ -287,12 +290,13 @@ func (m *Manager) enqueue(ctx context.Context, batch []queue.Message, tenants []
 
 // prepareAnnouncements keeps the queued events, where somebody listens to them.
 func (m *Manager) prepareAnnouncements(batch []queue.Message) {
-	if !m.events.Active(m.options.TopicPrefix + topicQueued) {
-		return
-	}
 	for i := range batch {
+		status := statusIn(batch[i].Lane)
+		if !m.events.Active(m.options.TopicPrefix + status.Topic()) {
+			continue
+		}
 		m.announce.add(MessageEvent{
-			ID: batch[i].ID, Profile: batch[i].Lane.Profile, Endpoint: batch[i].Endpoint, Status: StatusQueuedForDelivery,
+			ID: batch[i].ID, Profile: batch[i].Lane.Profile, Endpoint: batch[i].Endpoint, Status: status,
 			NextAt: batch[i].NotBefore,
 		})
 	}
@@ -305,4 +309,4 @@ func (m *Manager) announceQueued(id transport.ID) {
 	}
 }
 
-func (m *Manager) tellQueued(e *MessageEvent) { m.tell(topicQueued, e) }
+func (m *Manager) tellQueued(e *MessageEvent) { m.tell(e.Status.Topic(), e) }

@@ -14,9 +14,10 @@ import (
 const maxRetryAfter = day
 
 // judge turns an attempt's error into what becomes of the message: an attempt
-// that the hard stop cut short does not count; what the policy does not try again
-// is dead.
-func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome) {
+// that the hard stop cut short, or that found the destination away, does not count;
+// what the policy does not try again is dead. It reports whether the lane is to
+// wait for its destination.
+func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome) (away bool) {
 	facts := classify(err)
 	log := outcome.Attempt
 	log.Class, log.Code, log.Response = facts.Class, facts.Code, facts.Response
@@ -27,27 +28,33 @@ func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome)
 	if panicked := (*panicError)(nil); errors.As(err, &panicked) {
 		m.log.Error("an attempt panicked", zap.Stringer("message_id", leased.ID), zap.ByteString("stack", panicked.stack))
 	}
-	if m.base.Err() != nil && facts.Class != transport.Permanent {
+	away = facts.Away || isPickup(leased.Lane) && facts.Class != transport.Permanent && !m.reaches(leased)
+	if facts.Away || m.base.Err() != nil && facts.Class != transport.Permanent {
 		*outcome = released(leased)
-		return
+		return away
 	}
 	finished := log.StartedAt.Add(log.Duration)
 	m.holdLane(leased.Lane, &facts, finished)
 	at, target, again := m.next(leased, &facts, finished)
 	if !again {
 		outcome.Verdict, outcome.Status = queue.VerdictDead, string(StatusUndeliverable)
-		return
+		return away
 	}
 	outcome.Verdict, outcome.At, outcome.Target, outcome.Skip = queue.VerdictRetry, at, target, leased.SkipBlocked
+	return away
 }
 
 func clampRetryAfter(d time.Duration) time.Duration { return min(max(d, 0), maxRetryAfter) }
 
 // retryPolicy is the message's own, or its profile's, or the manager's.
 func (m *Manager) retryPolicy(leased *queue.Leased) RetryPolicy {
-	text := leased.Retry
+	return m.policyOf(leased.Retry, leased.Lane.Profile)
+}
+
+// policyOf is the policy with that text; empty: the profile's, or the manager's.
+func (m *Manager) policyOf(text, tenantID string) RetryPolicy {
 	if text == "" {
-		if tenant, err := m.options.Profiles.Lookup(m.base, leased.Lane.Profile); err == nil {
+		if tenant, err := m.options.Profiles.Lookup(m.base, tenantID); err == nil {
 			text = tenant.Retry()
 		}
 	}
@@ -56,7 +63,7 @@ func (m *Manager) retryPolicy(leased *queue.Leased) RetryPolicy {
 	}
 	policy, err := ParseRetryPolicy(text)
 	if err != nil {
-		m.log.Error("cannot read the retry policy: the default applies", zap.String("profile", leased.Lane.Profile), zap.Error(err))
+		m.log.Error("cannot read the retry policy: the default applies", zap.String("profile", tenantID), zap.Error(err))
 		return m.options.Retry
 	}
 	return policy
@@ -102,9 +109,9 @@ func (m *Manager) countMoves(leased []queue.Leased, outcomes []queue.Outcome, ba
 		switch target := moved(&leased[i], &unsettled); {
 		case target == nil:
 		case back:
-			m.load.move(target.Lane, leased[i].Lane)
+			m.load.move(target.Lane, leased[i].Lane, leased[i].Size())
 		default:
-			m.load.move(leased[i].Lane, target.Lane)
+			m.load.move(leased[i].Lane, target.Lane, leased[i].Size())
 		}
 	}
 }
@@ -171,6 +178,10 @@ func (m *Manager) tellOutcome(leased *queue.Leased, outcome *queue.Outcome) {
 		if target := moved(leased, outcome); target != nil {
 			e.NextEndpoint = target.Endpoint
 			m.tell(TopicFailedOver, &e)
+			if isPickup(target.Lane) {
+				e.Status = StatusWaitingForPickup
+				m.tell(e.Status.Topic(), &e)
+			}
 			break
 		}
 		m.tell(TopicRetrying, &e)

@@ -1,6 +1,10 @@
 package outbound
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/outrider-go/outrider/queue"
+)
 
 // Status is what the sender of a message is told: the seed's OutboundSendStatus.
 type Status string
@@ -17,14 +21,26 @@ const (
 // topicOfMessages begins every topic about a message.
 const topicOfMessages = "outbound-message::"
 
-const (
-	topicQueued        = topicOfMessages + string(StatusQueuedForDelivery)
-	topicUndeliverable = topicOfMessages + string(StatusUndeliverable)
-)
+const topicUndeliverable = topicOfMessages + string(StatusUndeliverable)
 
 // Topic returns the topic of the event that tells of the status, without the
 // manager's prefix: "outbound-message::queued_for_delivery".
-func (s Status) Topic() string { return topicOfMessages + string(s) }
+func (s Status) Topic() string {
+	switch s {
+	case StatusQueuedForDelivery: // the one that every message has: a constant costs nothing
+		return topicOfMessages + string(StatusQueuedForDelivery)
+	default:
+		return topicOfMessages + string(s)
+	}
+}
+
+// statusIn is the status of a message that waits in a lane.
+func statusIn(lane queue.Lane) Status {
+	if isPickup(lane) {
+		return StatusWaitingForPickup
+	}
+	return StatusQueuedForDelivery
+}
 
 // ParseStatus returns the status with that text.
 func ParseStatus(text string) (Status, error) {

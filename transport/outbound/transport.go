@@ -92,17 +92,29 @@ func (b *Base) WireFormat() string { return b.Format }
 
 // abilities are the optional interfaces of a transport, asserted once.
 type abilities struct {
-	external  bool
+	done      Status // of what it has delivered; empty: it says nothing new
 	format    string
 	checker   Checker
 	collector *stats.Collector
 	limiter   EvidenceLimiter
 }
 
+// statusOf is the status of a message that has been delivered. What was merely
+// written to an external queue has not been confirmed by it.
+func (a *abilities) statusOf(r *Receipt) Status {
+	if a.done == StatusSentToExternalQueue && r.Evidence < transport.Acknowledged {
+		return ""
+	}
+	return a.done
+}
+
 func abilitiesOf(t Transport) abilities {
 	var a abilities
-	if external, ok := t.(External); ok {
-		a.external = external.IsExternal()
+	if external, ok := t.(External); ok && external.IsExternal() {
+		a.done = StatusSentToExternalQueue
+	}
+	if _, ok := t.(*peerTransport); ok {
+		a.done = StatusSentToSession
 	}
 	if formatter, ok := t.(WireFormatter); ok {
 		a.format = formatter.WireFormat()

@@ -140,19 +140,20 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 		w.settle()
 		return started
 	}
-	receipt, external, err := w.deliver(l, started)
+	arrivals := w.m.sched.presence.arrivals.Load()
+	receipt, status, err := w.deliver(l, started)
 	finished = time.Now()
 	w.log = queue.Attempt{
 		Target: w.leased.Target, StartedAt: started, Duration: finished.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
 	}
 	outcome.Verdict, outcome.Attempt = queue.VerdictDelivered, &w.log
-	if err != nil {
-		w.m.judge(w.leased, err, outcome)
-	} else if external {
-		outcome.Status = string(StatusSentToExternalQueue)
+	if err == nil {
+		outcome.Status = string(status)
+	} else if away := w.m.judge(w.leased, err, outcome); away {
+		w.m.sched.goAway(l, arrivals) // before it is due again
 	}
-	w.finding = findingOf(outcome)
+	w.finding = findingOf(l.key, outcome)
 	w.finding.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
 	w.settle()
 	return finished
@@ -171,7 +172,7 @@ func (w *worker) settle() {
 // deliver hands the worker's message to its transport. What is not ours runs in
 // it: its panic becomes an error, since one message must not take the process
 // down, and its time is bounded by the attempt's.
-func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external bool, err error) {
+func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, status Status, err error) {
 	ctx := w.context.begin(started)
 	defer w.context.pause()
 	var endpoint transport.Endpoint
@@ -185,16 +186,16 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external 
 	}()
 	m, leased := w.m, w.leased
 	if endpoint, err = l.endpoint.parse(leased.URI); err != nil {
-		return Receipt{}, false, &DeliveryError{Op: "read", Class: transport.Permanent, Err: err}
+		return Receipt{}, "", &DeliveryError{Op: "read", Class: transport.Permanent, Err: err}
 	}
 	route, err := m.acquireTransport(endpoint.Scheme())
 	if err != nil {
-		return Receipt{}, false, err
+		return Receipt{}, "", err
 	}
 	defer route.release()
 	tenant, err := m.options.Profiles.Lookup(ctx, leased.Lane.Profile)
 	if err != nil {
-		return Receipt{}, false, &DeliveryError{Op: "resolve profile", Transport: route.name, Endpoint: endpoint, Err: err}
+		return Receipt{}, "", &DeliveryError{Op: "resolve profile", Transport: route.name, Endpoint: endpoint, Err: err}
 	}
 	if route.queued != nil && leased.Attempt == 1 {
 		route.queued.Observe(started.Sub(laterOf(leased.QueuedAt, leased.NotBefore)))
@@ -207,13 +208,13 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, external 
 		ID: leased.ID, Attempt: leased.Attempt, QueuedAt: leased.QueuedAt,
 	}
 	if err := m.stamp(ctx, &w.message, started); err != nil {
-		return Receipt{}, false, &DeliveryError{Op: "stamp", Transport: route.name, Endpoint: endpoint, Err: err}
+		return Receipt{}, "", &DeliveryError{Op: "stamp", Transport: route.name, Endpoint: endpoint, Err: err}
 	}
 	if receipt, err = route.HandleMessage(ctx, &w.message); err != nil {
-		return Receipt{}, false, err
+		return Receipt{}, "", err
 	}
-	err = weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
-	return receipt, route.external, err
+	status = route.statusOf(&receipt)
+	return receipt, status, weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
 }
 
 // panicError stands for a panic. Its text leaves out the value, which may hold
