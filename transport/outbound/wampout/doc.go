@@ -47,7 +47,8 @@
 // # Connections
 //
 // Messages of one profile for one realm share a session, which is joined when it
-// is needed and left when it was idle for a while.
+// is needed and left when it was idle for a while. The profile's TLS, proxy and
+// egress policy hold (package egress).
 //
 // # Statistics
 //
@@ -63,7 +64,7 @@
 //
 // [*outbound.DeliveryError]. Its code is the WAMP URI of the router's or the callee's
 // error; or one of [egress.Classify]; or handshake, or handshake_NNN with
-// the status that a WebSocket handshake ended with; auth, timeout, canceled, lost, busy, bad_message or
+// the status that a WebSocket handshake ended with; auth, proxy, timeout, canceled, lost, busy, bad_message or
 // stopped. CheckMessage returns [*outbound.FieldError]. No text has any other word
 // of the peer, nor anything secret of the endpoint.
 package wampout

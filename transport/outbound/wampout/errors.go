@@ -26,6 +26,7 @@ const (
 	codeBusy       = "busy"
 	codeAuth       = "auth"
 	codeHandshake  = "handshake"
+	codeProxy      = "proxy"
 )
 
 var (
@@ -48,6 +49,9 @@ func joinFault(m *outbound.Message, err error) *outbound.DeliveryError {
 	}
 	if class, code := egress.Classify(err); class == transport.Permanent {
 		return fault(m, "dial", class, code, false, err)
+	}
+	if proxy, ok := errors.AsType[*proxyError](err); ok {
+		return fault(m, "dial", transport.Temporary, codeProxy, false, proxy)
 	}
 	code := joinCode(err)
 	return fault(m, "join", transport.Temporary, code, false, explain(code, err))

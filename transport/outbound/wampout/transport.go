@@ -190,15 +190,13 @@ func (t *Transport) newSession(ctx context.Context, p *profile.Profile, to targe
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", wamp2.ErrAuth, err)
 	}
+	if dialer.Proxy() != nil { // it would connect to what the guard cannot see
+		if err := dialer.CheckEndpoint(to.dialed); err != nil {
+			return nil, err
+		}
+	}
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		if !secured {
-			return dialer.DialContext(ctx, network, address)
-		}
-		conn, err := dialer.DialTLS(ctx, network, address, "http/1.1")
-		if err != nil {
-			return nil, err // not a nil *tls.Conn in an interface
-		}
-		return conn, nil
+		return connect(ctx, dialer, secured, network, address)
 	}
 	return wamp2.Join(ctx, dial, to.router, to.realm, wamp2.Options{
 		Serializers: t.options.Serializers, Auth: auth, AuthID: who.authID, Codec: t.options.Codec, Style: t.options.Style, MaxMessage: t.options.MaxMessage,
