@@ -1,12 +1,9 @@
 package serializer
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"maps"
 	"math/big"
-	"slices"
+	"reflect"
 	"strings"
 	"time"
 
@@ -29,29 +26,17 @@ func NewCBOR(options CBOROptions) (Serializer, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := cborFormat{limits: limits}
-	if f.enc, err = encodeOptions(options).UserBufferEncMode(); err != nil {
+	f := cborFormat{limits: limits, shortFloats: options.ShortFloats}
+	decoding := decodeOptions(limits)
+	f.anyKeys, err = decoding.DecMode()
+	if err != nil {
 		return nil, err
 	}
-	if f.dec, err = decodeOptions(limits).DecMode(); err != nil {
+	decoding.DefaultMapType = reflect.TypeFor[map[string]any]()
+	if f.names, err = decoding.DecMode(); err != nil {
 		return nil, err
 	}
 	return &single{infoOf(CBORID, 3, true, "application/cbor"), limits, f}, nil
-}
-
-func encodeOptions(options CBOROptions) cbor.EncOptions {
-	enc := cbor.EncOptions{
-		Sort:          cbor.SortBytewiseLexical,
-		ShortestFloat: cbor.ShortestFloatNone,
-		NaNConvert:    cbor.NaNConvertNone,
-		InfConvert:    cbor.InfConvertNone,
-		BigIntConvert: cbor.BigIntConvertShortest,
-		IndefLength:   cbor.IndefLengthForbidden,
-	}
-	if options.ShortFloats {
-		enc.ShortestFloat, enc.NaNConvert, enc.InfConvert = cbor.ShortestFloat16, cbor.NaNConvert7e00, cbor.InfConvertFloat16
-	}
-	return enc
 }
 
 // decodeOptions leave arrays and maps to MaxValues. The library's floor for its
@@ -70,99 +55,9 @@ func decodeOptions(l Limits) cbor.DecOptions {
 }
 
 type cborFormat struct {
-	limits Limits
-	enc    cbor.UserBufferEncMode
-	dec    cbor.DecMode
-}
-
-func (f cborFormat) encode(dst []byte, v any) ([]byte, error) {
-	v, err := toCBOR(v)
-	if err != nil {
-		return dst, err
-	}
-	buffer := bytes.NewBuffer(dst)
-	if err := f.enc.MarshalToBuffer(v, buffer); err != nil {
-		return dst, err
-	}
-	return buffer.Bytes(), nil
-}
-
-// toCBOR turns the types of the model that the library does not know into its
-// own. It copies a container only where one of them is in it.
-func toCBOR(v any) (any, error) {
-	switch v := v.(type) {
-	case Tag:
-		content, err := toCBOR(v.Content)
-		return cbor.Tag{Number: v.Number, Content: content}, err
-	case Simple:
-		if v >= 20 && v <= 31 {
-			return nil, fmt.Errorf("%d is not a simple value of its own: want 0 to 19, or 32 to 255", v)
-		}
-		return cbor.SimpleValue(v), nil
-	case Ext:
-		return nil, errNoForm(v, "CBOR")
-	case time.Time:
-		text, err := timeText(v) // the library writes the zero time as null
-		return cbor.Tag{Number: 0, Content: text}, err
-	case []any:
-		return arrayToCBOR(v)
-	case map[string]any:
-		return mapToCBOR(v)
-	case map[any]any:
-		return mapToCBOR(v)
-	}
-	return v, nil
-}
-
-// isForeign reports a value that toCBOR may change.
-func isForeign(v any) bool {
-	switch v.(type) {
-	case Tag, Simple, Ext, time.Time, []any, map[string]any, map[any]any:
-		return true
-	}
-	return false
-}
-
-func arrayToCBOR(values []any) (any, error) {
-	var fresh []any
-	for i, v := range values {
-		if !isForeign(v) {
-			continue
-		}
-		v, err := toCBOR(v)
-		if err != nil {
-			return nil, err
-		}
-		if fresh == nil {
-			fresh = slices.Clone(values)
-		}
-		fresh[i] = v
-	}
-	if fresh != nil {
-		return fresh, nil
-	}
-	return values, nil
-}
-
-func mapToCBOR[K comparable](values map[K]any) (any, error) {
-	var fresh map[K]any
-	for key, v := range values {
-		if !isForeign(v) {
-			continue
-		}
-		v, err := toCBOR(v)
-		if err != nil {
-			return nil, err
-		}
-		if fresh == nil {
-			fresh = maps.Clone(values)
-		}
-		fresh[key] = v
-	}
-	if fresh != nil {
-		return fresh, nil
-	}
-	return values, nil
+	limits         Limits
+	shortFloats    bool
+	names, anyKeys cbor.DecMode // for maps with text alone as keys, and others
 }
 
 func (f cborFormat) decode(b []byte) (any, error) {
@@ -170,7 +65,11 @@ func (f cborFormat) decode(b []byte) (any, error) {
 		return nil, err
 	}
 	var v any
-	if err := f.dec.Unmarshal(b, &v); err != nil {
+	if f.names.Unmarshal(b, &v) == nil {
+		return fromCBOR(v)
+	}
+	v = nil
+	if err := f.anyKeys.Unmarshal(b, &v); err != nil {
 		return nil, cborFault(err)
 	}
 	return fromCBOR(v)
@@ -225,6 +124,17 @@ func fromCBOR(v any) (any, error) {
 		for i := range v {
 			if v[i], err = fromCBOR(v[i]); err != nil {
 				return nil, err
+			}
+		}
+	case map[string]any:
+		for name, inside := range v {
+			changed, err := fromCBOR(inside)
+			if err != nil {
+				return nil, err
+			}
+			switch inside.(type) {
+			case uint64, *big.Int, cbor.Tag, cbor.SimpleValue, map[any]any:
+				v[name] = changed // the others are changed in place
 			}
 		}
 	case map[any]any:

@@ -26,12 +26,14 @@ type cborScan struct {
 }
 
 const (
-	cborBytes = 2
-	cborText  = 3
-	cborArray = 4
-	cborMap   = 5
-	cborTag   = 6
-	cborOther = 7
+	cborUnsigned = 0
+	cborNegative = 1
+	cborBytes    = 2
+	cborText     = 3
+	cborArray    = 4
+	cborMap      = 5
+	cborTag      = 6
+	cborOther    = 7
 
 	cborIndefinite = 31
 	cborBreak      = 0xff

@@ -216,3 +216,27 @@ func TestJSONText(t *testing.T) {
 		t.Errorf("%s, %v\nwant %s", encoded, err, want)
 	}
 }
+
+// TestShortFloats: every float of two bytes is written as it was, and none that
+// needs more loses a bit.
+func TestShortFloats(t *testing.T) {
+	t.Parallel()
+	short := must(serializer.NewCBOR(serializer.CBOROptions{ShortFloats: true}))
+	for bits := range 1 << 16 {
+		encoded := []byte{0xf9, byte(bits >> 8), byte(bits)}
+		v := one(t, short, encoded)
+		again, err := short.Serialize(nil, v)
+		if f, ok := v.(float64); err != nil || !ok || !bytes.Equal(again, encoded) && !math.IsNaN(f) {
+			t.Fatalf("%x is %v, and written as %x, %v", encoded, v, again, err)
+		}
+	}
+	for _, v := range []float64{
+		65505, 65520, 1e5, 5.9e-8, 2.98e-8, 0.1, 1.0009765625, 1.00048828125, 6.1e-05, math.MaxFloat32, 1e39,
+		math.SmallestNonzeroFloat32, math.SmallestNonzeroFloat64,
+	} {
+		encoded, err := short.Serialize(nil, v)
+		if err != nil || one(t, short, encoded) != v {
+			t.Errorf("%v is written as %x, %v", v, encoded, err)
+		}
+	}
+}

@@ -73,17 +73,12 @@ func (f msgpackFormat) encode(dst []byte, v any) ([]byte, error) { //nolint:cycl
 
 // pairs writes a map with any keys, in the order of the keys' bytes.
 func (f msgpackFormat) pairs(dst []byte, values map[any]any) ([]byte, error) {
-	byKey := make(map[string]any, len(values))
-	for key, v := range values {
-		encoded, err := f.encode(nil, key)
-		if err != nil {
-			return dst, err
-		}
-		byKey[string(encoded)] = v
+	byKey, err := encodedKeys(values, f.encode)
+	if err != nil {
+		return dst, err
 	}
 	dst = msgp.AppendMapHeader(dst, uint32(len(byKey))) //nolint:gosec // MaxValues bounds it
 	for _, key := range sortedNames(byKey) {
-		var err error
 		if dst, err = f.encode(append(dst, key...), byKey[key]); err != nil {
 			return dst, err
 		}
