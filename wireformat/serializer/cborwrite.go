@@ -3,7 +3,6 @@ package serializer
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -149,8 +148,11 @@ func (f cborFormat) array(dst []byte, values []any) ([]byte, error) {
 // mapping writes a map in the order of its encoded keys (RFC 8949 section 4.2.1):
 // for text, shorter keys come first.
 func (f cborFormat) mapping(dst []byte, values map[string]any) ([]byte, error) {
-	names := make([]string, 0, len(values))
-	names = slices.AppendSeq(names, maps.Keys(values))
+	var room [few]string
+	names := room[:0]
+	for name := range values {
+		names = append(names, name)
+	}
 	slices.SortFunc(names, func(a, b string) int {
 		if len(a) != len(b) {
 			return len(a) - len(b)
@@ -174,7 +176,7 @@ func (f cborFormat) pairs(dst []byte, values map[any]any) ([]byte, error) {
 		return dst, err
 	}
 	dst = appendHead(dst, cborMap, uint64(len(byKey)))
-	for _, key := range sortedNames(byKey) {
+	for _, key := range sortedNames(nil, byKey) {
 		if dst, err = f.encode(append(dst, key...), byKey[key]); err != nil {
 			return dst, err
 		}

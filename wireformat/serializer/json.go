@@ -3,7 +3,6 @@ package serializer
 import (
 	"encoding/base64"
 	"errors"
-	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -75,8 +74,9 @@ func (f jsonFormat) array(dst []byte, values []any) ([]byte, error) {
 }
 
 func (f jsonFormat) object(dst []byte, values map[string]any) ([]byte, error) {
+	var room [few]string
 	dst = append(dst, '{')
-	for i, name := range sortedNames(values) {
+	for i, name := range sortedNames(room[:0], values) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
@@ -89,11 +89,16 @@ func (f jsonFormat) object(dst []byte, values map[string]any) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-func sortedNames(values map[string]any) []string {
-	names := make([]string, 0, len(values))
-	names = slices.AppendSeq(names, maps.Keys(values))
-	slices.Sort(names)
-	return names
+// few is how many names of a map are sorted without memory of their own.
+const few = 16
+
+// sortedNames appends the names of a map to into, which is empty, and sorts them.
+func sortedNames(into []string, values map[string]any) []string {
+	for name := range values {
+		into = append(into, name)
+	}
+	slices.Sort(into)
+	return into
 }
 
 // appendJSONFloat writes a float so that it is read as one again: with a point or

@@ -57,18 +57,23 @@ func (f msgpackFormat) encode(dst []byte, v any) ([]byte, error) { //nolint:cycl
 		}
 		return dst, nil
 	case map[string]any:
-		dst = msgp.AppendMapHeader(dst, uint32(len(v))) //nolint:gosec // MaxValues bounds it
-		for _, name := range sortedNames(v) {
-			var err error
-			if dst, err = f.encode(msgp.AppendString(dst, name), v[name]); err != nil {
-				return dst, err
-			}
-		}
-		return dst, nil
+		return f.mapping(dst, v)
 	case map[any]any:
 		return f.pairs(dst, v)
 	}
 	return dst, errNoForm(v, "MessagePack")
+}
+
+func (f msgpackFormat) mapping(dst []byte, values map[string]any) ([]byte, error) {
+	var room [few]string
+	dst = msgp.AppendMapHeader(dst, uint32(len(values))) //nolint:gosec // MaxValues bounds it
+	for _, name := range sortedNames(room[:0], values) {
+		var err error
+		if dst, err = f.encode(msgp.AppendString(dst, name), values[name]); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
 }
 
 // pairs writes a map with any keys, in the order of the keys' bytes.
@@ -78,7 +83,7 @@ func (f msgpackFormat) pairs(dst []byte, values map[any]any) ([]byte, error) {
 		return dst, err
 	}
 	dst = msgp.AppendMapHeader(dst, uint32(len(byKey))) //nolint:gosec // MaxValues bounds it
-	for _, key := range sortedNames(byKey) {
+	for _, key := range sortedNames(nil, byKey) {
 		if dst, err = f.encode(append(dst, key...), byKey[key]); err != nil {
 			return dst, err
 		}

@@ -88,18 +88,23 @@ func (f ubjsonFormat) encode(dst []byte, v any) ([]byte, error) { //nolint:cyclo
 		}
 		return append(dst, ']'), nil
 	case map[string]any:
-		dst = append(dst, '{')
-		for _, name := range sortedNames(v) {
-			var err error
-			if dst, err = f.encode(f.name(dst, name), v[name]); err != nil {
-				return dst, err
-			}
-		}
-		return append(dst, '}'), nil
+		return f.object(dst, v)
 	case map[any]any:
 		return dst, errStringKeys
 	}
 	return dst, errNoForm(v, "UBJSON")
+}
+
+func (f ubjsonFormat) object(dst []byte, values map[string]any) ([]byte, error) {
+	var room [few]string
+	dst = append(dst, '{')
+	for _, name := range sortedNames(room[:0], values) {
+		var err error
+		if dst, err = f.encode(f.name(dst, name), values[name]); err != nil {
+			return dst, err
+		}
+	}
+	return append(dst, '}'), nil
 }
 
 // byteMarker is the type of arrays that are bytes.
