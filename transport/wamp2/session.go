@@ -71,12 +71,12 @@ func Join(ctx context.Context, dial Dial, u url.URL, realm string, options Optio
 func (s *Session) start() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s.cancel = cancel
-	s.running.Go(func() { s.read(ctx) })
-	s.running.Go(s.deliver)
 	if s.options.PingInterval > 0 {
 		s.keepAlive()
 		s.running.Go(s.ping)
 	}
+	s.running.Go(func() { s.read(ctx) })
+	s.running.Go(s.deliver)
 }
 
 // join says HELLO, answers a challenge, and waits for WELCOME.
