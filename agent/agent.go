@@ -17,8 +17,8 @@ import (
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/memqueue"
 	"github.com/outrider-go/outrider/queue/sqlitequeue"
+	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
-	"github.com/outrider-go/outrider/transport/outbound/httpout"
 )
 
 // hardStopWait is how long Stop waits for attempts that it has cut short.
@@ -32,6 +32,8 @@ type Options struct {
 	// the caller's, to be opened before Start and closed after Stop. Default: one in
 	// the config's directory, or in memory, which the agent opens and closes.
 	Store queue.Store
+	// Handler gets what comes in. Default: what the config says (inbound.handler).
+	Handler inbound.Handler
 }
 
 // Agent delivers messages, and serves the API through which others send them.
@@ -44,6 +46,9 @@ type Agent struct {
 	events   *event.Bus
 	profiles *profile.Static
 	manager  *outbound.Manager
+	inbound  *inbound.Manager
+	answers  answers
+	handler  inbound.Handler
 	api      *api // nil where there is none
 
 	started atomic.Bool
@@ -65,10 +70,11 @@ func New(config Config, options Options) (*Agent, error) {
 	if a.log == nil {
 		a.log = zap.NewNop()
 	}
+	a.answers.log = a.log
 	a.events = event.New(event.Options{OnPanic: func(topic string, _ any, stack []byte) {
 		a.log.Error("event handler panicked", zap.String("topic", topic), zap.ByteString("stack", stack))
 	}})
-	for _, step := range []func() error{a.openProfiles, a.openStore, a.openManager, a.openAPI} {
+	for _, step := range []func() error{a.openProfiles, a.openStore, func() error { return a.openInbound(options.Handler) }, a.openManager, a.openAPI} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -155,18 +161,12 @@ func (a *Agent) openManager() error {
 		Workers: a.config.Workers, LaneConcurrency: a.config.LaneConcurrency, AttemptTimeout: a.config.AttemptTimeout, Retry: retry,
 		LaneRate: a.config.LaneRate, Breaker: a.config.Breaker, FailureBudget: a.config.FailureBudget,
 		MaxMessages: a.config.MaxMessages, MaxBytes: a.config.MaxBytes, MaxMessageBytes: a.config.MaxMessageBytes,
-		Retain: a.config.Retain,
+		Retain: a.config.Retain, Sessions: a.inbound,
 	})
 	if err != nil {
 		return err
 	}
-	options := a.config.HTTP.options()
-	options.Logger = a.log
-	driver, err := httpout.New(options)
-	if err != nil {
-		return err
-	}
-	return a.manager.Register(driver)
+	return a.openTransports()
 }
 
 func (a *Agent) openAPI() error {
@@ -219,6 +219,10 @@ func (a *Agent) begin(ctx context.Context) error {
 		return err
 	}
 	a.halt = halt
+	if err := a.inbound.Start(base); err != nil { // last: what comes in is handed on at once
+		_, stopErr := a.stopAll(ctx)
+		return errors.Join(err, stopErr)
+	}
 	return nil
 }
 
@@ -265,12 +269,8 @@ func (a *Agent) Stop(ctx context.Context) (outbound.Left, error) {
 		return outbound.Left{}, fmt.Errorf("stop agent: %w", err)
 	}
 	defer a.leave()
-	left, err := a.drain(ctx)
-	faults := []error{err}
-	if a.api != nil {
-		faults = append(faults, a.api.stop(ctx))
-	}
-	faults = append(faults, a.events.Close(ctx))
+	left, err := a.stopAll(ctx)
+	faults := []error{err, a.events.Close(ctx)}
 	if err == nil { // no attempt needs the store any more
 		a.halt()
 		faults = append(faults, a.closeStore(ctx))
@@ -296,19 +296,32 @@ func (a *Agent) enter(ctx context.Context) error {
 
 func (a *Agent) leave() { <-a.life }
 
-// drain stops the manager: softly first, then at once.
+// stopAll stops what begin has started.
+func (a *Agent) stopAll(ctx context.Context) (outbound.Left, error) {
+	left, err := a.drain(ctx)
+	if a.api != nil {
+		err = errors.Join(err, a.api.stop(ctx))
+	}
+	return left, err
+}
+
+// drain stops both managers, softly first, then at once: nothing comes in any
+// more, and what is under way may end.
 func (a *Agent) drain(ctx context.Context) (outbound.Left, error) {
 	soft, cancel := context.WithTimeout(ctx, a.config.ShutdownTimeout)
 	defer cancel()
+	inboundErr := a.inbound.Stop(soft)
 	left, err := a.manager.Stop(soft)
-	if err == nil || ctx.Err() != nil {
+	if err = errors.Join(inboundErr, err); err == nil || ctx.Err() != nil {
 		return left, err
 	}
 	a.log.Warn("attempts are cut short: they will be made again", zap.Int("in_flight", left.InFlight), zap.Error(err))
 	a.halt()
 	hard, cancel := context.WithTimeout(ctx, hardStopWait)
 	defer cancel()
-	return a.manager.Stop(hard)
+	inboundErr = a.inbound.Stop(hard)
+	left, err = a.manager.Stop(hard)
+	return left, errors.Join(inboundErr, err)
 }
 
 func (a *Agent) closeStore(ctx context.Context) error {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -36,6 +37,7 @@ const (
 // those of net/http.
 type api struct {
 	manager  *outbound.Manager
+	inbound  *inbound.Manager
 	profiles *profile.Static
 	events   *event.Bus
 	log      *zap.Logger
@@ -62,7 +64,7 @@ func newAPI(a *Agent) (*api, error) {
 		return nil, fmt.Errorf("log of the api: %w", err)
 	}
 	s := &api{
-		manager: a.manager, profiles: a.profiles, events: a.events, log: a.log, ready: a.Ready,
+		manager: a.manager, inbound: a.inbound, profiles: a.profiles, events: a.events, log: a.log, ready: a.Ready,
 		listenOn:  a.config.API.Listen,
 		maxBody:   min(a.config.MaxMessageBytes, 1<<40)/3*4 + 64<<10, // of base64, and what stands around it
 		testTime:  cmp.Or(a.config.AttemptTimeout, outbound.DefaultAttemptTimeout) + answerTimeout,
@@ -157,6 +159,9 @@ func (s *api) routes() http.Handler {
 		{http.MethodPost, "/v1/destinations/pause", s.pause},
 		{http.MethodPost, "/v1/destinations/resume", s.resume},
 		{http.MethodPost, "/v1/destinations/test", s.test},
+		{http.MethodGet, "/v1/sessions", s.sessions},
+		{http.MethodPost, "/v1/sessions/{id}/close", s.closeSession},
+		{http.MethodGet, "/v1/pickups", s.pickups},
 	} {
 		mux.Handle(route.method+" "+route.path, s.guarded(route.handler))
 		methods[route.path] = append(methods[route.path], route.method)

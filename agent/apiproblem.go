@@ -103,7 +103,6 @@ func problemOf(err error) *problemError {
 		{queue.ErrClosed, kindStopping, "the agent is shutting down: try again when it is back"},
 		{outbound.ErrNothingWaits, kindConflict, "no message waits for an attempt at this destination: send one, and test again"},
 		{queue.ErrNotFound, kindNotFound, "there is no message with this id"},
-		{queue.ErrStoreFailed, kindStoreFailed, "the queue's disk has failed: the agent must be started again once it is looked after"},
 		{queue.ErrStoreFull, kindStoreFull, "nothing was kept: the store has no room for more messages, dead ones included"},
 		{queue.ErrStoreFailed, kindStoreFailed, "the queue's disk has failed: look after it, then start the agent again"},
 		{keyring.ErrKeyMissing, kindConflict, "the content of the message cannot be opened, its key is missing: ask without payload"},
@@ -113,7 +112,7 @@ func problemOf(err error) *problemError {
 	} {
 		if errors.Is(err, known.err) {
 			p := problem(known.kind, "%s", known.detail)
-			if known.kind == kindQueueFull {
+			if known.kind == kindQueueFull || known.kind == kindStopping {
 				p.after = time.Second
 			}
 			return p

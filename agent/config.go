@@ -20,6 +20,7 @@ import (
 	"github.com/outrider-go/outrider/transport/egress"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
 )
 
@@ -116,6 +117,10 @@ type Config struct {
 	Log LogConfig
 	// HTTP is how to deliver over HTTP (http.*).
 	HTTP HTTPConfig
+	// Inbound is what comes in (inbound.*).
+	Inbound InboundConfig
+	// WS is how to deliver over WebSocket (ws.*).
+	WS WSConfig
 	// Profiles by id (profiles). Default: the default profile alone.
 	Profiles map[string]profile.Options
 }
@@ -208,6 +213,8 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.Encryption.validate(c.Memory)...)
 	faults = append(faults, c.HTTP.validate()...)
+	faults = append(faults, c.Inbound.validate()...)
+	faults = append(faults, c.WS.validate()...)
 	faults = append(faults, c.validateProfiles()...)
 	return errors.Join(faults...)
 }
@@ -315,6 +322,7 @@ func (c Config) validateProfiles() (faults []error) {
 		if err == nil {
 			_, err = egress.New(tenant, egress.Options{})
 			add(".egress", err)
+			add(".settings", wsout.CheckSettings(tenant.Settings()))
 		}
 		if options.Retry != "" {
 			_, err = outbound.ParseRetryPolicy(options.Retry)

@@ -239,3 +239,9 @@ func (b *bench) wantKept(want int) {
 		}
 	})
 }
+
+// outboundMessage is a text for an endpoint.
+func outboundMessage(t *testing.T, uri, text string) outbound.Message {
+	t.Helper()
+	return outbound.Message{Endpoint: mustEndpoint(t, uri), Payload: []byte(text), Text: true}
+}

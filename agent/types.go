@@ -7,6 +7,7 @@ import (
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/stats"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -195,6 +196,32 @@ type DroppedView struct {
 // DestinationsView answers GET /v1/destinations.
 type DestinationsView struct {
 	Destinations []DestinationView `json:"destinations"`
+}
+
+// SessionsView answers GET /v1/sessions.
+type SessionsView struct {
+	Sessions []inbound.SessionInfo `json:"sessions"`
+}
+
+// SessionClosing answers POST /v1/sessions/{id}/close: the session is ending.
+type SessionClosing struct {
+	ID string `json:"id"`
+}
+
+// PickupsView answers GET /v1/pickups.
+type PickupsView struct {
+	Pickups []PickupView `json:"pickups"`
+}
+
+// PickupView is what waits for one recipient. GET /v1/messages?endpoint= lists the
+// messages.
+type PickupView struct {
+	Profile    string    `json:"profile"`
+	Endpoint   string    `json:"endpoint"`
+	Recipients []string  `json:"recipients"` // keys, any of which picks it up
+	Messages   int64     `json:"messages"`
+	Bytes      int64     `json:"bytes"`
+	Oldest     time.Time `json:"oldest,omitzero"` // when the first of them was queued
 }
 
 // PauseRequest is the body of POST /v1/destinations/pause and, without For, of

@@ -20,6 +20,9 @@ type contestant struct {
 	cpu     []float64 // seconds of CPU a message
 	allocs  []float64 // allocations a message
 	bytes   []float64
+
+	sink        *sinkProcess // counts connections; nil: nobody asks
+	connections int64        // opened meanwhile
 }
 
 // benchRate compares the framework with the hand-written pool.
@@ -33,6 +36,10 @@ func benchRate(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 	if err != nil {
 		return nil, err
 	}
+	gather, err := transport.ParseEndpoint("http://" + sink.Main + "/gather")
+	if err != nil {
+		return nil, err
+	}
 	pool, twin := newHandWritten(), newHandWritten()
 	defer pool.close()
 	defer twin.close()
@@ -43,8 +50,16 @@ func benchRate(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 	payload := make([]byte, payloadBytes)
 	contestants := []*contestant{
 		{name: "hand-written", deliver: func(n int) error { return pool.deliver(ctx, uri, payload, n) }},
-		{name: "framework", deliver: func(n int) error { return ours.deliver(ctx, endpoint, payload, n) }},
+		{name: "framework", sink: sink, deliver: func(n int) error { return ours.deliver(ctx, endpoint, payload, n) }},
 		{name: "hand-written again", deliver: func(n int) error { return twin.deliver(ctx, uri, payload, n) }},
+	}
+	if err := ours.deliver(ctx, gather, payload, inFlight); err != nil { // opens all connections
+		return nil, err
+	}
+	for _, pool := range []*handWritten{pool, twin} {
+		if err := pool.deliver(ctx, gather.String(), payload, inFlight); err != nil {
+			return nil, err
+		}
 	}
 	for _, c := range contestants {
 		if err := c.deliver(2 * s.slice); err != nil { // warm up, until old records make room for new
@@ -58,20 +73,19 @@ func benchRate(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 	if err := takeTurns(ctx, contestants, s); err != nil {
 		return nil, err
 	}
-	for _, target := range []transport.Endpoint{endpoint, empty} {
-		if err := ours.deliver(ctx, target, payload, s.slice); err != nil {
-			return nil, err
-		}
+	quiet := &contestant{name: "framework", sink: sink, deliver: func(n int) error { return ours.deliver(ctx, empty, payload, n) }}
+	if err := quiet.slice(s.slice); err != nil {
+		return nil, err
 	}
 	after, err := sink.counts()
 	if err != nil {
 		return nil, err
 	}
-	sent := int64((len(contestants)*s.rounds + 2) * s.slice)
+	sent := int64((len(contestants)*s.rounds + 1) * s.slice)
 	if got := after.Messages - before.Messages; got != sent {
 		return nil, fmt.Errorf("%d messages arrived of %d", got, sent)
 	}
-	return rateFigures(contestants, after.Connections-before.Connections), ours.close(ctx)
+	return rateFigures(contestants, contestants[1].connections+quiet.connections), ours.close(ctx)
 }
 
 // takeTurns runs a slice of each contestant per round, in an order that rotates
@@ -95,6 +109,10 @@ func takeTurns(ctx context.Context, contestants []*contestant, s settings) error
 }
 
 func (c *contestant) slice(n int) error {
+	known, err := c.opened()
+	if err != nil {
+		return err
+	}
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -109,7 +127,18 @@ func (c *contestant) slice(n int) error {
 	c.cpu = append(c.cpu, used.Seconds()/count)
 	c.allocs = append(c.allocs, float64(after.Mallocs-before.Mallocs)/count)
 	c.bytes = append(c.bytes, float64(after.TotalAlloc-before.TotalAlloc)/count)
-	return nil
+	all, err := c.opened()
+	c.connections += all - known
+	return err
+}
+
+// opened is how many connections the sink has seen so far.
+func (c *contestant) opened() (int64, error) {
+	if c.sink == nil {
+		return 0, nil
+	}
+	seen, err := c.sink.counts()
+	return seen.Connections, err
 }
 
 func rateFigures(contestants []*contestant, newConnections int64) []figure {

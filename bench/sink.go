@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"sync/atomic"
 )
 
@@ -120,6 +121,26 @@ func runSink(ctx context.Context) error {
 // sink answers HTTP/1.1 as cheaply as can be: it must not be what is measured.
 type sink struct {
 	messages, connections atomic.Int64
+
+	mu        sync.Mutex
+	gathering int           // requests that wait for the others
+	gathered  chan struct{} // closed when all are there
+}
+
+// gather returns when as many requests are in it as a contestant has in flight,
+// so that each of them has a connection.
+func (s *sink) gather() {
+	s.mu.Lock()
+	if s.gathering == 0 {
+		s.gathered = make(chan struct{})
+	}
+	all := s.gathered
+	if s.gathering++; s.gathering == inFlight {
+		s.gathering = 0
+		close(all)
+	}
+	s.mu.Unlock()
+	<-all
 }
 
 func (s *sink) listen(ctx context.Context, serve func(net.Conn)) (string, error) {
@@ -146,14 +167,15 @@ var (
 	replyOK    = []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	replyEmpty = []byte("HTTP/1.1 204 No Content\r\n\r\n")
 	keyLength  = []byte("content-length:")
-	pathEmpty  = []byte("POST /empty")
+	pathEmpty  = []byte("POST /empty ")
+	pathGather = []byte("POST /gather ")
 )
 
 func (s *sink) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	r := bufio.NewReaderSize(conn, 8<<10)
 	for {
-		length, empty, err := readHead(r)
+		length, path, err := readHead(r)
 		if err != nil {
 			return
 		}
@@ -162,8 +184,12 @@ func (s *sink) serve(conn net.Conn) {
 		}
 		s.messages.Add(1)
 		reply := replyOK
-		if empty {
+		switch path {
+		case toInbox:
+		case toEmpty:
 			reply = replyEmpty
+		case toGather:
+			s.gather()
 		}
 		if _, err := conn.Write(reply); err != nil {
 			return
@@ -171,22 +197,34 @@ func (s *sink) serve(conn net.Conn) {
 	}
 }
 
+// path is what the sink heeds of a request's path.
+type path int
+
+const (
+	toInbox path = iota
+	toEmpty
+	toGather
+)
+
 // readHead reads a request up to its body.
-func readHead(r *bufio.Reader) (length int, empty bool, err error) {
+func readHead(r *bufio.Reader) (length int, to path, err error) {
 	for first := true; ; first = false {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return 0, false, err
+			return 0, to, err
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		switch {
+		case first && bytes.HasPrefix(line, pathEmpty):
+			to = toEmpty
+		case first && bytes.HasPrefix(line, pathGather):
+			to = toGather
 		case first:
-			empty = bytes.HasPrefix(line, pathEmpty)
 		case len(line) == 0:
-			return length, empty, nil
+			return length, to, nil
 		case len(line) > len(keyLength) && bytes.EqualFold(line[:len(keyLength)], keyLength):
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(keyLength):]))); err != nil {
-				return 0, false, err
+				return 0, to, err
 			}
 		}
 	}

@@ -53,7 +53,9 @@ var layers = []rule{
 	{pkg: "wireformat/wamp", internal: []string{"wireformat/serializer", "transport"}, external: []string{naclBox}},
 	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
+	{pkg: "transport/ingress", internal: []string{"transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
+	{pkg: "transport/httprules", internal: []string{"transport"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
 	{pkg: "transport/wamp2", internal: []string{"transport", "wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
 	{pkg: "transport/wamp2/wamptest", internal: []string{"wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
@@ -89,13 +91,13 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/outbound"},
+		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/outbound"},
 		external: []string{cobra, pflag, term, zap},
 	},
-	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/outbound"}},
+	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/inbound", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
-	{pkg: "bench", internal: []string{anything}, external: []string{cbor, msgp, retryable, zap}},
+	{pkg: "bench", internal: []string{anything}, external: []string{cbor, gorilla, msgp, retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
@@ -107,11 +109,11 @@ var layers = []rule{
 }
 
 var outboundDriver = []string{
-	"transport/outbound", "transport", "transport/egress", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/outbound", "transport", "transport/egress", "transport/httprules", "transport/amqp1", "profile", "stats", "wireformat",
 }
 
 var inboundDriver = []string{
-	"transport/inbound", "transport", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/inbound", "transport", "transport/ingress", "transport/amqp1", "profile", "stats", "wireformat",
 }
 
 // testOnly are imported by _test files and by nothing else, whatever the table

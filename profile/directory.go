@@ -5,9 +5,13 @@ import (
 	"fmt"
 )
 
-// Directory resolves the id that a record keeps, after a restart too.
+// Directory resolves the id that a record keeps, after a restart too. It is asked
+// for each attempt, by many goroutines at once: one that reads a database keeps
+// what it has read.
 type Directory interface {
-	// Lookup returns the profile, or an error that wraps ErrUnknown.
+	// Lookup returns the profile, or an error that wraps ErrUnknown. As long as a
+	// profile has not changed it returns the same pointer: a new one is a changed
+	// profile, for which transports drop their connections and open others.
 	Lookup(ctx context.Context, id string) (*Profile, error)
 }
 

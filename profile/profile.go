@@ -46,9 +46,21 @@ type Options struct {
 	MinEvidence transport.Evidence
 	// Pickup says which messages wait for their recipient. Default: none.
 	Pickup Pickup
+	// Inbound says which of the messages that come in are for the profile. Default:
+	// those that are for no other, where none says anything.
+	Inbound Inbound
 	// Route is where the profile's messages go in place of their endpoints: a queue
 	// of somebody else, who delivers them. Default: to their endpoints.
 	Route transport.Endpoint
+}
+
+// Inbound says by what a message that comes in is recognised as one for the
+// profile. Any of them is enough.
+type Inbound struct {
+	Keys         []string                    // recipient keys of the envelope
+	Tokens       map[string]transport.Secret // bearer tokens, by the name of who has them
+	Certificates []string                    // common names of client certificates
+	Paths        []string                    // of the URL
 }
 
 // Pickup says which messages wait until their recipient has a session: those to a
@@ -194,6 +206,10 @@ func New(id string, options Options) (*Profile, error) {
 		options.Name = id
 	}
 	options.Secrets = maps.Clone(options.Secrets)
+	options.Inbound.Tokens = maps.Clone(options.Inbound.Tokens)
+	for _, list := range []*[]string{&options.Inbound.Keys, &options.Inbound.Certificates, &options.Inbound.Paths} {
+		*list = slices.Clone(*list)
+	}
 	options.Egress.AllowNetworks = slices.Clone(options.Egress.AllowNetworks)
 	options.Egress.AllowPorts = slices.Clone(options.Egress.AllowPorts)
 	return &Profile{id: id, options: options, scope: options.Base.Scope(options.Settings)}, nil
@@ -245,6 +261,10 @@ func (p *Profile) Pickup() Pickup {
 	pickup.TTL = cmp.Or(pickup.TTL, DefaultPickupTTL)
 	return pickup
 }
+
+// Inbound says which of the messages that come in are for the profile. It is not
+// to be changed.
+func (p *Profile) Inbound() Inbound { return p.options.Inbound }
 
 // Route is where the profile's messages go in place of their endpoints, zero for
 // to these.

@@ -96,9 +96,10 @@ func checkKeys(keys []string) error {
 	return nil
 }
 
-// keyEscapes are beyond those of url.QueryEscape: its plus sign means a space in a
-// query alone, and a tilde marks a session.
-var keyEscapes = strings.NewReplacer("+", "%20", "~", "%7E")
+// keyEscapes are where a key differs from what url.QueryEscape makes of it: a plus
+// sign means a space in a query alone, a tilde marks a session, and a colon means
+// nothing here.
+var keyEscapes = strings.NewReplacer("+", "%20", "~", "%7E", "%3A", ":")
 
 // escapeKey leaves only what means nothing in an endpoint.
 func escapeKey(key string) string { return keyEscapes.Replace(url.QueryEscape(key)) }

@@ -14,8 +14,8 @@ func TestPeerEndpoints(t *testing.T) {
 		destination     string
 	}{
 		"one key": {
-			peer: Peer{Keys: []string{"did:key:z6Mk#z6Mk"}}, session: "session:did%3Akey%3Az6Mk%23z6Mk",
-			pickup: "pickup:did%3Akey%3Az6Mk%23z6Mk", destination: "session:did%3Akey%3Az6Mk%23z6Mk",
+			peer: Peer{Keys: []string{"did:key:z6Mk#z6Mk"}}, session: "session:did:key:z6Mk%23z6Mk",
+			pickup: "pickup:did:key:z6Mk%23z6Mk", destination: "session:did:key:z6Mk%23z6Mk",
 		},
 		"keys in one order, each once": {
 			peer: Peer{Keys: []string{"b", "a", "b"}}, session: "session:a,b", pickup: "pickup:a,b", destination: "session:a,b",

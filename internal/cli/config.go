@@ -30,6 +30,9 @@ func (f *configFlags) add(command *cobra.Command) {
 	f.text("shutdown-timeout", "shutdown_timeout", "how long attempts may go on at the end (`duration`, default 30s)")
 	f.text("log-level", "log.level", "debug, info, warn or error (`level`, default info)")
 	f.text("log-format", "log.format", "json or console (`format`, default json)")
+	f.list("in", "inbound.listen", "receive messages at this `URL`: http, https, ws or wss; may be repeated")
+	f.text("in-handler", "inbound.handler", "what becomes of messages that come in: forward, print or drop (`word`, default drop)")
+	f.text("forward", "inbound.forward", "forward messages that come in to this `URI`")
 	f.set.Bool("allow-private", false, "let messages go to addresses that are not public, this machine included")
 	f.keys["allow-private"] = "allow_private"
 }
@@ -40,11 +43,24 @@ func (f *configFlags) text(name, key, usage string) {
 	f.keys[name] = key
 }
 
+// list adds a flag that may be repeated.
+func (f *configFlags) list(name, key, usage string) {
+	f.set.StringArray(name, nil, usage)
+	f.keys[name] = key
+}
+
 // load reads the configuration.
 func (f *configFlags) load(c *console) (agent.Config, error) {
 	given := map[string]any{}
 	f.set.Visit(func(flag *pflag.Flag) {
-		if key, ok := f.keys[flag.Name]; ok {
+		key, ok := f.keys[flag.Name]
+		if list, isList := flag.Value.(pflag.SliceValue); ok && isList {
+			var values []any
+			for _, value := range list.GetSlice() {
+				values = append(values, value)
+			}
+			given[key] = values
+		} else if ok {
 			given[key] = flag.Value.String()
 		}
 	})

@@ -75,6 +75,7 @@ func TestSettingsAreComplete(t *testing.T) {
 	t.Parallel()
 	options := profile.Options{
 		Settings: map[string]string{"k": "v"}, Base: profile.Settings{}, Secrets: map[string]transport.Secret{"s": transport.NewSecret("x")},
+		Inbound: profile.Inbound{Tokens: map[string]transport.Secret{"t": transport.NewSecret("x")}},
 	}
 	config := agent.Config{
 		Retain:   map[queue.Result]outbound.Retain{queue.Dead: {}}, // age, count and bytes
@@ -101,9 +102,9 @@ func fill(value reflect.Value) {
 		case field.Type() == reflect.TypeFor[transport.Endpoint]():
 			endpoint, _ := transport.ParseEndpoint("x:x")
 			field.Set(reflect.ValueOf(endpoint))
-		case !field.CanSet() || !field.IsZero():
 		case field.Kind() == reflect.Struct:
 			fill(field)
+		case !field.CanSet() || !field.IsZero():
 		case field.Kind() == reflect.String:
 			field.SetString("x")
 		case field.Kind() == reflect.Bool:

@@ -96,7 +96,7 @@ func TestCommandsAgainstADaemon(t *testing.T) {
 	// Statistics.
 	var statistics agent.StatsView
 	sh.json(t, ExitOK, &statistics, "stats")
-	if statistics.Messages.Delivered != 1 || len(statistics.Transports) != 1 {
+	if statistics.Messages.Delivered != 1 || len(statistics.Transports) == 0 {
 		t.Errorf("stats: got %+v", statistics)
 	}
 	text := sh.want(t, ExitOK, "stats").stdout
@@ -279,8 +279,8 @@ func TestServe(t *testing.T) {
 	t.Parallel()
 	p := shell{}.start(t, "serve", "--memory", "--api", "127.0.0.1:0", "--allow-private", "--log-level", "warn")
 	line := p.line(t)
-	url, ok := strings.CutPrefix(strings.TrimSuffix(line, ", schemes http https"), "outrider ready: api ")
-	if !ok || !strings.HasPrefix(url, "http://127.0.0.1:") {
+	url, schemes, ok := strings.Cut(strings.TrimPrefix(line, "outrider ready: api "), ", schemes ")
+	if !ok || !strings.HasPrefix(schemes, "http https") || !strings.HasPrefix(url, "http://127.0.0.1:") {
 		t.Fatalf("ready: got %q", line)
 	}
 	sh := shell{env: []string{"OUTRIDER_SERVER=" + url}}
@@ -319,7 +319,7 @@ func TestServeAsJSON(t *testing.T) {
 func TestServeWithoutAPI(t *testing.T) {
 	t.Parallel()
 	p := shell{}.start(t, "serve", "--memory", "--api", "off", "--log-level", "error")
-	if line := p.line(t); line != "outrider ready: api off, schemes http https" {
+	if line := p.line(t); !strings.HasPrefix(line, "outrider ready: api off, schemes http https") {
 		t.Errorf("ready: got %q", line)
 	}
 	if code := p.stop(); code != ExitOK || !strings.HasSuffix(p.errors(), "outrider: stopped: nothing is left to deliver\n") {

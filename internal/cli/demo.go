@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,7 +15,10 @@ import (
 	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/wsout"
+	"github.com/outrider-go/outrider/wireformat"
 )
 
 const (
@@ -22,6 +26,7 @@ const (
 	demoAttempts = 4                // for a message
 	demoFailures = 2                // of the flaky receiver
 	demoIDHeader = "Message-Id"
+	demoPeer     = "mobile" // is known by a token
 )
 
 func newDemo(c *console) *cobra.Command {
@@ -29,7 +34,8 @@ func newDemo(c *console) *cobra.Command {
 	command := &cobra.Command{
 		Use: "demo", Short: "Show it all at work on this machine, and check the outcome", Args: arguments(),
 		Long: `Demo starts an agent and receivers on free ports of this machine: one is healthy,
-one answers 503 twice, and one is down. It sends them messages, shows what happens
+one answers 503 twice, one is down, one takes WebSockets, and one has no address:
+what is for it waits until it connects. It sends them messages, shows what happens
 and checks that every outcome is the expected one. The queue is in a directory of
 its own, which is removed at the end. It touches no network.`,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -47,6 +53,7 @@ type demo struct {
 	own     *ownAgent
 	places  []*place
 	letters []*letter
+	secret  transport.Secret // by which the peer without an address is known
 	began   time.Time
 	stats   agent.StatsView
 	elapsed time.Duration
@@ -56,7 +63,7 @@ type demo struct {
 func runDemo(ctx context.Context, c *console, asJSON bool) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, demoTime, errors.New("the demo took too long"))
 	defer cancel()
-	d := &demo{console: c, json: asJSON}
+	d := &demo{console: c, json: asJSON, secret: transport.NewSecret(rand.Text())}
 	d.places, err = openPlaces(ctx)
 	defer func() { err = errors.Join(err, closePlaces(ctx, d.places)) }()
 	if err != nil {
@@ -70,7 +77,7 @@ func runDemo(ctx context.Context, c *console, asJSON bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	config := demoConfig()
+	config := demoConfig(d.secret)
 	config.Dir = dir
 	if d.own, err = startOwn(ctx, config); err != nil {
 		return err
@@ -84,13 +91,17 @@ func runDemo(ctx context.Context, c *console, asJSON bool) (err error) {
 
 // demoConfig is an agent that may reach this machine and soon tries again, also
 // the one that is down.
-func demoConfig() agent.Config {
+func demoConfig(secret transport.Secret) agent.Config {
 	return agent.Config{
 		HTTP:    agent.HTTPConfig{MessageIDHeader: demoIDHeader},
+		WS:      agent.WSConfig{Ack: string(wsout.AckPing)},
+		Inbound: agent.InboundConfig{Listen: []string{"ws://127.0.0.1:0"}},
 		Retry:   fmt.Sprintf("attempts=%d,base=200ms,factor=2", demoAttempts),
 		Breaker: outbound.Breaker{Disabled: true},
 		Profiles: map[string]profile.Options{profile.DefaultID: {
-			Egress: profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+			Egress:  profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+			Inbound: profile.Inbound{Tokens: map[string]transport.Secret{demoPeer: secret}},
+			Pickup:  profile.Pickup{Enabled: true},
 		}},
 	}
 }
@@ -108,6 +119,9 @@ func (d *demo) deliver(ctx context.Context) error {
 	}
 	d.began = time.Now()
 	if err := d.send(ctx); err != nil {
+		return err
+	}
+	if err := d.connect(ctx); err != nil {
 		return err
 	}
 	if err := d.watch(ctx, events); err != nil {
@@ -134,6 +148,23 @@ func (d *demo) send(ctx context.Context) error {
 		letter.id = accepted[i].ID
 	}
 	return nil
+}
+
+// connect has the peer without an address connect, and ask for what waits for it.
+func (d *demo) connect(ctx context.Context) error {
+	endpoint, err := transport.ParseEndpoint(d.own.Inbound().Addresses()[0] + "/#" + d.secret.Reveal())
+	if err != nil {
+		return err
+	}
+	for _, p := range d.places {
+		if p.name != demoPeer {
+			continue
+		}
+		_, err = p.peer.Manager().Send(ctx, outbound.Message{
+			Endpoint: endpoint, Payload: []byte("hello"), Text: true, Metadata: transport.Metadata{inbound.HeaderReturnRoute: wireformat.ReturnRouteAll},
+		})
+	}
+	return err
 }
 
 // watch shows events until every letter is done.

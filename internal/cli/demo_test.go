@@ -21,17 +21,19 @@ func TestDemo(t *testing.T) {
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %s, want less than 20 s", took)
 	}
-	if !strings.HasPrefix(got.stdout, "outrider demo: 12 messages to three receivers on this machine") {
+	if !strings.HasPrefix(got.stdout, "outrider demo: 15 messages to 5 receivers on this machine") {
 		t.Errorf("the first line does not say what it does:\n%s", got.stdout)
 	}
 	for _, want := range []string{
 		"MESSAGE                   DESTINATION  ATTEMPTS  STATUS     EVIDENCE ",
 		"order.created             healthy             1  delivered  acknowledged ",
 		"sensor.reading            down                4  dead       none                -\n",
-		"transport http, https  ", "errors: temporary 18", "PHASE",
-		"ok      healthy  4 messages: delivered in one attempt each, byte for byte\n",
-		"ok      flaky    4 messages: delivered byte for byte, after two answers of 503\n",
-		"ok      down     4 messages: dead letters after 4 attempts each\n",
+		"transport http, https  ", "errors: temporary 14", "transport ws, wss  ", "PHASE",
+		"ok      healthy  3 messages: delivered in one attempt each, byte for byte\n",
+		"ok      flaky    3 messages: delivered byte for byte, after two answers of 503\n",
+		"ok      down     3 messages: dead letters after 4 attempts each\n",
+		"ok      socket   3 messages: delivered over one WebSocket, acknowledged by the peer\n",
+		"ok      mobile   3 messages: waited for a peer without an address, and picked up in order\n",
 		"\nall is as expected, in ",
 	} {
 		if !strings.Contains(got.stdout, want) {
@@ -39,7 +41,7 @@ func TestDemo(t *testing.T) {
 		}
 	}
 	progress, _, _ := strings.Cut(got.stdout, "MESSAGE")
-	for what, want := range map[string]int{" retrying ": 2 + 4*3, " dead      ": 4, "503, again in ": 2} {
+	for what, want := range map[string]int{" retrying ": 2 + 3*3, " dead      ": 3, " waiting   ": 3, "503, again in ": 2} {
 		if n := strings.Count(progress, what); n != want {
 			t.Errorf("%q is there %d times, want %d:\n%s", what, n, want, got.stdout)
 		}
@@ -50,7 +52,7 @@ func TestDemoAsJSON(t *testing.T) {
 	t.Parallel()
 	var result demoResult
 	shell{}.json(t, ExitOK, &result, "demo")
-	if !result.OK || len(result.Messages) != 12 || len(result.Findings) != 3 || len(result.Transports) != 1 || result.ElapsedMS <= 0 {
+	if !result.OK || len(result.Messages) != 15 || len(result.Findings) != 5 || len(result.Transports) == 0 || result.ElapsedMS <= 0 {
 		t.Errorf("result: got %+v", result)
 	}
 	if first := result.Messages[0]; first.Name != "order.created" || first.Destination != "healthy" || first.Result != queue.Delivered || first.ID.IsZero() {
@@ -92,6 +94,12 @@ func arrange(attempts int, result queue.Result, change func(*place, []*letter)) 
 	return p, letters
 }
 
+func pickedUp(_ *place, letters []*letter) {
+	for _, l := range letters {
+		l.view.Status = "sent_to_session"
+	}
+}
+
 func TestDemoChecks(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -113,8 +121,14 @@ func TestDemoChecks(t *testing.T) {
 		"healthy, unacknowledged": {checkHealthy, 1, queue.Delivered, func(_ *place, l []*letter) { l[0].view.Evidence = transport.Written },
 			"with evidence written"},
 		"flaky, no failure": {checkFlaky, 2, queue.Delivered, func(_ *place, l []*letter) { l[0].view.Attempts = l[0].view.Attempts[1:] }, "1 of 3 attempts"},
-		"down, delivered":   {checkDown, demoAttempts, queue.Delivered, nil, "a is delivered"},
-		"down, too early":   {checkDown, 1, queue.Dead, nil, "after 1 attempts"},
+		"mobile":            {check: checkMobile, attempts: 1, result: queue.Delivered, change: pickedUp},
+		"mobile, order": {checkMobile, 1, queue.Delivered, func(p *place, l []*letter) {
+			pickedUp(p, l)
+			p.got[0], p.got[1] = p.got[1], p.got[0]
+		}, "out of order"},
+		"socket, twice":   {checkSocket, 1, queue.Delivered, func(p *place, _ []*letter) { p.got = append(p.got, p.got[0]) }, "a came 2 times"},
+		"down, delivered": {checkDown, demoAttempts, queue.Delivered, nil, "a is delivered"},
+		"down, too early": {checkDown, 1, queue.Dead, nil, "after 1 attempts"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

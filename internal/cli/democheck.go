@@ -110,6 +110,53 @@ func checkDown(_ *place, letters []*letter) error {
 	return errors.Join(faults...)
 }
 
+// checkSocket wants each letter there, once, at the first attempt.
+func checkSocket(p *place, letters []*letter) error {
+	return checkBodies(p.bodies(), letters, "queued_for_delivery")
+}
+
+// checkMobile wants the letters there, once, in the order in which they were sent.
+func checkMobile(p *place, letters []*letter) error {
+	faults := []error{checkBodies(p.bodies(), letters, "sent_to_session")}
+	for i, body := range p.bodies() {
+		if i < len(letters) && !bytes.Equal(body, letters[i].line) {
+			faults = append(faults, fmt.Errorf("message %d came out of order", i+1))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// checkBodies wants each letter to have come once, and to be acknowledged at the
+// first attempt.
+func checkBodies(bodies [][]byte, letters []*letter, status string) error {
+	var faults []error
+	for _, letter := range letters {
+		came := 0
+		for _, body := range bodies {
+			if bytes.Equal(body, letter.line) {
+				came++
+			}
+		}
+		if view := &letter.view; came != 1 || view.Evidence != transport.Acknowledged || view.AttemptsMade != 1 || view.Status != status {
+			faults = append(faults, fmt.Errorf("%s came %d times: %s (%s) after %d attempts, with evidence %s",
+				letter.name, came, outcome(view), view.Status, view.AttemptsMade, view.Evidence))
+		}
+	}
+	if len(bodies) != len(letters) {
+		faults = append(faults, fmt.Errorf("%s came", count(len(bodies), "message")))
+	}
+	return errors.Join(faults...)
+}
+
+// bodies are the payloads of what came.
+func (p *place) bodies() [][]byte {
+	var all [][]byte
+	for _, message := range p.received() {
+		all = append(all, message.Payload)
+	}
+	return all
+}
+
 // checkArrived wants each letter delivered and acknowledged, and every request of
 // it to have carried the very bytes that were sent.
 func checkArrived(p *place, letters []*letter) error {

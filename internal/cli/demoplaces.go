@@ -15,6 +15,7 @@ import (
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/receiver"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/inbound"
 )
 
 // sample is what the demo sends: a payload on each line.
@@ -26,7 +27,8 @@ var sample []byte
 type place struct {
 	name   string
 	url    string
-	server *receiver.Server // nil where nothing listens
+	server *receiver.Server // nil where nothing listens, or an agent does
+	peer   *agent.Agent     // nil where no agent receives
 	check  func(*place, []*letter) error
 	expect string // for people
 
@@ -38,6 +40,12 @@ func (p *place) receive(message receiver.Received) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.got = append(p.got, message)
+}
+
+// take is receive for an agent.
+func (p *place) take(message receiver.Received) error {
+	p.receive(message)
+	return nil
 }
 
 // received returns what has come so far.
@@ -56,13 +64,15 @@ type letter struct {
 	view  agent.MessageView
 }
 
-// openPlaces makes the three destinations. It returns those that are open, also
-// with an error.
+// openPlaces makes the destinations. It returns those that are open, also with an
+// error.
 func openPlaces(ctx context.Context) ([]*place, error) {
 	places := []*place{
 		{name: "healthy", check: checkHealthy, expect: "delivered in one attempt each, byte for byte"},
 		{name: "flaky", check: checkFlaky, expect: "delivered byte for byte, after two answers of 503"},
 		{name: "down", check: checkDown, expect: fmt.Sprintf("dead letters after %d attempts each", demoAttempts)},
+		{name: "socket", check: checkSocket, expect: "delivered over one WebSocket, acknowledged by the peer"},
+		{name: "mobile", check: checkMobile, expect: "waited for a peer without an address, and picked up in order"},
 	}
 	failures := map[string]int{"flaky": demoFailures}
 	for _, p := range places[:2] {
@@ -77,7 +87,31 @@ func openPlaces(ctx context.Context) ([]*place, error) {
 	}
 	address, err := freeAddress(ctx)
 	places[2].url = "http://" + address + "/inbox"
-	return places, err
+	return places, errors.Join(err, openSocket(ctx, places[3]), openMobile(ctx, places[4]))
+}
+
+// openSocket has an agent receive over WebSocket.
+func openSocket(ctx context.Context, p *place) error {
+	err := p.openPeer(ctx, agent.Config{Inbound: agent.InboundConfig{Listen: []string{"ws://127.0.0.1:0"}, Handler: agent.HandlerPrint}})
+	if err == nil {
+		p.url = p.peer.Inbound().Addresses()[0] + "/inbox"
+	}
+	return err
+}
+
+// openMobile makes a peer that receives nowhere: it is reached only on connections
+// that it opens.
+func openMobile(ctx context.Context, p *place) error {
+	p.url = "pickup:" + inbound.PrefixToken + demoPeer
+	return p.openPeer(ctx, agent.Config{AllowPrivate: true})
+}
+
+func (p *place) openPeer(ctx context.Context, config agent.Config) (err error) {
+	config.Memory, config.API.Listen = true, agent.ListenOff
+	if p.peer, err = agent.New(config, agent.Options{Handler: printer(p.take)}); err != nil {
+		return err
+	}
+	return p.peer.Start(context.WithoutCancel(ctx))
 }
 
 // freeAddress returns one at which nothing listens.
@@ -91,12 +125,19 @@ func freeAddress(ctx context.Context) (string, error) {
 
 func closePlaces(ctx context.Context, places []*place) error {
 	var servers []*receiver.Server
+	var faults []error
 	for _, p := range places {
 		if p.server != nil {
 			servers = append(servers, p.server)
 		}
+		if p.peer != nil {
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+			_, err := p.peer.Stop(stopping)
+			cancel()
+			faults = append(faults, err)
+		}
 	}
-	return closeAll(ctx, servers)
+	return errors.Join(append(faults, closeAll(ctx, servers))...)
 }
 
 // sampleLetters makes a letter of each line, to each place in turn.

@@ -34,24 +34,27 @@ func (d *demo) intro() error {
 	if d.json {
 		return nil
 	}
-	return d.console.printf("%s: %s to three receivers on this machine: one is healthy, one answers 503 twice, one is down\n",
-		d.console.style.bold("outrider demo"), count(len(d.letters), "message"))
+	return d.console.printf("%s: %s to %s on this machine: healthy, answers 503 twice, down, a WebSocket, and one without an address\n",
+		d.console.style.bold("outrider demo"), count(len(d.letters), "message"), count(len(d.places), "receiver"))
 }
 
 // show prints one event, where it is one that people want to see.
 func (d *demo) show(topic string, at time.Time, l *letter, about *outbound.MessageEvent) error {
 	name := eventName(topic)
-	if d.json || !slices.Contains([]string{outbound.TopicDelivered, outbound.TopicRetrying, outbound.TopicDead}, topic) {
+	if d.json || !slices.Contains([]string{outbound.TopicDelivered, outbound.TopicRetrying, outbound.TopicDead, outbound.StatusWaitingForPickup.Topic()}, topic) {
 		return nil
 	}
-	what := cmp.Or(about.Code, about.Error)
+	what := fmt.Sprintf("attempt %d: %s", about.Attempt, oneLine(cmp.Or(about.Code, about.Error)))
+	if topic == outbound.StatusWaitingForPickup.Topic() {
+		name, what = "waiting", "until the peer connects"
+	}
 	if !about.NextAt.IsZero() {
 		what += ", again in " + shortDuration(about.NextAt.Sub(at).Round(10*time.Millisecond))
 	}
 	s := d.console.style
 	return d.console.printf("  %s  %s  %s  %s  %s",
 		s.dim(fmt.Sprintf("%6.3f s", at.Sub(d.began).Seconds())), eventPaint(s, name)(fmt.Sprintf("%-9s", name)),
-		padded(l.name, d.nameWidth()), fmt.Sprintf("%-7s", l.place.name), s.dim(fmt.Sprintf("attempt %d: %s", about.Attempt, oneLine(what))))
+		padded(l.name, d.nameWidth()), fmt.Sprintf("%-7s", l.place.name), s.dim(what))
 }
 
 // nameWidth is the width of the longest name.

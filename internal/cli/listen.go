@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/receiver"
 )
 
@@ -29,10 +30,11 @@ func newListen(c *console) *cobra.Command {
 	var flags listenFlags
 	command := &cobra.Command{
 		Use: "listen URL...", Short: "Receive messages and print them",
-		Long: `Listen receives what is posted to it and prints each message as a line of JSON on
-stdout, until it is stopped. It can misbehave on purpose. Port 0 takes a free
-port; the line on stderr says which.`,
-		Example: `  outrider listen http://127.0.0.1:9000
+		Long: `Listen receives messages at each URL (http or ws) and prints each as a line of JSON
+on stdout, until it is stopped. Port 0 takes a free port; the line on stderr says
+which. With --status, --retry-after, --fail-first or --delay it misbehaves on
+purpose, over http alone.`,
+		Example: `  outrider listen http://127.0.0.1:9000 ws://127.0.0.1:9001
   outrider listen http://127.0.0.1:0 --fail-first 2 --retry-after 1`,
 		Args: func(command *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -52,18 +54,60 @@ port; the line on stderr says which.`,
 	return command
 }
 
+// misbehaves reports whether requests are to be answered otherwise than a receiver
+// of messages does.
+func (f *listenFlags) misbehaves() bool {
+	return f.status != 200 || f.retryAfter != 0 || f.failFirst != 0 || f.delay != 0
+}
+
 func (f *listenFlags) run(ctx context.Context, c *console, urls []string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	log := &arrivals{console: c, limit: f.count, full: cancel}
+	receive := f.receive
+	if f.misbehaves() {
+		receive = f.misbehave
+	}
+	return errors.Join(receive(ctx, c, log, urls), log.fault())
+}
+
+// receive prints what an agent's receivers get.
+func (f *listenFlags) receive(ctx context.Context, c *console, log *arrivals, urls []string) error {
+	receivers, err := agent.New(agent.Config{
+		Memory: true, API: agent.APIConfig{Listen: agent.ListenOff},
+		Inbound: agent.InboundConfig{Listen: urls, Handler: agent.HandlerPrint},
+	}, agent.Options{Handler: printer(log.add)})
+	if err != nil {
+		return err
+	}
+	lasting := context.WithoutCancel(ctx)
+	if err := receivers.Start(lasting); err != nil {
+		return err
+	}
+	err = f.announce(c, receivers.Inbound().Addresses())
+	if err == nil {
+		<-ctx.Done()
+	}
+	stopping, cancel := context.WithTimeout(lasting, closeWait)
+	defer cancel()
+	_, stopErr := receivers.Stop(stopping)
+	return errors.Join(err, stopErr)
+}
+
+// misbehave prints what receivers get that answer as the flags say.
+func (f *listenFlags) misbehave(ctx context.Context, c *console, log *arrivals, urls []string) error {
 	servers, err := f.open(ctx, log, urls)
 	if err == nil {
-		err = f.announce(c, servers)
+		where := make([]string, len(servers))
+		for i, server := range servers {
+			where[i] = server.URL()
+		}
+		err = f.announce(c, where)
 	}
 	if err == nil {
 		waitForAny(ctx, servers)
 	}
-	return errors.Join(err, closeAll(ctx, servers), log.fault())
+	return errors.Join(err, closeAll(ctx, servers))
 }
 
 // open listens at each URL. It returns those that do, also with an error.
@@ -77,7 +121,7 @@ func (f *listenFlags) open(ctx context.Context, log *arrivals, urls []string) (s
 	for _, url := range urls {
 		r, err := receiver.New(receiver.Options{
 			Answer:    receiver.Answer{Status: f.status, RetryAfter: int(f.retryAfter), Delay: f.delay},
-			FailFirst: int(f.failFirst), Sink: log.add,
+			FailFirst: int(f.failFirst), Sink: func(message receiver.Received) { _ = log.add(message) }, // fault tells of it
 		})
 		if err != nil {
 			return servers, err
@@ -91,10 +135,9 @@ func (f *listenFlags) open(ctx context.Context, log *arrivals, urls []string) (s
 	return servers, nil
 }
 
-func (f *listenFlags) announce(c *console, servers []*receiver.Server) error {
-	urls := make([]string, len(servers))
-	for i, server := range servers {
-		urls[i] = server.URL() + "/"
+func (f *listenFlags) announce(c *console, urls []string) error {
+	for i := range urls {
+		urls[i] += "/"
 	}
 	if f.json {
 		return writeJSON(c.err, map[string][]string{"listening": urls})
@@ -142,16 +185,18 @@ type arrivals struct {
 	err   error
 }
 
-func (a *arrivals) add(message receiver.Received) {
+func (a *arrivals) add(message receiver.Received) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.count++
-	if err := a.console.json(message); err != nil {
+	err := a.console.json(message)
+	if err != nil {
 		a.err = err
 	}
 	if a.count == a.limit || a.err != nil {
 		a.full()
 	}
+	return err
 }
 
 func (a *arrivals) fault() error {

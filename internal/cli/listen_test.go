@@ -75,7 +75,7 @@ func TestListenFails(t *testing.T) {
 	_, urls := startListen(t, "http://127.0.0.1:0")
 	tests := map[string]struct{ url, want string }{
 		"taken":          {urls[0], "address already in use"},
-		"another scheme": {"https://127.0.0.1:0", "https"},
+		"another scheme": {"gopher://127.0.0.1:0", "gopher"},
 		"not a URL":      {"canary", "want a URL"},
 		"password":       {"http://user:canary@127.0.0.1:0", "user information"},
 	}
@@ -100,8 +100,7 @@ func TestListenStopsWhenNobodyReads(t *testing.T) {
 	t.Parallel()
 	stopped := false
 	log := &arrivals{console: newConsole(nil, brokenWriter{}, io.Discard, nil), full: func() { stopped = true }}
-	log.add(receiver.Received{})
-	if !stopped || log.fault() == nil {
+	if err := log.add(receiver.Received{}); err == nil || !stopped || log.fault() == nil {
 		t.Errorf("stopped: %v, error: %v; want both", stopped, log.fault())
 	}
 }

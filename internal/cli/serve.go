@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/receiver"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -44,7 +45,11 @@ func serve(ctx context.Context, c *console, config agent.Config, asJSON bool) er
 	if err != nil {
 		return err
 	}
-	daemon, err := agent.New(config, agent.Options{Logger: logger})
+	options := agent.Options{Logger: logger}
+	if config.Inbound.Handler == agent.HandlerPrint {
+		options.Handler = printer(func(message receiver.Received) error { return c.json(message) })
+	}
+	daemon, err := agent.New(config, options)
 	if err != nil {
 		return err
 	}
@@ -72,21 +77,26 @@ func explainStart(err error) error {
 
 // announce tells that the daemon is ready, and where.
 func announce(c *console, daemon *agent.Agent, asJSON bool) error {
-	api, schemes := daemon.Addr(), daemon.Manager().Schemes()
+	api, schemes, receives := daemon.Addr(), daemon.Manager().Schemes(), daemon.Inbound().Addresses()
 	if api != "" {
 		api = "http://" + api
 	}
 	if asJSON {
 		return c.json(struct {
-			Ready   bool     `json:"ready"`
-			API     string   `json:"api,omitempty"`
-			Schemes []string `json:"schemes"`
-		}{true, api, schemes})
+			Ready    bool     `json:"ready"`
+			API      string   `json:"api,omitempty"`
+			Schemes  []string `json:"schemes"`
+			Receives []string `json:"receives,omitempty"`
+		}{true, api, schemes, receives})
 	}
 	if api == "" {
 		api = "off"
 	}
-	return c.printf("outrider ready: api %s, schemes %s", api, strings.Join(schemes, " "))
+	text := fmt.Sprintf("outrider ready: api %s, schemes %s", api, strings.Join(schemes, " "))
+	if len(receives) > 0 {
+		text += ", receives at " + strings.Join(receives, " ")
+	}
+	return c.printf("%s", text)
 }
 
 // reportLeft tells what a daemon that has stopped has not delivered.

@@ -62,6 +62,15 @@ func settingsOf(config agent.Config) settings {
 	s.add(config.HTTP.MaxIdleConns, "http", "max_idle_conns")
 	s.add(config.HTTP.MessageIDHeader, "http", "message_id_header")
 	s.add(config.HTTP.UserAgent, "http", "user_agent")
+	s.addInbound(config.Inbound)
+	s.add(config.WS.Mode, "ws", "mode")
+	s.add(config.WS.Ack, "ws", "ack")
+	s.add(config.WS.AckPointer, "ws", "ack_pointer")
+	s.add(config.WS.Connections, "ws", "connections")
+	s.add(config.WS.MaxConnsPerHost, "ws", "max_conns_per_host")
+	s.add(config.WS.IdleTimeout, "ws", "idle_timeout")
+	s.add(config.WS.PingInterval, "ws", "ping_interval")
+	s.add(config.WS.Compression, "ws", "compression")
 	s.addRetention(config.Retain)
 	for _, id := range slices.Sorted(maps.Keys(config.Profiles)) {
 		s.addProfile(id, config.Profiles[id])
@@ -100,6 +109,21 @@ func (s *settings) addRetention(retain map[queue.Result]outbound.Retain) {
 	}
 }
 
+func (s *settings) addInbound(in agent.InboundConfig) {
+	s.add(in.Listen, "inbound", "listen")
+	s.add(in.Handler, "inbound", "handler")
+	s.add(in.Forward, "inbound", "forward")
+	s.add(in.TLS.CertFile, "inbound", "tls", "cert_file")
+	s.add(in.TLS.KeyFile, "inbound", "tls", "key_file")
+	s.add(in.TLS.ClientCAFile, "inbound", "tls", "client_ca_file")
+	s.add(in.TLS.ClientOptional, "inbound", "tls", "client_optional")
+	s.add(in.AllowedOrigins, "inbound", "allowed_origins")
+	s.add(in.Subprotocols, "inbound", "subprotocols")
+	s.add(in.MaxMessageBytes, "inbound", "max_message_bytes")
+	s.add(in.MaxSessions, "inbound", "max_sessions")
+	s.add(in.MaxSessionsPerProfile, "inbound", "max_sessions_per_profile")
+}
+
 func (s *settings) addProfile(id string, o profile.Options) {
 	add := func(value any, path ...string) { s.add(value, append([]string{"profiles", id}, path...)...) }
 	add(cmp.Or(o.Name, id), "name")
@@ -130,6 +154,12 @@ func (s *settings) addProfile(id string, o profile.Options) {
 	add(o.Pickup.Enabled, "pickup", "enabled")
 	add(o.Pickup.Exhausted, "pickup", "exhausted")
 	add(o.Pickup.TTL, "pickup", "ttl")
+	add(o.Inbound.Keys, "inbound", "keys")
+	for _, name := range slices.Sorted(maps.Keys(o.Inbound.Tokens)) {
+		add(o.Inbound.Tokens[name], "inbound", "tokens", name)
+	}
+	add(o.Inbound.Certificates, "inbound", "certificates")
+	add(o.Inbound.Paths, "inbound", "paths")
 	add(o.Route, "route")
 	add(o.Retry, "retry")
 	add(o.WireFormat, "wire_format")

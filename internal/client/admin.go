@@ -3,8 +3,10 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/transport/inbound"
 )
 
 // Stats returns the counts of messages and each transport's statistics.
@@ -49,6 +51,26 @@ func (c *Client) post(ctx context.Context, path string, request agent.PauseReque
 		return err
 	}
 	return c.do(ctx, call{method: http.MethodPost, path: path, contentType: typeJSON, body: body}, view)
+}
+
+// Sessions lists the sessions that are open.
+func (c *Client) Sessions(ctx context.Context) ([]inbound.SessionInfo, error) {
+	var view agent.SessionsView
+	err := c.do(ctx, call{method: http.MethodGet, path: "/v1/sessions"}, &view)
+	return view.Sessions, err
+}
+
+// CloseSession ends a session.
+func (c *Client) CloseSession(ctx context.Context, id string) error {
+	var closing agent.SessionClosing
+	return c.do(ctx, call{method: http.MethodPost, path: "/v1/sessions/" + url.PathEscape(id) + "/close"}, &closing)
+}
+
+// Pickups lists the recipients for whom messages wait.
+func (c *Client) Pickups(ctx context.Context) ([]agent.PickupView, error) {
+	var view agent.PickupsView
+	err := c.do(ctx, call{method: http.MethodGet, path: "/v1/pickups"}, &view)
+	return view.Pickups, err
 }
 
 // Ready reports why the agent would not accept a message; nil: it would.

@@ -126,7 +126,7 @@ func TestEveryCall(t *testing.T) {
 	if d, err := c.Resume(ctx, "default", down); err != nil || d.Destination != down {
 		t.Errorf("resume: %+v %v", d, err)
 	}
-	if s, err := c.Stats(ctx); err != nil || s.Messages.Delivered != 1 || len(s.Transports) != 1 {
+	if s, err := c.Stats(ctx); err != nil || s.Messages.Delivered != 1 || len(s.Transports) == 0 {
 		t.Errorf("stats: %+v %v", s, err)
 	}
 }

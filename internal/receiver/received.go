@@ -10,8 +10,8 @@ import (
 )
 
 // Received is a message as it arrived. As JSON it is one object with the names
-// scheme, method, path, query, headers, content_type, payload, received_at and
-// remote; in place of payload it has payload_base64 where the payload is not
+// scheme, method, path, query, headers, content_type, payload, received_at, remote
+// and session; in place of payload it has payload_base64 where the payload is not
 // UTF-8.
 type Received struct {
 	Scheme      string
@@ -23,12 +23,13 @@ type Received struct {
 	Payload     []byte
 	ReceivedAt  time.Time
 	Remote      string // host:port of the sender
+	Session     string // of a receiver that has sessions
 }
 
 // record is Received as JSON.
 type record struct {
 	Scheme        string            `json:"scheme"`
-	Method        string            `json:"method"`
+	Method        string            `json:"method,omitempty"`
 	Path          string            `json:"path"`
 	Query         string            `json:"query,omitempty"`
 	Headers       map[string]string `json:"headers"`
@@ -37,13 +38,14 @@ type record struct {
 	PayloadBase64 *[]byte           `json:"payload_base64,omitempty"`
 	ReceivedAt    time.Time         `json:"received_at"`
 	Remote        string            `json:"remote"`
+	Session       string            `json:"session,omitempty"`
 }
 
 // MarshalJSON returns the message in one line.
 func (r Received) MarshalJSON() ([]byte, error) {
 	out := record{
 		Scheme: r.Scheme, Method: r.Method, Path: r.Path, Query: r.Query, Headers: r.Headers,
-		ContentType: r.ContentType, ReceivedAt: r.ReceivedAt, Remote: r.Remote,
+		ContentType: r.ContentType, ReceivedAt: r.ReceivedAt, Remote: r.Remote, Session: r.Session,
 	}
 	if utf8.Valid(r.Payload) {
 		text := string(r.Payload)
@@ -62,7 +64,7 @@ func (r *Received) UnmarshalJSON(line []byte) error {
 	}
 	*r = Received{
 		Scheme: in.Scheme, Method: in.Method, Path: in.Path, Query: in.Query, Headers: in.Headers,
-		ContentType: in.ContentType, ReceivedAt: in.ReceivedAt, Remote: in.Remote,
+		ContentType: in.ContentType, ReceivedAt: in.ReceivedAt, Remote: in.Remote, Session: in.Session,
 	}
 	switch {
 	case in.Payload != nil && in.PayloadBase64 != nil:

@@ -30,13 +30,13 @@ func TestReceivedAsJSON(t *testing.T) {
 		{
 			"bytes",
 			receiver.Received{Headers: map[string]string{}, Payload: []byte{0xff, 0}, ReceivedAt: at},
-			`{"scheme":"","method":"","path":"","headers":{},"content_type":"",` +
+			`{"scheme":"","path":"","headers":{},"content_type":"",` +
 				`"payload_base64":"/wA=","received_at":"2026-01-02T03:04:05Z","remote":""}`,
 		},
 		{
 			"nothing",
 			receiver.Received{Headers: map[string]string{}, Payload: []byte{}, ReceivedAt: at},
-			`{"scheme":"","method":"","path":"","headers":{},"content_type":"",` +
+			`{"scheme":"","path":"","headers":{},"content_type":"",` +
 				`"payload":"","received_at":"2026-01-02T03:04:05Z","remote":""}`,
 		},
 	} {

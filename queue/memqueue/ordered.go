@@ -17,12 +17,20 @@ type ordered[K, V any] struct {
 	blocks  [][]V // none is empty
 }
 
-// seek finds where the value with key k is, or belongs.
+// seek finds where the value with key k is, or belongs. What is new belongs at the
+// end, and what goes is at the start: these are found at once.
 func (o *ordered[K, V]) seek(k K) (block, i int, found bool) {
-	block = sort.Search(len(o.blocks), func(b int) bool { return o.compare(o.key(o.blocks[b][0]), k) > 0 }) - 1
-	if block < 0 {
+	last := len(o.blocks) - 1
+	if last < 0 {
 		return 0, 0, false
 	}
+	if b := o.blocks[last]; o.compare(o.key(b[len(b)-1]), k) < 0 {
+		return last, len(b), false
+	}
+	if first := o.compare(o.key(o.blocks[0][0]), k); first >= 0 {
+		return 0, 0, first == 0
+	}
+	block = sort.Search(len(o.blocks), func(b int) bool { return o.compare(o.key(o.blocks[b][0]), k) > 0 }) - 1
 	i, found = slices.BinarySearchFunc(o.blocks[block], k, func(v V, k K) int { return o.compare(o.key(v), k) })
 	return block, i, found
 }
@@ -47,7 +55,7 @@ func (o *ordered[K, V]) insert(v V) {
 			block, i = block+1, i-blockSize/2
 		}
 	}
-	o.blocks[block] = slices.Insert(o.blocks[block], i, v)
+	o.blocks[block] = slices.Insert(o.roomy(block, 1), i, v)
 }
 
 // append adds a value behind all others, if it belongs there.
@@ -59,7 +67,7 @@ func (o *ordered[K, V]) append(v V) bool {
 			return false
 		}
 		if len(block) < blockSize {
-			o.blocks[last] = append(block, v)
+			o.blocks[last] = append(o.roomy(last, 1), v)
 			return true
 		}
 	}
@@ -78,12 +86,27 @@ func newBlock[V any](values ...V) []V {
 	return append(make([]V, 0, blockSize), values...)
 }
 
+// roomy returns a block with room behind it for some values more: one from whose
+// start values were removed has less than it seems.
+func (o *ordered[K, V]) roomy(block, more int) []V {
+	values := o.blocks[block]
+	if cap(values)-len(values) < more {
+		values = newBlock(values...)
+	}
+	return values
+}
+
 func (o *ordered[K, V]) remove(k K) {
 	block, i, found := o.seek(k)
 	if !found {
 		return
 	}
-	o.blocks[block] = slices.Delete(o.blocks[block], i, i+1)
+	if i == 0 { // moves nothing
+		clear(o.blocks[block][:1])
+		o.blocks[block] = o.blocks[block][1:]
+	} else {
+		o.blocks[block] = slices.Delete(o.blocks[block], i, i+1)
+	}
 	if len(o.blocks[block]) == 0 {
 		o.drop(block)
 		return
@@ -98,7 +121,7 @@ func (o *ordered[K, V]) join(block int) {
 	if block < 0 || next >= len(o.blocks) || len(o.blocks[block])+len(o.blocks[next]) > blockSize*3/4 {
 		return
 	}
-	o.blocks[block] = append(o.blocks[block], o.blocks[next]...)
+	o.blocks[block] = append(o.roomy(block, len(o.blocks[next])), o.blocks[next]...)
 	o.drop(next)
 }
 

@@ -1,8 +1,9 @@
 package memqueue
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"sync"
 	"time"
@@ -80,7 +81,13 @@ func newContents() contents {
 	}
 }
 
-func compareIDs(a, b transport.ID) int { return bytes.Compare(a[:], b[:]) }
+// compareIDs orders ids as bytes.Compare does, in two words.
+func compareIDs(a, b transport.ID) int {
+	if c := cmp.Compare(binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(b[:8])); c != 0 {
+		return c
+	}
+	return cmp.Compare(binary.BigEndian.Uint64(a[8:]), binary.BigEndian.Uint64(b[8:]))
+}
 
 // New returns an empty store.
 func New(options Options) (*Store, error) {

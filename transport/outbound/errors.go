@@ -27,6 +27,13 @@ var (
 	ErrUnknownScheme = fmt.Errorf("%w: unknown scheme", ErrTransport)
 )
 
+// unknownSchemeError is the registry's error, which says all there is to say, as an
+// ErrUnknownScheme.
+type unknownSchemeError struct{ error }
+
+// Unwrap returns ErrUnknownScheme and the registry's error.
+func (e unknownSchemeError) Unwrap() []error { return []error{ErrUnknownScheme, e.error} }
+
 // DeliveryError says why an attempt did not deliver. Transports return it.
 type DeliveryError struct {
 	// Op is what failed: "dial", "post", "accept".

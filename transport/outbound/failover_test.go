@@ -269,11 +269,11 @@ func TestAlternatesAreRefused(t *testing.T) {
 			many[i] = fmt.Sprint("test://host", i)
 		}
 		for want, uris := range map[string][]string{
-			"at most 8":                   many,
-			"entry 1: is the endpoint":    {"TEST://A/#key"},
-			"entry 2: is entry 1 again":   {"test://b/", "test://b/"},
-			"entry 1: outbound transport": {"nosuch://b/"},
-			"entry 2: endpoint: broken":   {"test://b/", "choosy://c/"},
+			"at most 8":                 many,
+			"entry 1: is the endpoint":  {"TEST://A/#key"},
+			"entry 2: is entry 1 again": {"test://b/", "test://b/"},
+			"entry 1: unknown scheme":   {"nosuch://b/"},
+			"entry 2: endpoint: broken": {"test://b/", "choosy://c/"},
 		} {
 			m := outbound.Message{Endpoint: endpoint(t, "test://a/#key")}
 			alternates(t, uris...)(&m)

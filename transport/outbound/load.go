@@ -63,6 +63,27 @@ func (l *load) roomAt(lane queue.Lane, tenant *profile.Profile, bytes int64) boo
 	return l.pickups.fits(lane, tenant, bytes) == nil
 }
 
+// waitingFor lists the lanes in which something waits for a recipient, and whether
+// any of it is not under way yet.
+func (l *load) waitingFor(profile string, keys []string) (lanes []queue.Lane, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pickups.of(profile, keys)
+}
+
+// taken counts messages that wait to be picked up and are under way to their
+// recipient, until it is recorded that they have arrived.
+func (l *load) taken(lane queue.Lane, messages int64) {
+	if !isPickup(lane) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w := l.pickups.lanes[lane]; w != nil {
+		w.taken = max(w.taken+messages, 0) // others may wait there by now
+	}
+}
+
 // room says what add would say.
 func (l *load) room(messages, bytes int64) error {
 	l.mu.Lock()

@@ -87,7 +87,6 @@ func New(store queue.Store, options Options) (*Manager, error) {
 	if m.events == nil {
 		m.events, m.ownEvents = event.New(event.Options{}), true
 	}
-	m.load.pickups = pickups{}
 	if options.Sessions == nil {
 		m.options.Sessions = nobody{}
 		return m, nil

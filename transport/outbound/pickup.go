@@ -3,6 +3,7 @@ package outbound
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
@@ -77,27 +78,73 @@ func (m *Manager) exhausted(leased *queue.Leased, now time.Time) (at time.Time, 
 }
 
 // pickups counts what waits for each recipient.
-type pickups map[queue.Lane]waiting
+type pickups struct {
+	lanes map[queue.Lane]*waiting
+	byKey map[peerKey][]queue.Lane
+}
 
-type waiting struct{ messages, bytes int64 }
+type peerKey struct{ profile, key string }
+
+type waiting struct {
+	keys            []string // of the recipient
+	messages, bytes int64
+	taken           int64 // of the messages: under way, or arrived and not recorded yet
+}
 
 // count adds messages of a lane, or takes some away. Other lanes are not counted.
-func (p pickups) count(lane queue.Lane, messages, bytes int64) {
+func (p *pickups) count(lane queue.Lane, messages, bytes int64) {
 	if !isPickup(lane) {
 		return
 	}
-	w := p[lane]
+	w := p.lanes[lane]
+	if w == nil {
+		w = p.join(lane)
+	}
 	w.messages, w.bytes = w.messages+messages, w.bytes+bytes
 	if w.messages <= 0 {
-		delete(p, lane)
-		return
+		p.leave(lane, w)
 	}
-	p[lane] = w
+}
+
+// join begins to count a lane.
+func (p *pickups) join(lane queue.Lane) *waiting {
+	if p.lanes == nil {
+		p.lanes, p.byKey = map[queue.Lane]*waiting{}, map[peerKey][]queue.Lane{}
+	}
+	w := &waiting{keys: peerKeys(lane.Destination)}
+	p.lanes[lane] = w
+	for _, key := range w.keys {
+		at := peerKey{lane.Profile, key}
+		p.byKey[at] = append(p.byKey[at], lane)
+	}
+	return w
+}
+
+func (p *pickups) leave(lane queue.Lane, w *waiting) {
+	delete(p.lanes, lane)
+	for _, key := range w.keys {
+		at := peerKey{lane.Profile, key}
+		if p.byKey[at] = slices.DeleteFunc(p.byKey[at], func(other queue.Lane) bool { return other == lane }); len(p.byKey[at]) == 0 {
+			delete(p.byKey, at)
+		}
+	}
+}
+
+// of lists the lanes of a recipient, and whether there is something in them that is
+// not under way yet.
+func (p *pickups) of(profile string, keys []string) (lanes []queue.Lane, more bool) {
+	for _, key := range keys {
+		for _, lane := range p.byKey[peerKey{profile, key}] {
+			lanes = append(lanes, lane)
+			more = more || p.lanes[lane].messages > p.lanes[lane].taken
+		}
+	}
+	return lanes, more
 }
 
 // admit counts the messages of a batch, or says which limit of its profile one of
 // them exceeds.
-func (p pickups) admit(batch []queue.Message, tenants []*profile.Profile) error {
+func (p *pickups) admit(batch []queue.Message, tenants []*profile.Profile) error {
 	for i := range batch {
 		err := p.fits(batch[i].Lane, tenants[i], batch[i].Size())
 		if err != nil {
@@ -110,18 +157,22 @@ func (p pickups) admit(batch []queue.Message, tenants []*profile.Profile) error 
 }
 
 // giveBack undoes admit.
-func (p pickups) giveBack(batch []queue.Message) {
+func (p *pickups) giveBack(batch []queue.Message) {
 	for i := range batch {
 		p.count(batch[i].Lane, -1, -batch[i].Size())
 	}
 }
 
 // fits reports whether one more message may wait in a lane.
-func (p pickups) fits(lane queue.Lane, tenant *profile.Profile, bytes int64) error {
+func (p *pickups) fits(lane queue.Lane, tenant *profile.Profile, bytes int64) error {
 	if !isPickup(lane) {
 		return nil
 	}
-	w, limits := p[lane], tenant.Limits()
+	limits := tenant.Limits()
+	w := p.lanes[lane]
+	if w == nil {
+		w = &waiting{}
+	}
 	for _, limit := range [...]struct {
 		name      string
 		used, max int64

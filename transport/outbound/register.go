@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/outrider-go/outrider/registry"
@@ -133,6 +134,9 @@ func (m *Manager) register(t Transport, add func(*registered) error) error {
 	if m.stopping.Load() {
 		return &RegistrationError{Err: ErrStopped}
 	}
+	if m.has(t) {
+		return &RegistrationError{Err: fmt.Errorf("%w: this very transport has its schemes already", registry.ErrDuplicateScheme)}
+	}
 	r := newRegistered(t)
 	if m.live {
 		if err := r.start(m.base); err != nil {
@@ -149,6 +153,12 @@ func (m *Manager) register(t Transport, add func(*registered) error) error {
 		m.publish(TopicTransportStarted, r.event())
 	}
 	return nil
+}
+
+// has reports whether a transport is registered: it must not be started again, nor
+// stopped, because somebody tries to register it twice.
+func (m *Manager) has(t Transport) bool {
+	return reflect.ValueOf(t).Comparable() && slices.ContainsFunc(m.inUse(), func(r *registered) bool { return r.Transport == t })
 }
 
 func (m *Manager) startTransport(r *registered) error {

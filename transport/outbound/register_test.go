@@ -43,6 +43,33 @@ func TestRegistration(t *testing.T) {
 		if !errors.As(err, &field) || field.Field != "endpoint" || !errors.Is(err, outbound.ErrUnknownScheme) || !strings.Contains(err.Error(), "test") {
 			t.Errorf("unknown scheme: %v", err)
 		}
+		if err != nil && strings.Count(err.Error(), "unknown scheme") != 1 {
+			t.Errorf("it is said twice: %v", err)
+		}
+	})
+}
+
+// Start is promised to be called once: what is in use was started again, and then
+// stopped, when somebody registered it a second time.
+func TestRegisteredTwiceIsLeftAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		d := &driver{}
+		f := start(t, d, outbound.Options{})
+		for name, again := range map[string]func() error{
+			"Register": func() error { return f.Register(d) },
+			"Replace":  func() error { return f.Replace(t.Context(), d) },
+		} {
+			if err := again(); !errors.Is(err, outbound.ErrRegistration) || !errors.Is(err, registry.ErrDuplicateScheme) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if d.started != 1 || d.stopped != 0 {
+				t.Errorf("%s: started %d times, stopped %d times", name, d.started, d.stopped)
+			}
+		}
+		f.send("test://host/", nil)
+		if err := f.Flush(t.Context()); err != nil || len(d.seen()) != 1 {
+			t.Errorf("%d attempts, %v", len(d.seen()), err)
+		}
 	})
 }
 

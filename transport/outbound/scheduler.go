@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
@@ -22,7 +23,7 @@ type scheduler struct {
 	lanes     map[queue.Lane]*lane
 	ring      profileRing
 	later     laneHeap
-	presence  presence
+	arrivals  atomic.Uint64 // counts what arrived has been told
 	idle      []*worker
 	searching int // workers awake that have not looked into the ring yet
 	quiet     int // lanes without work that are remembered

@@ -167,7 +167,7 @@ func retryText(message *Message) string {
 func (m *Manager) route(endpoint transport.Endpoint) (*registered, error) {
 	r, err := m.transports.Lookup(endpoint.Scheme())
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnknownScheme, err)
+		return nil, unknownSchemeError{err}
 	}
 	return r, nil
 }

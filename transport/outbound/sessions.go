@@ -38,10 +38,7 @@ func (nobody) Deliver(context.Context, string, transport.Peer, transport.ID, wir
 // peerTransport delivers to peers on the sessions they have open. Every manager
 // has one: a session that was lost with the process must not leave behind
 // messages that nobody ends.
-type peerTransport struct {
-	Base
-	sessions Sessions
-}
+type peerTransport struct{ sessions Sessions }
 
 // Schemes implements [Transport].
 func (*peerTransport) Schemes() []string {
@@ -80,7 +77,7 @@ func (t *peerTransport) HandleMessage(ctx context.Context, m *Message) (Receipt,
 	})
 	switch {
 	case err == nil:
-		return Receipt{Evidence: evidence}, nil
+		return Receipt{Evidence: evidence, Code: evidence.String()}, nil
 	case errors.Is(err, transport.ErrNoSession):
 		fault.Away = m.Endpoint.Scheme() == transport.SchemePickup
 	case !errors.Is(err, transport.ErrSessionGone):

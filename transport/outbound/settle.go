@@ -93,6 +93,11 @@ func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
 		}
 		if fault == nil {
 			m.settled(&leased[i], &outcomes[i])
+		}
+		if outcomes[i].Verdict == queue.VerdictDelivered {
+			m.load.taken(leased[i].Lane, -1) // it is recorded, or will be attempted again
+		}
+		if fault == nil {
 			continue
 		}
 		m.log.Error("cannot record an outcome: the message will be attempted again when its lease has run out",

@@ -18,11 +18,14 @@ const (
 	TopicCancelled     = topicOfMessages + "cancelled"
 )
 
-// Topics of the events about a transport and about a destination. Their payloads
-// are a [TransportEvent] and a [DestinationEvent].
+// Topics of the events about a transport, about its connections, where it keeps
+// some, and about a destination. Their payloads are a [TransportEvent], a
+// [ConnectionEvent] and a [DestinationEvent].
 const (
 	TopicTransportStarted     = "transport::started"
 	TopicTransportStopped     = "transport::stopped"
+	TopicConnected            = "transport::connected"
+	TopicDisconnected         = "transport::disconnected"
 	TopicDestinationPaused    = "destination::paused"
 	TopicDestinationResumed   = "destination::resumed"
 	TopicDestinationFailing   = "destination::failing"
@@ -50,6 +53,16 @@ type MessageEvent struct {
 type TransportEvent struct {
 	Transport string   `json:"transport"`
 	Schemes   []string `json:"schemes"`
+}
+
+// ConnectionEvent is the payload of the events about a connection.
+type ConnectionEvent struct {
+	Transport string `json:"transport"` // "ws"
+	Profile   string `json:"profile"`
+	Endpoint  string `json:"endpoint"` // redacted
+	// Code says why the connection is gone: the peer's own word, or the transport's.
+	// Empty where it was closed on purpose.
+	Code string `json:"code,omitempty"`
 }
 
 // DestinationEvent is the payload of the events about a destination.

@@ -140,7 +140,8 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 		w.settle()
 		return started
 	}
-	arrivals := w.m.sched.presence.arrivals.Load()
+	arrivals := w.m.sched.arrivals.Load()
+	w.m.load.taken(l.key, 1)
 	receipt, status, err := w.deliver(l, started)
 	finished = time.Now()
 	w.log = queue.Attempt{
@@ -150,8 +151,11 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	outcome.Verdict, outcome.Attempt = queue.VerdictDelivered, &w.log
 	if err == nil {
 		outcome.Status = string(status)
-	} else if away := w.m.judge(w.leased, err, outcome); away {
-		w.m.sched.goAway(l, arrivals) // before it is due again
+	} else {
+		w.m.load.taken(l.key, -1)
+		if away := w.m.judge(w.leased, err, outcome); away {
+			w.m.sched.goAway(l, arrivals) // before it is due again
+		}
 	}
 	w.finding = findingOf(l.key, outcome)
 	w.finding.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout

@@ -15,6 +15,7 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/httprules"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -38,33 +39,6 @@ const SettingPermanent4xx = "http.permanent_4xx"
 // ErrStopped is the cause when a transport is used before Start or after Stop.
 var ErrStopped = errors.New("transport is not running")
 
-// classOf says what a status means for the message.
-func classOf(status int, strict bool) transport.Class {
-	switch {
-	case status >= 200 && status <= 299:
-		return transport.Success
-	case status == http.StatusGone:
-		return transport.Permanent
-	case isPassing(status):
-		return transport.Temporary
-	case status >= 400 && strict:
-		return transport.Permanent
-	}
-	return transport.Temporary
-}
-
-// isPassing reports a status after which the same request may succeed, and whose
-// Retry-After counts.
-func isPassing(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return true
-	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
-		return false
-	}
-	return status >= 500
-}
-
 // statusFault is the error for an answer other than 2xx.
 func statusFault(m *outbound.Message, p *profile.Profile, resp *http.Response, now time.Time) *outbound.DeliveryError {
 	strict, err := p.Settings().Bool(SettingPermanent4xx, false)
@@ -73,17 +47,14 @@ func statusFault(m *outbound.Message, p *profile.Profile, resp *http.Response, n
 	}
 	fault := &outbound.DeliveryError{
 		Op: "post", Transport: name, Endpoint: m.Endpoint, MaybeSent: true,
-		Class: classOf(resp.StatusCode, strict),
+		Class: httprules.ClassOf(resp.StatusCode, strict),
 		Code:  codeOf(resp),
 		Gone:  resp.StatusCode == http.StatusGone,
-		Err:   errors.New(statusText(resp.StatusCode)),
+		Err:   errors.New(httprules.StatusText(resp.StatusCode)),
 	}
-	if !isPassing(resp.StatusCode) {
-		return fault
-	}
-	wait, asked := ParseRetryAfter(resp.Header.Get("Retry-After"), now)
+	wait, throttled := httprules.RetryAfter(resp, now)
 	fault.RetryAfter = wait
-	if asked && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
+	if throttled {
 		fault.Class = transport.Throttled
 	}
 	return fault
@@ -91,18 +62,6 @@ func statusFault(m *outbound.Message, p *profile.Profile, resp *http.Response, n
 
 // codeOf is the status in digits, which is how net/http begins its Status.
 func codeOf(resp *http.Response) string { return resp.Status[:3] }
-
-// statusText is the status in words of our own: a receiver's reason phrase may
-// repeat what it was sent.
-func statusText(status int) string {
-	if status >= 300 && status <= 399 {
-		return "redirects are not followed: make the endpoint the final address"
-	}
-	if text := http.StatusText(status); text != "" {
-		return strings.ToLower(text)
-	}
-	return "unknown status"
-}
 
 // wireFault is the error for a request without an answer.
 func wireFault(ctx context.Context, m *outbound.Message, c *call, err error) *outbound.DeliveryError {

@@ -1,19 +1,17 @@
 package httpout
 
 import (
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/outrider-go/outrider/transport/httprules"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
 const (
-	apiKeyHeader = "X-Api-Key" //nolint:gosec // the name, not a key
-	textType     = "application/json"
-	binaryType   = "application/octet-stream"
+	textType   = "application/json"
+	binaryType = "application/octet-stream"
 )
 
 // reserved are the headers that frame the request or belong to one connection,
@@ -63,11 +61,10 @@ func (t *Transport) buildHeader(b *headerBuilder, m *outbound.Message) *outbound
 		b.header["User-Agent"] = t.userAgent
 	}
 	if key := m.Endpoint.APIKey(); !key.IsZero() {
-		b.set(apiKeyHeader, key.Reveal())
+		b.set(httprules.APIKeyHeader, key.Reveal())
 	}
 	if user := m.Endpoint.URL().User; user != nil {
-		password, _ := user.Password()
-		b.set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)))
+		b.set("Authorization", httprules.BasicAuth(user))
 	}
 	return nil
 }
@@ -84,10 +81,10 @@ func (t *Transport) checkHeader(m *outbound.Message) *outbound.FieldError {
 }
 
 func checkContentType(m *outbound.Message) *outbound.FieldError {
-	if isValue(m.ContentType) {
+	if httprules.IsValue(m.ContentType) {
 		return nil
 	}
-	return &outbound.FieldError{Field: "content_type", Err: errors.New("has a control character: remove it")}
+	return &outbound.FieldError{Field: "content_type", Err: httprules.ErrControl}
 }
 
 func contentTypeOf(m *outbound.Message) string {
@@ -105,7 +102,7 @@ func (t *Transport) addMetadata(b *headerBuilder, m *outbound.Message) *outbound
 	for name, value := range m.Metadata {
 		key, err := t.headerKey(m, name, value)
 		if err == nil && b.header[key] != nil {
-			err = fmt.Errorf("%q is there twice, in different spellings: remove one", name)
+			err = httprules.ErrTwice(name)
 		}
 		if err != nil {
 			return &outbound.FieldError{Field: "metadata", Err: err}
@@ -117,47 +114,19 @@ func (t *Transport) addMetadata(b *headerBuilder, m *outbound.Message) *outbound
 
 // headerKey returns the key of an entry in the header, or why it cannot be one.
 func (t *Transport) headerKey(m *outbound.Message, name, value string) (string, error) {
-	if !isToken(name) {
-		return "", fmt.Errorf("%q is not a header name: use letters, digits and hyphens", name)
+	key, err := httprules.Key(m.Endpoint, name, value)
+	if err != nil {
+		return "", err
 	}
-	if !isValue(value) {
-		return "", fmt.Errorf("the value of %q has a control character", name)
-	}
-	key := http.CanonicalHeaderKey(name)
 	switch {
 	case key == "Content-Type":
 		return "", fmt.Errorf("%q is not for metadata: set the message's content type", name)
 	case reserved[key], key == t.options.MessageIDHeader:
-		return "", fmt.Errorf("%q is set by the transport: remove it", name)
-	case key == apiKeyHeader && !m.Endpoint.APIKey().IsZero(),
-		key == "Authorization" && m.Endpoint.URL().User != nil:
-		return "", fmt.Errorf("%q is set from the endpoint: remove it from one of the two", name)
+		return "", httprules.ErrReserved(name)
 	case key == "Idempotency-Key", key == "X-Idempotency-Key":
 		// net/http takes either header, in this spelling, as a permission to send a
 		// POST again after it was written. Only the queue repeats messages.
 		return strings.ToLower(key), nil
 	}
 	return key, nil
-}
-
-// isToken reports a token of RFC 9110 section 5.6.2.
-func isToken(name string) bool {
-	for i := range len(name) {
-		c := name[i]
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if !letter && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
-			return false
-		}
-	}
-	return name != ""
-}
-
-// isValue reports text that is safe in a header: without control characters.
-func isValue(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/httprules"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -71,12 +72,12 @@ func (o Options) validate() error {
 	negative("idle conn timeout", o.IdleConnTimeout < 0)
 	negative("response header timeout", o.ResponseHeaderTimeout < 0)
 	negative("max response bytes", o.MaxResponseBytes < 0)
-	if !isValue(o.UserAgent) {
+	if !httprules.IsValue(o.UserAgent) {
 		faults = append(faults, errors.New("user agent has a control character"))
 	}
 	switch name := o.MessageIDHeader; {
 	case name == "":
-	case !isToken(name):
+	case !httprules.IsToken(name):
 		faults = append(faults, fmt.Errorf("message id header %q is not a header name", name))
 	case reserved[http.CanonicalHeaderKey(name)]:
 		faults = append(faults, fmt.Errorf("message id header %q belongs to HTTP: choose another name", name))

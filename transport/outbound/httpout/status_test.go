@@ -8,6 +8,7 @@ import (
 
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/httprules"
 )
 
 func TestStatusClasses(t *testing.T) {
@@ -52,8 +53,8 @@ func TestStatusClasses(t *testing.T) {
 		{429, "9", throttled, throttled, 9 * time.Second},
 		{429, "0", throttled, throttled, 0},
 		{429, "soon", temporary, temporary, 0},
-		{429, "9223372037", throttled, throttled, MaxRetryAfter},
-		{429, "Fri, 31 Dec 9999 23:59:59 GMT", throttled, throttled, MaxRetryAfter},
+		{429, "9223372037", throttled, throttled, httprules.MaxRetryAfter},
+		{429, "Fri, 31 Dec 9999 23:59:59 GMT", throttled, throttled, httprules.MaxRetryAfter},
 		{500, "", temporary, temporary, 0},
 		{500, "9", temporary, temporary, 9 * time.Second},
 		{501, "9", temporary, permanent, 0},

@@ -13,6 +13,7 @@ import (
 	"github.com/outrider-go/outrider/stats"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/httprules"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -218,7 +219,7 @@ func (t *Transport) ready(ctx context.Context, running *pools, m *outbound.Messa
 
 // conclude reads the answer and says what it means.
 func (t *Transport) conclude(ctx context.Context, m *outbound.Message, c *call, resp *http.Response) (outbound.Receipt, *outbound.DeliveryError) {
-	success := classOf(resp.StatusCode, false) == transport.Success
+	success := httprules.ClassOf(resp.StatusCode, false) == transport.Success
 	keep := t.options.KeepResponse
 	if success && t.options.OnReply != nil {
 		keep = t.options.MaxResponseBytes

@@ -1,4 +1,4 @@
-package httpout
+package httprules
 
 import (
 	"net/http"

@@ -1,0 +1,67 @@
+package agent
+
+import (
+	"context"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/outbound/wsout"
+	"github.com/outrider-go/outrider/wireformat"
+)
+
+// answers is a receiver of what peers send on connections that this side has
+// opened to deliver something. What comes there is for the profile that the
+// connection is of. There is nothing to write to: an answer to it goes to the
+// peer's endpoint.
+type answers struct {
+	inbound.Base
+
+	mu   sync.Mutex
+	host inbound.Host // nil: it is not started
+	log  *zap.Logger
+}
+
+// Scheme implements [inbound.Transport].
+func (*answers) Scheme() string { return "answers" }
+
+// Address implements [inbound.Transport]: it listens nowhere.
+func (*answers) Address() string { return "" }
+
+// Start implements [inbound.Transport].
+func (r *answers) Start(_ context.Context, host inbound.Host) error {
+	r.set(host)
+	return nil
+}
+
+// Stop implements [inbound.Transport].
+func (r *answers) Stop(context.Context) error {
+	r.set(nil)
+	return nil
+}
+
+func (r *answers) set(host inbound.Host) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.host = host
+}
+
+// receive has a frame handled. A frame that is refused is lost: the peer did not
+// ask whether it was taken.
+func (r *answers) receive(ctx context.Context, f wsout.Frame) {
+	r.mu.Lock()
+	host := r.host
+	r.mu.Unlock()
+	if host == nil {
+		return
+	}
+	session, err := host.Open(&inbound.Origin{Scheme: f.Endpoint.Scheme(), Remote: f.Endpoint.Address(), Profile: f.Profile}, inbound.SessionOptions{})
+	if err == nil {
+		defer session.Close()
+		err = session.Receive(ctx, wireformat.Frame{Text: f.Text, Body: f.Payload})
+	}
+	if err != nil {
+		r.log.Warn("what a peer sent on a connection to it is lost", zap.Stringer("endpoint", f.Endpoint), zap.Error(err))
+	}
+}

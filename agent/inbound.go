@@ -1,0 +1,188 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"unicode/utf8"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/wireformat"
+)
+
+// Metadata of what is forwarded: where it came from, so that it can be answered.
+const (
+	MetadataSession   = "Outrider-Session"    // id of the session it came by
+	MetadataPeer      = "Outrider-Peer"       // key of the sender, as far as it is proven
+	MetadataThread    = "Outrider-Thread"     // id of the thread it belongs to
+	MetadataMessageID = "Outrider-Message-Id" // the sender's own
+)
+
+// openInbound makes the manager of what comes in, and its receivers. own is the
+// caller's handler, where there is one.
+func (a *Agent) openInbound(own inbound.Handler) (err error) {
+	if a.handler, err = a.chooseHandler(own); err != nil {
+		return err
+	}
+	formats, err := newFormats()
+	if err != nil {
+		return err
+	}
+	tenants, err := a.config.tenants(a.profiles, formats)
+	if err != nil {
+		return err
+	}
+	options := a.config.Inbound.options()
+	options.Tenants, options.Formats, options.Events, options.Logger, options.TopicPrefix = tenants, formats, a.events, a.log, a.config.TopicPrefix
+	options.OnArrival = func(profile string, keys []string) { a.manager.Arrived(profile, keys...) }
+	options.Unsent = a.sendUnsent
+	if a.inbound, err = inbound.New(a.handler, options); err != nil {
+		return err
+	}
+	receivers, err := a.config.Inbound.receivers()
+	if err != nil {
+		return err
+	}
+	for _, receiver := range append(receivers, &a.answers) {
+		if err := a.inbound.Register(receiver); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chooseHandler returns what becomes of the messages that come in.
+func (a *Agent) chooseHandler(own inbound.Handler) (inbound.Handler, error) {
+	switch {
+	case own != nil:
+		return own, nil
+	case a.config.Inbound.handler() == HandlerForward:
+		return a.forward, a.checkForward()
+	case a.config.Inbound.handler() == HandlerPrint:
+		return nil, &KeyError{"inbound.handler", errors.New("print is for a program with an output: give Options.Handler")}
+	default:
+		return drop, nil
+	}
+}
+
+// drop takes every message and does nothing with it.
+func drop(context.Context, *inbound.Message) (*inbound.Reply, error) { return nil, nil }
+
+// checkForward finds out now whether the profiles may reach where their messages
+// are to be forwarded.
+func (a *Agent) checkForward() error {
+	var faults []error
+	for _, tenant := range a.profiles.All() {
+		if err := egress.CheckEndpoint(tenant, a.config.Inbound.Forward); err != nil {
+			faults = append(faults, &KeyError{"inbound.forward", fmt.Errorf("profile %s may not reach it: %w", tenant.ID(), err)})
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// forward queues a message for the endpoint that all are forwarded to. It is taken
+// once it is kept. A copy that its sender has repeated is queued once.
+func (a *Agent) forward(ctx context.Context, m *inbound.Message) (*inbound.Reply, error) {
+	message := outbound.Message{
+		Endpoint: a.config.Inbound.Forward, Payload: m.Payload, Text: m.Text, ContentType: m.ContentType,
+		Metadata: forwarded(m), Profile: m.Profile, WireFormat: "raw", Direct: true,
+	}
+	if !m.ID.IsZero() {
+		message.IdempotencyKey = "inbound:" + m.Peer + ":" + m.ID.String()
+	}
+	if m.Receipt.DirectResponseRequested() { // the answer may come on the session: it is held open for that
+		a.inbound.Reaches(m.Profile.ID(), transport.Peer{Session: m.Session})
+	}
+	_, err := a.manager.Send(ctx, message)
+	return nil, refusal(err)
+}
+
+// forwarded is the metadata of a message, with where it came from in place of what
+// was about its way here.
+func forwarded(m *inbound.Message) transport.Metadata {
+	all := maps.Clone(m.Metadata)
+	if all == nil {
+		all = transport.Metadata{}
+	}
+	for _, name := range []string{inbound.HeaderMessageID, inbound.HeaderReturnRoute, inbound.HeaderThreadID} {
+		delete(all, name)
+	}
+	set := func(name, value string) {
+		delete(all, name) // a sender must not say it
+		if value != "" {
+			all[name] = value
+		}
+	}
+	set(MetadataSession, m.Session)
+	set(MetadataPeer, m.Peer)
+	set(MetadataThread, m.Receipt.ThreadID)
+	set(MetadataMessageID, "")
+	if !m.ID.IsZero() {
+		set(MetadataMessageID, m.ID.String())
+	}
+	return all
+}
+
+// refusal turns an error of the queue into what a sender may know.
+func refusal(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, outbound.ErrQueueFull), errors.Is(err, outbound.ErrQuotaExceeded), errors.Is(err, queue.ErrStoreFull),
+		errors.Is(err, outbound.ErrStopped), errors.Is(err, outbound.ErrNotStarted), errors.Is(err, queue.ErrStoreFailed):
+		return fmt.Errorf("%w: %w", inbound.ErrBusy, err)
+	}
+	switch field, ok := errors.AsType[*outbound.FieldError](err); {
+	case ok && field.Field == "payload":
+		return fmt.Errorf("%w: %w", inbound.ErrTooLarge, err)
+	case ok && (field.Field == "metadata" || field.Field == "idempotency_key"):
+		return fmt.Errorf("%w: %w", inbound.ErrMalformed, err)
+	}
+	return err
+}
+
+// sendUnsent queues a reply that was not written to its session, for the sender's
+// other sessions, or until it comes back.
+func (a *Agent) sendUnsent(ctx context.Context, m *inbound.Message, r *inbound.Reply) error {
+	target := r.Target
+	if len(target.Recipients) == 0 && m.Peer != "" {
+		target.Recipients = []string{m.Peer}
+	}
+	_, err := a.manager.Send(ctx, outbound.Message{
+		Payload: r.Payload, Text: r.Text, ContentType: r.ContentType, Metadata: r.Metadata, Profile: m.Profile,
+		WireFormat: r.WireFormat, Target: target, Session: m.Session, ThreadID: m.Receipt.ThreadID,
+	})
+	return err
+}
+
+// onReply sends what answers a message that was forwarded back to where that came
+// from.
+func (a *Agent) onReply(ctx context.Context, m *outbound.Message, r httpout.Reply) {
+	session := m.Metadata[MetadataSession]
+	if session == "" || !m.Endpoint.Whole().Equal(a.config.Inbound.Forward.Whole()) {
+		return
+	}
+	message := outbound.Message{
+		Payload: r.Body, ContentType: r.ContentType, Text: utf8.Valid(r.Body), Profile: m.Profile,
+		Session: session, ThreadID: m.Metadata[MetadataThread],
+		IdempotencyKey: "reply:" + m.ID.String(), // the attempt may be repeated
+	}
+	if peer := m.Metadata[MetadataPeer]; peer != "" {
+		message.Target = wireformat.Target{Recipients: []string{peer}}
+	}
+	if _, err := a.manager.Send(ctx, message); err != nil {
+		a.log.Warn("the answer to a forwarded message is lost", zap.Stringer("message_id", m.ID), zap.String("session", session), zap.Error(err))
+	}
+}
+
+// Inbound returns the manager of what comes in, to register receivers with and to
+// look at the sessions.
+func (a *Agent) Inbound() *inbound.Manager { return a.inbound }

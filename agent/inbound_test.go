@@ -1,0 +1,306 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/inbound"
+)
+
+// receives has an agent receive over HTTP and WebSocket on one port.
+func receives(t *testing.T, change func(*Config)) func(*Config) {
+	t.Helper()
+	return func(c *Config) {
+		c.Inbound.Listen = []string{"http://127.0.0.1:0"}
+		if change != nil {
+			change(c)
+		}
+	}
+}
+
+// address is where the agent receives by a scheme.
+func (b *bench) address(scheme string) string {
+	b.t.Helper()
+	for _, address := range b.agent.Inbound().Addresses() {
+		if strings.HasPrefix(address, scheme+"://") {
+			return address
+		}
+	}
+	b.t.Fatalf("it does not receive over %s", scheme)
+	return ""
+}
+
+// post posts to an address of the agent, and returns status and body.
+func (b *bench) post(url, body string, headers ...string) answer {
+	b.t.Helper()
+	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := b.client.Do(request)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(content)}
+}
+
+// dial opens a WebSocket to the agent.
+func (b *bench) dial(url string, headers ...string) *websocket.Conn {
+	b.t.Helper()
+	header := http.Header{}
+	for i := 0; i+1 < len(headers); i += 2 {
+		header.Set(headers[i], headers[i+1])
+	}
+	conn, response, err := websocket.DefaultDialer.DialContext(b.t.Context(), url, header)
+	if err != nil {
+		b.t.Fatalf("dial %s: %v", url, err)
+	}
+	_ = response.Body.Close()
+	b.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// app is a receiver that answers each message with the same body, and hands over
+// the headers it came with.
+func app(t *testing.T, reply string) (string, <-chan http.Header) {
+	t.Helper()
+	got := make(chan http.Header, 16)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Clone()
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, reply)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, got
+}
+
+func mustEndpoint(t *testing.T, text string) transport.Endpoint {
+	t.Helper()
+	e, err := transport.ParseEndpoint(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestForward(t *testing.T) {
+	t.Parallel()
+	url, got := app(t, `{"answer":42}`)
+	b := start(t, receives(t, func(c *Config) { c.Inbound.Forward = mustEndpoint(t, url+"/in") }))
+	if a := b.post(b.address("http"), `{"n":1}`, "X-Kind", "order", "Outrider-Peer", "mallory"); a.status != http.StatusOK || a.body != "" {
+		t.Errorf("without a return route: %d %q", a.status, a.body)
+	}
+	header := <-got
+	if header.Get("X-Kind") != "order" || header.Get(MetadataSession) == "" || header.Get(MetadataPeer) != "" {
+		t.Errorf("forwarded with %v", header)
+	}
+	// The answer of the application comes back on the request that brought it.
+	if a := b.post(b.address("http"), `{"n":2}`, "Return-Route", "all"); a.status != http.StatusOK || a.body != `{"answer":42}` {
+		t.Errorf("with a return route: %d %q", a.status, a.body)
+	}
+	<-got
+	// A copy is forwarded once.
+	id := transport.NewID(time.Now()).String()
+	for range 2 {
+		if a := b.post(b.address("http"), `{"n":3}`, "Message-Id", id); a.status != http.StatusOK {
+			t.Errorf("a copy: %d %q", a.status, a.body)
+		}
+	}
+	if header := <-got; header.Get(MetadataMessageID) != id {
+		t.Errorf("forwarded with %v", header)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := b.agent.Manager().Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 0 {
+		t.Error("the copy was forwarded, too")
+	}
+}
+
+func TestForwardIsCheckedAtTheStart(t *testing.T) {
+	t.Parallel()
+	_, err := New(Config{Memory: true, Inbound: InboundConfig{Forward: mustEndpoint(t, "http://127.0.0.1:9/")}}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "inbound.forward: profile default may not reach it") {
+		t.Errorf("a forward that is not allowed: %v", err)
+	}
+}
+
+// mobile is a peer without an address, that is known by a token.
+func mobile(c *Config) {
+	c.Profiles = map[string]profile.Options{profile.DefaultID: {
+		Inbound: profile.Inbound{Tokens: map[string]transport.Secret{"mobile": transport.NewSecret("open sesame")}},
+		Pickup:  profile.Pickup{Enabled: true},
+	}}
+	c.Inbound.Listen = []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}
+}
+
+func TestPickup(t *testing.T) {
+	t.Parallel()
+	b := start(t, mobile)
+	const peer = inbound.PrefixToken + "mobile"
+	var want []string
+	var ids []transport.ID
+	for i := range 20 {
+		text := fmt.Sprint("message ", i)
+		want = append(want, text)
+		ids = append(ids, b.send(SendRequest{Recipients: []string{peer}, Payload: &text}))
+	}
+	if m := b.message(ids[0], ""); m.Status != "waiting_for_pickup" || m.Endpoint != "pickup:token:mobile" {
+		t.Errorf("waiting: %s at %s", m.Status, m.Endpoint)
+	}
+	view := into[PickupsView](t, b.want(b.do("GET", "/v1/pickups", ""), http.StatusOK))
+	if len(view.Pickups) != 1 || view.Pickups[0].Messages != 20 || !slices.Equal(view.Pickups[0].Recipients, []string{peer}) {
+		t.Errorf("pickups: %+v", view)
+	}
+	if page := b.page("GET /v1/messages?limit=100&endpoint=" + view.Pickups[0].Endpoint); len(page.Messages) != 20 {
+		t.Errorf("%d messages listed", len(page.Messages))
+	}
+	b.want(b.do("POST", "/v1/messages/"+ids[19].String()+"/cancel", ""), http.StatusOK)
+
+	conn := b.dial(b.address("ws"), "Authorization", "Bearer open sesame", "Return-Route", "all")
+	if err := conn.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range want[:19] {
+		_, got, err := conn.ReadMessage()
+		if err != nil || string(got) != text {
+			t.Fatalf("got %q, %v, want %q", got, err, text)
+		}
+	}
+	go func() { // pongs acknowledge the last
+		_, _, _ = conn.ReadMessage()
+	}()
+	b.await("outbound-message::sent_to_session", ids[18])
+	if m := b.message(ids[18], ""); m.Status != "sent_to_session" || m.Evidence != transport.Acknowledged {
+		t.Errorf("picked up: %s, %s", m.Status, m.Evidence)
+	}
+
+	sessions := into[SessionsView](t, b.want(b.do("GET", "/v1/sessions", ""), http.StatusOK)).Sessions
+	if len(sessions) != 1 || len(sessions[0].Peers) != 1 || sessions[0].Peers[0].Key != peer || sessions[0].Sent != 19 {
+		t.Fatalf("sessions: %+v", sessions)
+	}
+	b.want(b.do("POST", "/v1/sessions/"+sessions[0].ID+"/close", ""), http.StatusAccepted)
+	b.wantProblem(b.do("POST", "/v1/sessions/none/close", ""), http.StatusNotFound, "")
+}
+
+func TestPickupOverHTTPTakesOneMessageARequest(t *testing.T) {
+	t.Parallel()
+	b := start(t, mobile)
+	for _, text := range []string{"first", "second"} {
+		b.send(SendRequest{Recipients: []string{"token:mobile"}, Payload: &text})
+	}
+	for _, want := range []string{"first", "second", ""} {
+		if a := b.post(b.address("http"), `{}`, "X-Api-Key", "open sesame", "Return-Route", "all"); a.status != http.StatusOK || a.body != want {
+			t.Errorf("got %d %q, want %q", a.status, a.body, want)
+		}
+	}
+}
+
+func TestWhoIsUnknownIsRefused(t *testing.T) {
+	t.Parallel()
+	b := start(t, receives(t, func(c *Config) {
+		c.Profiles = map[string]profile.Options{
+			"one": {Inbound: profile.Inbound{Paths: []string{"/one"}}},
+			"two": {Inbound: profile.Inbound{Paths: []string{"/two"}, Tokens: map[string]transport.Secret{"t": transport.NewSecret("two's")}}},
+		}
+	}))
+	for _, test := range []struct {
+		path, token string
+		want        int
+	}{{"/one", "", 200}, {"/two/", "", 200}, {"/", "two's", 200}, {"/", "", 404}, {"/three", "", 404}, {"/one", "wrong", 403}} {
+		headers := []string{}
+		if test.token != "" {
+			headers = append(headers, "Authorization", "Bearer "+test.token)
+		}
+		if a := b.post(b.address("http")+test.path, "{}", headers...); a.status != test.want || strings.Contains(a.body, "profile") {
+			t.Errorf("%s with token %q: %d %q, want %d", test.path, test.token, a.status, a.body, test.want)
+		}
+	}
+}
+
+// TestAPeerAnswersOnOurConnection has a peer send a message on the connection by
+// which it got one.
+func TestAPeerAnswersOnOurConnection(t *testing.T) {
+	t.Parallel()
+	upgrader := websocket.Upgrader{}
+	peer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		for {
+			kind, body, err := conn.ReadMessage()
+			if err != nil || conn.WriteMessage(kind, append([]byte("re: "), body...)) != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(peer.Close)
+	got := make(chan *inbound.Message, 1)
+	agent, err := New(Config{Memory: true, AllowPrivate: true, API: APIConfig{Listen: ListenOff}}, Options{
+		Handler: func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+			got <- m
+			return nil, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, agent: agent, client: &http.Client{}}
+	t.Cleanup(b.stop)
+	text := "hello"
+	message := outboundMessage(t, "ws"+strings.TrimPrefix(peer.URL, "http"), text)
+	if _, err := agent.Manager().Send(t.Context(), message); err != nil {
+		t.Fatal(err)
+	}
+	if m := <-got; string(m.Payload) != "re: hello" || !m.Text || m.Profile.ID() != profile.DefaultID {
+		t.Errorf("got %q for %v", m.Payload, m.Profile)
+	}
+}
+
+func TestInboundConfigFaults(t *testing.T) {
+	t.Parallel()
+	for want, config := range map[string]Config{
+		"inbound.handler: \"burn\" is unknown":      {Inbound: InboundConfig{Handler: "burn"}},
+		"inbound.forward: is missing":               {Inbound: InboundConfig{Handler: HandlerForward}},
+		"inbound.forward: says nothing":             {Inbound: InboundConfig{Handler: HandlerDrop, Forward: mustEndpoint(t, "http://a/")}},
+		"inbound.listen: scheme \"ftp\"":            {Inbound: InboundConfig{Listen: []string{"ftp://a/"}}},
+		"inbound.listen: a URL has user":            {Inbound: InboundConfig{Listen: []string{"http://u:canary@a/"}}},
+		"inbound.listen: http://a:80 is there":      {Inbound: InboundConfig{Listen: []string{"http://a", "http://a:80"}}},
+		"inbound.tls: tls needs both":               {Inbound: InboundConfig{Listen: []string{"https://a"}}},
+		"inbound.handler: print is for":             {Inbound: InboundConfig{Handler: HandlerPrint}},
+		"profiles.two.inbound.paths: \"/a\" is tha": {Profiles: map[string]profile.Options{"one": {Inbound: profile.Inbound{Paths: []string{"/a"}}}, "two": {Inbound: profile.Inbound{Paths: []string{"/a"}}}}},
+	} {
+		config.Memory = true
+		_, err := New(config, Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}

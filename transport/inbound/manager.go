@@ -1,0 +1,245 @@
+package inbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/outrider-go/outrider/event"
+	"github.com/outrider-go/outrider/registry"
+)
+
+// Manager has messages received by its transports and handled by one handler, and
+// keeps the sessions by which the peers are reached. Its methods may be called
+// from any goroutine.
+type Manager struct {
+	handler   Handler
+	options   Options
+	events    *event.Bus
+	ownEvents bool
+	log       *zap.Logger
+	sessions  *table
+	handlers  handlers
+	buffered  atomic.Int64 // bytes of messages that are not handled yet
+
+	registering sync.Mutex // held while the set of transports changes, starts or stops
+	transports  []*host
+	live        bool // they are started as they register
+	used        bool // Start was called
+	stopping    bool
+
+	base     context.Context //nolint:containedctx // Start's: bounds handlers, and transports that register later
+	settling context.Context //nolint:containedctx // base without its end: what is left is sent otherwise after the hard stop, too
+	cancel   context.CancelFunc
+	swept    chan struct{} // closed when the sweeper has ended; nil: it does not run
+}
+
+// New returns a manager that starts nothing. The error names each option that is
+// wrong.
+func New(handler Handler, options Options) (*Manager, error) {
+	if handler == nil {
+		return nil, errors.New("inbound.New: the handler is nil")
+	}
+	if err := options.setDefaults(); err != nil {
+		return nil, fmt.Errorf("inbound.New: %w", err)
+	}
+	m := &Manager{
+		handler: handler, options: options, events: options.Events, log: options.Logger,
+		handlers: newHandlers(options.Handlers),
+		base:     context.Background(), settling: context.Background(), cancel: func() {},
+	}
+	m.sessions = newTable(&m.options)
+	if m.events == nil {
+		m.events, m.ownEvents = event.New(event.Options{}), true
+	}
+	return m, nil
+}
+
+// Events returns the bus the manager publishes to.
+func (m *Manager) Events() *event.Bus { return m.events }
+
+// Register adds a transport, and starts it if the others are started.
+func (m *Manager) Register(t Transport) error {
+	if registry.IsNil(t) {
+		return errors.New("register inbound transport: it is nil")
+	}
+	h, err := m.newHost(t)
+	if err != nil {
+		return fmt.Errorf("register inbound transport %T: %w", t, err)
+	}
+	m.registering.Lock()
+	defer m.registering.Unlock()
+	switch {
+	case m.stopping:
+		return fmt.Errorf("register inbound transport %s: %w", h.name, ErrStopped)
+	case slices.ContainsFunc(m.transports, func(other *host) bool { return other.Transport == t }):
+		return fmt.Errorf("register inbound transport %s: it is registered already", h.name)
+	}
+	if m.live {
+		if err := h.start(m.base); err != nil {
+			return err
+		}
+	}
+	m.transports = append(m.transports, h)
+	return nil
+}
+
+// Unregister stops a transport and forgets it. When ctx ends first it is kept, and
+// Unregister or Stop can be called again.
+func (m *Manager) Unregister(ctx context.Context, t Transport) error {
+	m.registering.Lock()
+	defer m.registering.Unlock()
+	i := slices.IndexFunc(m.transports, func(h *host) bool { return h.Transport == t })
+	if i < 0 {
+		return fmt.Errorf("unregister inbound transport %T: it is not registered", t)
+	}
+	if err := m.transports[i].stop(ctx); err != nil {
+		return err
+	}
+	m.transports = slices.Delete(m.transports, i, i+1)
+	return nil
+}
+
+// Start starts the transports, in the order of their registration. Cancelling ctx
+// later is the hard stop: handlers and connections end at once; Stop is still to
+// be called. A manager starts once, also when that fails.
+func (m *Manager) Start(ctx context.Context) error {
+	m.registering.Lock()
+	defer m.registering.Unlock()
+	if m.used || m.stopping {
+		return errors.New("start inbound manager: it has been started or stopped before")
+	}
+	m.used = true
+	m.base, m.cancel = context.WithCancel(ctx)
+	m.settling = context.WithoutCancel(m.base)
+	for _, h := range m.transports {
+		if err := h.start(m.base); err != nil {
+			m.cancel()
+			return errors.Join(err, m.stopTransports(m.settling))
+		}
+	}
+	m.live = true
+	if m.options.MaxSessionAge > 0 {
+		m.swept = make(chan struct{})
+		go m.sweep()
+	}
+	return nil
+}
+
+// Stop takes no more messages, lets those under way be handled and answered, and
+// ends the sessions. ctx bounds the wait: when it ends, Stop returns its error,
+// and may be called again to go on waiting. It may be called before Start, and
+// twice.
+func (m *Manager) Stop(ctx context.Context) error {
+	m.registering.Lock()
+	defer m.registering.Unlock()
+	m.stopping = true
+	empty := m.sessions.shut()
+	if err := m.stopTransports(ctx); err != nil {
+		return fmt.Errorf("stop inbound manager: %w", err)
+	}
+	select {
+	case <-empty:
+	case <-ctx.Done():
+		return fmt.Errorf("stop inbound manager: sessions are still open: %w", ctx.Err())
+	}
+	m.live = false
+	m.cancel()
+	if m.swept != nil {
+		<-m.swept
+	}
+	if m.ownEvents {
+		return m.events.Close(ctx)
+	}
+	return nil
+}
+
+// stopTransports stops them all at once: each may have to wait.
+func (m *Manager) stopTransports(ctx context.Context) error {
+	errs := make([]error, len(m.transports))
+	var group sync.WaitGroup
+	for i, h := range m.transports {
+		group.Go(func() { errs[i] = h.stop(ctx) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// Addresses lists where messages are received, in the order of registration.
+func (m *Manager) Addresses() []string {
+	m.registering.Lock()
+	defer m.registering.Unlock()
+	var all []string
+	for _, h := range m.transports {
+		if address := h.Address(); address != "" {
+			all = append(all, address)
+		}
+	}
+	return all
+}
+
+// sweep ends the sessions that are too old.
+func (m *Manager) sweep() {
+	defer close(m.swept)
+	ticker := time.NewTicker(max(min(m.options.MaxSessionAge/8, time.Minute), time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			m.expire(now)
+		case <-m.base.Done():
+			return
+		}
+	}
+}
+
+func (m *Manager) expire(now time.Time) {
+	for _, s := range m.sessions.all() {
+		if now.Sub(s.opened) < m.options.MaxSessionAge {
+			return // the others are younger
+		}
+		s.end(ErrSessionExpired)
+	}
+}
+
+// publish publishes an event if somebody listens.
+func (m *Manager) publish(topic string, payload func() any) {
+	if topic = m.options.TopicPrefix + topic; m.events.Active(topic) {
+		m.events.Publish(topic, payload())
+	}
+}
+
+// tellReceived publishes what became of a message, and logs what we failed at.
+func (m *Manager) tellReceived(s *Session, message *Message, took time.Duration, err error) {
+	topic, refusal := TopicReceived, Refusal("")
+	if err != nil {
+		topic, refusal = TopicRefused, RefusalOf(err)
+		if refusal == Failed {
+			m.log.Error("inbound message not handled", zap.String("session", s.id), zap.String("remote", s.origin.Remote), zap.Error(err))
+		}
+	}
+	m.publish(topic, func() any {
+		e := MessageEvent{
+			ID: message.ID, Session: s.id, Scheme: s.origin.Scheme, Remote: s.origin.Remote,
+			Peer: message.Peer, Thread: message.Receipt.ThreadID, Format: message.Receipt.Format,
+			Bytes: len(message.Frame.Body), HandledMS: took.Seconds() * 1000, Refusal: refusal,
+		}
+		if message.Profile != nil {
+			e.Profile = message.Profile.ID()
+		}
+		if err != nil {
+			e.Error = err.Error()
+		}
+		return e
+	})
+}
+
+func (m *Manager) sessionClosed(s *Session) {
+	m.publish(TopicSessionClosed, func() any { return s.event() })
+}

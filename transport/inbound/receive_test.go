@@ -1,0 +1,341 @@
+package inbound_test
+
+import (
+	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/outrider-go/outrider/event"
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/inbound/inboundtest"
+	"github.com/outrider-go/outrider/wireformat"
+)
+
+func TestMessage(t *testing.T) {
+	t.Parallel()
+	var got record
+	a := start(t, got.handle, inbound.Options{Tenants: peers(t, "acme")})
+	id := transport.NewID(time.Now())
+	c := a.dial(t, "Tenant", "acme", "Peer", "k")
+	f := jsonFrame(t, map[string]any{"@id": "7"})
+	f.Header = map[string]string{inbound.HeaderMessageID: id.String(), "X-Other": "1"}
+	send(t, c.Send(t.Context(), f))
+	m := got.last(t)
+	switch {
+	case m.ID != id, m.Profile.ID() != "acme", m.Session != c.Session().ID(), m.Peer != "k":
+		t.Errorf("who: %v, %v, %v, %q", m.ID, m.Profile, m.Session, m.Peer)
+	case string(m.Payload) != `{"@id":"7"}`, !m.Text, m.ContentType != "application/json", m.Metadata["X-Other"] != "1":
+		t.Errorf("what: %s, %v, %q, %v", m.Payload, m.Text, m.ContentType, m.Metadata)
+	case m.Receipt.Format != "json", m.Receipt.ThreadID != "7", m.Origin.Remote != "peer:1", m.ReceivedAt.IsZero():
+		t.Errorf("how: %+v, %+v, %v", m.Receipt, m.Origin, m.ReceivedAt)
+	}
+}
+
+// TestFormat: the connection's own, else what the frame says, else the profile's,
+// else raw.
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	withJSON, err := profile.New("json", profile.Options{WireFormat: "json"})
+	send(t, err)
+	tests := []struct {
+		name, own, contentType string
+		profile                *profile.Profile
+		want                   string
+	}{
+		{"nothing said", "", "", profile.Default(), "raw"},
+		{"content type", "", "application/json; charset=utf-8", profile.Default(), "json"},
+		{"content type before the profile", "", "application/octet-stream", withJSON, "raw"},
+		{"profile", "", "", withJSON, "json"},
+		{"unknown content type", "", "image/png", profile.Default(), "raw"},
+		{"unknown content type, profile", "", "image/png", withJSON, "json"},
+		{"own before all", "raw", "application/json", withJSON, "raw"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var got record
+			a := start(t, got.handle, inbound.Options{Tenants: inbound.Fixed(test.profile)})
+			own := &inboundtest.Memory{Base: inbound.Base{Format: test.own}}
+			send(t, a.Register(own))
+			c, err := own.Dial(origin())
+			send(t, err)
+			f := text("{}")
+			f.ContentType = test.contentType
+			send(t, c.Send(t.Context(), f))
+			if got := got.last(t).Receipt.Format; got != test.want {
+				t.Errorf("it was read as %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	secret := errors.New("password of the database")
+	tests := []struct {
+		name    string
+		frame   wireformat.Frame
+		handler error
+		want    inbound.Refusal
+	}{
+		{"handler fails", text("x"), secret, inbound.Failed},
+		{"handler refuses", text("x"), inbound.ErrRefused, inbound.Refused},
+		{"handler is busy", text("x"), errors.Join(secret, inbound.ErrBusy), inbound.Busy},
+		{"handler knows nobody", text("x"), inbound.ErrUnknownRecipient, inbound.UnknownRecipient},
+		{"unknown tenant", text("x", "Tenant", "nobody"), nil, inbound.UnknownRecipient},
+		{"no JSON", wireformat.Frame{ContentType: "application/json", Body: []byte("[")}, nil, inbound.Malformed},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bus := event.New(event.Options{})
+			defer bus.Close(t.Context())
+			refused, err := bus.Subscribe(inbound.TopicRefused, event.SubscribeOptions{})
+			send(t, err)
+			a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) { return nil, test.handler },
+				inbound.Options{Tenants: peers(t), Events: bus})
+			err = a.dial(t).Send(t.Context(), test.frame)
+			if got := inbound.RefusalOf(err); err == nil || got != test.want {
+				t.Fatalf("%v is %q, want %q", err, got, test.want)
+			}
+			if text := test.want.Text(); text == "" || strings.Contains(text, "password") {
+				t.Errorf("the peer is told %q", text)
+			}
+			e, err := refused.Wait(t.Context(), nil)
+			send(t, err)
+			if got := e.Payload.(inbound.MessageEvent); got.Refusal != test.want || got.Error == "" {
+				t.Errorf("the event is %+v", got)
+			}
+			if errs := a.mem.Collector().Snapshot().Errors; errs[string(test.want)] != 1 {
+				t.Errorf("counted: %v", errs)
+			}
+		})
+	}
+}
+
+func TestHandlerPanics(t *testing.T) {
+	t.Parallel()
+	a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) { panic("bug") }, inbound.Options{})
+	c := a.dial(t)
+	for range 2 {
+		if err := c.Send(t.Context(), text("x")); inbound.RefusalOf(err) != inbound.Failed {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestReply(t *testing.T) {
+	t.Parallel()
+	reply := &inbound.Reply{Payload: []byte(`{"a":1}`), Text: true, Metadata: transport.Metadata{"X-A": "1"}}
+	tests := []struct {
+		name   string
+		reply  inbound.Reply
+		route  string
+		held   bool // the peer does not read, and goes
+		want   string
+		unsent bool
+	}{
+		{name: "said nothing", reply: *reply, want: `{"a":1}`},
+		{name: "asked for all", reply: *reply, route: "all", want: `{"a":1}`},
+		{name: "asked for none", reply: *reply, route: "none", unsent: true},
+		{name: "gone", reply: *reply, route: "all", held: true, unsent: true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			unsent := make(chan *inbound.Reply, 1)
+			a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) { return &test.reply, nil },
+				inbound.Options{Tenants: peers(t), Unsent: func(_ context.Context, _ *inbound.Message, r *inbound.Reply) error {
+					unsent <- r
+					return nil
+				}})
+			c := a.dial(t, "Peer", "k")
+			c.Hold(test.held)
+			send(t, c.Send(t.Context(), text("x", inbound.HeaderReturnRoute, test.route)))
+			if test.held {
+				c.Close()
+			}
+			if test.unsent {
+				if got := <-unsent; string(got.Payload) != `{"a":1}` || got.ID.IsZero() {
+					t.Errorf("unsent: %+v", got)
+				}
+				return
+			}
+			got, err := c.Receive(t.Context())
+			send(t, err)
+			if string(got.Frame.Body) != test.want || got.ID.IsZero() || got.Frame.Header["X-A"] != "1" {
+				t.Errorf("the peer got %+v", got)
+			}
+		})
+	}
+}
+
+// TestUnsentReplyFails: where a reply is lost because nobody takes it, the sender
+// is not told that all is well.
+func TestUnsentReplyFails(t *testing.T) {
+	t.Parallel()
+	a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) { return &inbound.Reply{}, nil },
+		inbound.Options{Unsent: func(context.Context, *inbound.Message, *inbound.Reply) error { return errors.New("full") }})
+	err := a.dial(t, inbound.HeaderReturnRoute, "none").Send(t.Context(), text("x"))
+	if inbound.RefusalOf(err) != inbound.Failed {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestReplyThatCannotBeEncoded(t *testing.T) {
+	t.Parallel()
+	a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+		return &inbound.Reply{WireFormat: "json", Payload: []byte("no JSON")}, nil
+	}, inbound.Options{})
+	if err := a.dial(t).Send(t.Context(), text("x")); !errors.Is(err, wireformat.ErrEncode) || inbound.RefusalOf(err) != inbound.Failed {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestHandlersAreBounded: a message waits for a handler as long as it may.
+func TestHandlersAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+			<-release
+			return nil, nil
+		}, inbound.Options{Handlers: 1})
+		first, second := a.dial(t), a.dial(t)
+		done := make(chan error, 2)
+		go func() { done <- first.Send(t.Context(), text("x")) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := second.Send(ctx, text("x")); inbound.RefusalOf(err) != inbound.Busy {
+			t.Errorf("%v, want busy", err)
+		}
+		go func() { done <- second.Send(t.Context(), text("x")) }()
+		synctest.Wait()
+		close(release)
+		send(t, errors.Join(<-done, <-done))
+	})
+}
+
+func TestHandlerTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := start(t, func(ctx context.Context, _ *inbound.Message) (*inbound.Reply, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, inbound.Options{HandlerTimeout: time.Second})
+		begun := time.Now()
+		err := a.dial(t).Send(t.Context(), text("x"))
+		if inbound.RefusalOf(err) != inbound.Failed || time.Since(begun) != time.Second {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+	})
+}
+
+func TestSessionLimits(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{Tenants: peers(t, "a", "b"), MaxSessions: 3, MaxSessionsPerProfile: 1})
+	first, second := a.dial(t), a.dial(t)
+	send(t, first.Send(t.Context(), text("x", "Tenant", "a")))
+	send(t, first.Send(t.Context(), text("x", "Tenant", "a")))
+	if err := second.Send(t.Context(), text("x", "Tenant", "a")); inbound.RefusalOf(err) != inbound.Busy {
+		t.Errorf("the second session of a profile: %v, want busy", err)
+	}
+	send(t, second.Send(t.Context(), text("x", "Tenant", "b")))
+	third := a.dial(t)
+	if _, err := a.mem.Dial(origin()); !errors.Is(err, inbound.ErrBusy) {
+		t.Errorf("the fourth session: %v, want ErrBusy", err)
+	}
+	first.Close()
+	send(t, third.Send(t.Context(), text("x", "Tenant", "a")))
+	if _, err := a.mem.Dial(origin()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestManyKeysOnOneSession: what is beyond the limit is handled and not kept.
+func TestManyKeysOnOneSession(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{Tenants: peers(t), MaxKeysPerSession: 2})
+	c := a.dial(t, inbound.HeaderReturnRoute, "all")
+	for _, key := range []string{"1", "2", "3"} {
+		send(t, c.Send(t.Context(), text("x", "Peer", key)))
+	}
+	if !a.Reaches(tenant, peer("2")) || a.Reaches(tenant, peer("3")) {
+		t.Error("want the first two keys and no other")
+	}
+}
+
+func TestSessionAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := start(t, ignore, inbound.Options{MaxSessionAge: time.Hour})
+		c := a.dial(t)
+		<-time.After(59 * time.Minute)
+		if len(a.Sessions()) != 1 {
+			t.Error("it is gone before its time")
+		}
+		<-time.After(2 * time.Minute)
+		synctest.Wait()
+		if len(a.Sessions()) != 0 || !errors.Is(c.Reason(), inbound.ErrSessionExpired) {
+			t.Errorf("it is not ended: %v", c.Reason())
+		}
+	})
+}
+
+func TestCloseSession(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{})
+	c := a.dial(t)
+	send(t, a.CloseSession(c.Session().ID()))
+	if !errors.Is(c.Reason(), inbound.ErrSessionClosed) || len(a.Sessions()) != 0 {
+		t.Errorf("%v, %v", c.Reason(), a.Sessions())
+	}
+	if err := a.CloseSession(c.Session().ID()); !errors.Is(err, transport.ErrSessionGone) {
+		t.Errorf("again: %v, want ErrSessionGone", err)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{Tenants: peers(t, "acme")})
+	c := a.dial(t)
+	send(t, c.Send(t.Context(), text("x", "Peer", "k", inbound.HeaderReturnRoute, "thread", inbound.HeaderThreadID, "t")))
+	send(t, c.Send(t.Context(), text("x", "Tenant", "acme")))
+	_, err := a.Deliver(t.Context(), "acme", transport.Peer{Session: c.Session().ID()}, transport.ID{}, text("x"))
+	send(t, err)
+	all := a.Sessions()
+	if len(all) != 1 {
+		t.Fatalf("%d sessions", len(all))
+	}
+	got := all[0]
+	if got.ID != c.Session().ID() || got.Scheme != "mem" || got.Remote != "peer:1" || got.Received != 2 || got.Sent != 1 ||
+		!slices.Equal(got.Profiles, []string{"default", "acme"}) || len(got.Peers) != 2 || got.Opened.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	if p := got.Peers[0]; p.Key != "k" || p.ReturnRoute != "thread" || !slices.Equal(p.Threads, []string{"t"}) {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestCertificateIsAKey: a peer that only its certificate proves is reached by that.
+func TestCertificateIsAKey(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{})
+	o := origin(inbound.HeaderReturnRoute, "all")
+	o.Certificate = &x509.Certificate{Subject: pkix.Name{CommonName: "peer"}}
+	c, err := a.mem.Dial(o)
+	send(t, err)
+	send(t, c.Send(t.Context(), text("x")))
+	if !a.Reaches(tenant, peer(inbound.PrefixCertificate+"CN=peer")) {
+		t.Error("it is not reached by its subject")
+	}
+}

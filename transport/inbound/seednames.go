@@ -1,0 +1,4 @@
+package inbound
+
+// BaseInboundTransport is the seed's name for [Transport].
+type BaseInboundTransport = Transport

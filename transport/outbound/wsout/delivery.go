@@ -1,0 +1,79 @@
+package wsout
+
+import (
+	"time"
+
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
+)
+
+// maxReplays is how often one attempt writes its message again, after connections
+// that were lost before they had acknowledged it.
+const maxReplays = 2
+
+// stage is how far a delivery is.
+type stage uint8
+
+const (
+	queued  stage = iota // waits in its pool's queue
+	written              // is in its connection's window, written or being written
+	ended                // its result is known, or nobody waits for it
+)
+
+// delivery is the message of one attempt on its way to the peer.
+type delivery struct {
+	id      transport.ID
+	key     string // the idempotency key
+	payload []byte
+	text    bool
+	done    chan result // has room for one
+
+	// Guarded by the pool's mutex, until the result is on its way.
+	stage   stage
+	conn    *conn  // whose window it is in
+	ping    uint64 // the number of the ping behind it; 0: none yet
+	replays int
+	early   bool // it was acknowledged while it was being written
+	accused bool // a connection ended with 1002 while it had written nothing else
+
+	queuedAt, flushedAt time.Time // flushedAt is zero until then
+}
+
+// result is what became of an attempt.
+type result struct {
+	receipt outbound.Receipt
+	fault   *outbound.DeliveryError // shared with other deliveries: not to be changed
+}
+
+func newDelivery() *delivery { return &delivery{done: make(chan result, 1)} }
+
+// size is what a delivery counts in a connection's window, in bytes.
+func (d *delivery) size() int { return len(d.payload) }
+
+// failed is the result of an attempt whose error is fault. One that wrote its
+// message before must say so.
+func (d *delivery) failed(fault *outbound.DeliveryError) result {
+	if d.replays == 0 || fault.MaybeSent {
+		return result{fault: fault}
+	}
+	sent := *fault
+	sent.MaybeSent = true
+	if sent.Class != transport.Permanent {
+		sent.Class = transport.Unknown
+	}
+	return result{fault: &sent}
+}
+
+// finish hands results to those that wait for them.
+func finish(all []settled) {
+	for i := range all {
+		all[i].delivery.done <- all[i].result
+	}
+}
+
+// settled is a delivery and its result. The delivery is its attempt's again once
+// the result is sent.
+type settled struct {
+	delivery *delivery
+	result   result
+}

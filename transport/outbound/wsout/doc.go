@@ -1,0 +1,2 @@
+// Package wsout delivers messages over WebSocket.
+package wsout
