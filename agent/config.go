@@ -22,6 +22,7 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
+	"github.com/outrider-go/outrider/wireformat/serializer"
 )
 
 // Defaults of [Config], where the packages below have none of their own.
@@ -338,7 +339,7 @@ func (c Config) validateProfiles() (faults []error) {
 
 // newFormats returns the wire formats an agent knows.
 func newFormats() (*wireformat.Registry, error) {
-	return wireformat.NewRegistry(wireformat.Builtin()...)
+	return wireformat.NewRegistry(append(wireformat.Builtin(), serializer.Formats()...)...)
 }
 
 // isLoopback reports a host that only this machine reaches.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wampout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 )
 
@@ -22,7 +23,11 @@ func (a *Agent) openTransports() error {
 	if err != nil {
 		return err
 	}
-	for _, driver := range []outbound.Transport{http, ws} {
+	wamp, err := wampout.New(wampout.Options{})
+	if err != nil {
+		return err
+	}
+	for _, driver := range []outbound.Transport{http, ws, wamp} {
 		if err := a.manager.Register(driver); err != nil {
 			return err
 		}

@@ -37,6 +37,21 @@ func NewFormat(s Serializer) (*Format, error) {
 	return &Format{info, s, json}, nil
 }
 
+// Formats returns the wire formats of the built-in serializers, but JSON, which
+// package wireformat has: cbor, msgpack and ubjson.
+func Formats() []wireformat.Format {
+	var all []wireformat.Format
+	for _, s := range Builtin() {
+		if info := s.Info(); info.Batched || info.ID == JSONID {
+			continue
+		}
+		if f, err := NewFormat(s); err == nil { // it is neither batched nor without a media type
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
 // Name returns the serializer's id.
 func (f *Format) Name() string { return f.info.ID }
 

@@ -67,3 +67,19 @@ func TestFormatSendsItsOwnAsItIs(t *testing.T) {
 		t.Errorf("%+v, %v", parsed, err)
 	}
 }
+
+func TestFormatsRegisterBesideTheOthers(t *testing.T) {
+	t.Parallel()
+	registry, err := wireformat.NewRegistry(append(wireformat.Builtin(), serializer.Formats()...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cbor", "msgpack", "ubjson"} {
+		if f, err := registry.ByName(name); err != nil || f.Name() != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if f, err := registry.ForFrame(wireformat.Frame{ContentType: "application/vnd.msgpack"}); err != nil || f.Name() != "msgpack" {
+		t.Errorf("by media type: %v", err)
+	}
+}
