@@ -29,15 +29,15 @@ func bareSerializers() []bare {
 		{serializer.JSONID, json.Marshal, func(b []byte) (v any, err error) {
 			err = json.Unmarshal(b, &v)
 			return v, err
-		}, 1, 1},
+		}, 1, 0.9},
 		{serializer.CBORID, cbor.Marshal, func(b []byte) (v any, err error) {
 			err = cbor.Unmarshal(b, &v)
 			return v, err
-		}, 0.6, 0.6},
+		}, 0.8, 0.5},
 		{serializer.MsgPackID, func(v any) ([]byte, error) { return msgp.AppendIntf(nil, v) }, func(b []byte) (any, error) {
 			v, _, err := msgp.ReadIntfBytes(b)
 			return v, err
-		}, 0.3, 0.6},
+		}, 0.35, 0.6},
 	}
 }
 

@@ -36,7 +36,7 @@ func start(t *testing.T, script string, arguments ...string) *process {
 		}
 		t.Skip("no autobahn: install python3-autobahn and the other packages that .ci/run names")
 	}
-	command := exec.Command(python, append([]string{script}, arguments...)...) //nolint:gosec,noctx // a script of ours; it ends with its input
+	command := exec.Command(python, append([]string{script}, arguments...)...)
 	command.Stderr = os.Stderr
 	in, err1 := command.StdinPipe()
 	out, err2 := command.StdoutPipe()

@@ -127,20 +127,25 @@ func fromCBOR(v any) (any, error) {
 			}
 		}
 	case map[string]any:
-		for name, inside := range v {
-			changed, err := fromCBOR(inside)
-			if err != nil {
-				return nil, err
-			}
-			switch inside.(type) {
-			case uint64, *big.Int, cbor.Tag, cbor.SimpleValue, map[any]any:
-				v[name] = changed // the others are changed in place
-			}
-		}
+		return v, namesFromCBOR(v)
 	case map[any]any:
 		return pairsFromCBOR(v)
 	}
 	return v, nil
+}
+
+func namesFromCBOR(values map[string]any) error {
+	for name, v := range values {
+		changed, err := fromCBOR(v)
+		if err != nil {
+			return err
+		}
+		switch v.(type) {
+		case uint64, *big.Int, cbor.Tag, cbor.SimpleValue, map[any]any:
+			values[name] = changed // the others are changed in place
+		}
+	}
+	return nil
 }
 
 // pairsFromCBOR makes a map[string]any wherever all keys are strings.

@@ -28,7 +28,7 @@ func (f cborFormat) encode(dst []byte, v any) ([]byte, error) { //nolint:cyclop 
 		return append(dst, 0xf4), nil
 	case int64:
 		if v < 0 {
-			return appendHead(dst, cborNegative, uint64(^v)), nil
+			return appendHead(dst, cborNegative, uint64(^v)), nil //nolint:gosec // not negative
 		}
 		return appendHead(dst, cborUnsigned, uint64(v)), nil
 	case uint64:
@@ -118,14 +118,14 @@ func (f cborFormat) float(dst []byte, v float64) []byte {
 // halfBits returns a number as IEEE 754 binary16, where that holds it exactly.
 func halfBits(v float32) (half uint16, exact bool) {
 	bits := math.Float32bits(v)
-	sign, exponent, fraction := uint16(bits>>16&0x8000), int(bits>>23&0xff)-127, bits&0x7fffff //nolint:gosec // one bit
+	sign, exponent, fraction := uint16(bits>>16&0x8000), int(bits>>23&0xff)-127, bits&0x7fffff
 	switch {
 	case v == 0:
 		return sign, true
 	case math.IsInf(float64(v), 0):
 		return sign | 0x7c00, true
 	case exponent >= -14 && exponent <= 15 && fraction&0x1fff == 0:
-		return sign | uint16(exponent+15)<<10 | uint16(fraction>>13), true //nolint:gosec // it fits
+		return sign | uint16(exponent+15)<<10 | uint16(fraction>>13), true
 	case exponent >= -24 && exponent < -14: // below the smallest with a full fraction
 		shift := -1 - exponent
 		whole := fraction | 0x800000

@@ -90,7 +90,7 @@ func assign(v any, r reflect.Value, path string) error { //nolint:cyclop // one 
 
 // assignWhole puts v into r where r has its type, or reads text itself.
 func assignWhole(v any, r reflect.Value, path string) (handled bool, err error) {
-	if i, ok := r.Addr().Interface().(*big.Int); ok {
+	if i, ok := reflect.TypeAssert[*big.Int](r.Addr()); ok {
 		return true, assignBig(v, i, path)
 	}
 	if value := reflect.ValueOf(v); value.Type().AssignableTo(r.Type()) {
@@ -98,7 +98,7 @@ func assignWhole(v any, r reflect.Value, path string) (handled bool, err error) 
 		return true, nil
 	}
 	text, ok := v.(string)
-	reader, reads := r.Addr().Interface().(encoding.TextUnmarshaler)
+	reader, reads := reflect.TypeAssert[encoding.TextUnmarshaler](r.Addr())
 	if !ok || !reads {
 		return false, nil
 	}
@@ -210,33 +210,36 @@ func assignFields(values map[string]any, r reflect.Value, path string) error {
 		return kindError(path, values, r)
 	}
 	for i := range r.NumField() {
-		field := r.Type().Field(i)
+		field, inner := r.Type().Field(i), r.Field(i)
 		tag := field.Tag.Get("json")
 		name, _, _ := strings.Cut(tag, ",")
-		inner := r.Field(i)
-		if field.Anonymous && name == "" && field.Type.Kind() == reflect.Pointer && field.IsExported() && field.Type.Elem().Kind() == reflect.Struct {
-			if inner.IsNil() {
-				inner.Set(reflect.New(field.Type.Elem()))
-			}
-			inner = inner.Elem()
-		}
-		if field.Anonymous && name == "" && inner.Kind() == reflect.Struct {
-			if err := assignFields(values, inner, path); err != nil {
+		if part, ok := embeddedIn(field, inner, name); ok {
+			if err := assignFields(values, part, path); err != nil {
 				return err
 			}
-			continue
-		}
-		if !field.IsExported() || tag == "-" {
 			continue
 		}
 		if name == "" {
 			name = field.Name
 		}
-		if v, ok := values[name]; ok {
-			if err := assign(v, inner, path+"."+name); err != nil {
-				return err
-			}
+		v, ok := values[name]
+		if !ok || !field.IsExported() || tag == "-" {
+			continue
+		}
+		if err := assign(v, inner, path+"."+name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// embeddedIn returns the struct that an embedded field stands for, made where it
+// is a pointer to none.
+func embeddedIn(field reflect.StructField, v reflect.Value, name string) (reflect.Value, bool) {
+	inner, ok := asEmbedded(field, v, name)
+	if ok && !inner.IsValid() {
+		v.Set(reflect.New(field.Type.Elem()))
+		inner = v.Elem()
+	}
+	return inner, ok
 }

@@ -69,11 +69,9 @@ func (f *Format) Encode(_ context.Context, _ *profile.Profile, m wireformat.Mess
 
 func (f *Format) body(m wireformat.Message) ([]byte, error) {
 	contentType := bare(m.ContentType)
-	for _, own := range f.info.MediaTypes {
-		if contentType == own {
-			_, err := f.serializer.Unserialize(m.Payload)
-			return m.Payload, err
-		}
+	if slices.Contains(f.info.MediaTypes, contentType) {
+		_, err := f.serializer.Unserialize(m.Payload)
+		return m.Payload, err
 	}
 	if contentType != "" && contentType != "application/json" && !strings.HasSuffix(contentType, "+json") {
 		return nil, errors.New("the message's content type is neither JSON nor the format's own: leave it empty, or choose the format raw")
