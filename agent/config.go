@@ -22,7 +22,6 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
-	"github.com/outrider-go/outrider/wireformat/serializer"
 )
 
 // Defaults of [Config], where the packages below have none of their own.
@@ -197,7 +196,10 @@ func (c Config) withDefaults() Config {
 }
 
 // Validate reports everything that is wrong, each fault as a [*KeyError].
-func (c Config) Validate() error {
+func (c Config) Validate() error { return c.validate(nil) }
+
+// validate is Validate, where there are more wire formats than the built-in ones.
+func (c Config) validate(more []wireformat.Format) error {
 	c = c.withDefaults()
 	faults := append([]error{c.API.validate()}, c.validateNumbers()...)
 	if _, err := outbound.ParseRetryPolicy(c.Retry); err != nil {
@@ -216,7 +218,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.HTTP.validate()...)
 	faults = append(faults, c.Inbound.validate()...)
 	faults = append(faults, c.WS.validate()...)
-	faults = append(faults, c.validateProfiles()...)
+	faults = append(faults, c.validateProfiles(more)...)
 	return errors.Join(faults...)
 }
 
@@ -306,8 +308,8 @@ func (c HTTPConfig) validate() (faults []error) {
 }
 
 // validateProfiles makes each profile on trial, with all that reads its texts.
-func (c Config) validateProfiles() (faults []error) {
-	formats, err := newFormats()
+func (c Config) validateProfiles(more []wireformat.Format) (faults []error) {
+	formats, err := Formats(more...)
 	if err != nil {
 		return []error{err}
 	}
@@ -335,11 +337,6 @@ func (c Config) validateProfiles() (faults []error) {
 		}
 	}
 	return faults
-}
-
-// newFormats returns the wire formats an agent knows.
-func newFormats() (*wireformat.Registry, error) {
-	return wireformat.NewRegistry(append(wireformat.Builtin(), serializer.Formats()...)...)
 }
 
 // isLoopback reports a host that only this machine reaches.

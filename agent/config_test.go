@@ -97,6 +97,7 @@ profiles:
     name: Tenant one
     settings: {colour: red, http.permanent_4xx: true}
     secrets: {signing: "file:`+tokenFile+`", other: plain}
+    keys: {file: keys.json, passphrase: "file:`+tokenFile+`"}
     egress:
       allow_networks: [10.0.0.0/8, 192.0.2.1]
       allow_ports: 443
@@ -139,6 +140,7 @@ profiles:
 				Name:     "Tenant one",
 				Settings: map[string]string{"colour": "red", "http.permanent_4xx": "true"},
 				Secrets:  map[string]transport.Secret{"signing": transport.NewSecret("from-file"), "other": transport.NewSecret("plain")},
+				KeyFile:  profile.KeyFile{Path: "keys.json", Passphrase: transport.NewSecret("from-file")},
 				Egress: profile.Egress{
 					AllowNetworks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
 					AllowPorts:    []uint16{443}, Proxy: transport.NewSecret("http://user:pass@proxy.example:3128"),

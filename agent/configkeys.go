@@ -127,6 +127,8 @@ func profileKeys(s secretReader) []key[profile.Options] {
 		keyOf("name", readText, func(o *profile.Options) *string { return &o.Name }),
 		keyOf("settings", readMap(readSetting), func(o *profile.Options) *map[string]string { return &o.Settings }),
 		keyOf("secrets", readMap(s.read), func(o *profile.Options) *map[string]transport.Secret { return &o.Secrets }),
+		keyOf("keys.file", readText, func(o *profile.Options) *string { return &o.KeyFile.Path }),
+		keyOf("keys.passphrase", s.read, func(o *profile.Options) *transport.Secret { return &o.KeyFile.Passphrase }),
 		keyOf("egress.allow_networks", readList(readNetwork), func(o *profile.Options) *[]netip.Prefix { return &o.Egress.AllowNetworks }),
 		keyOf("egress.allow_ports", readList(readPort), func(o *profile.Options) *[]uint16 { return &o.Egress.AllowPorts }),
 		keyOf("egress.proxy", s.read, func(o *profile.Options) *transport.Secret { return &o.Egress.Proxy }),

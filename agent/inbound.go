@@ -32,7 +32,7 @@ func (a *Agent) openInbound(own inbound.Handler) (err error) {
 	if a.handler, err = a.chooseHandler(own); err != nil {
 		return err
 	}
-	formats, err := newFormats()
+	formats, err := Formats(a.formats...)
 	if err != nil {
 		return err
 	}

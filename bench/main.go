@@ -46,7 +46,7 @@ func main() {
 	flag.IntVar(&s.latency, "latency", 15, "latency slices of each contestant, one second each")
 	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory benchmark")
 	flag.DurationVar(&s.idle, "idle", 3*time.Second, "how long idle CPU time is measured")
-	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, enqueue, durable, single, backlog, serializers")
+	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, enqueue, durable, single, backlog, formats, serializers")
 	flag.StringVar(&s.dir, "dir", "", "make durable stores in this `directory` (default the one for temporary files)")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of it all to this `file`")
 	flag.BoolVar(&s.json, "json", false, "print the results as JSON")
@@ -101,6 +101,7 @@ var benchmarks = []benchmark{
 	{"durable", benchDurable},
 	{"single", benchSingle},
 	{"backlog", benchBacklog},
+	{"formats", benchFormats},
 	{"serializers", benchSerializers},
 }
 

@@ -15,23 +15,28 @@ type rule struct {
 const anything = "..."
 
 const (
-	cbor      = "github.com/fxamacker/cbor"
-	chacha    = "golang.org/x/crypto/chacha20poly1305"
-	cobra     = "github.com/spf13/cobra"
-	goAMQP    = "github.com/Azure/go-amqp"
-	goleak    = "go.uber.org/goleak"
-	gorilla   = "github.com/gorilla/websocket"
-	koanf     = "github.com/knadh/koanf"
-	msgp      = "github.com/tinylib/msgp"
-	naclBox   = "golang.org/x/crypto/nacl/box"
-	pflag     = "github.com/spf13/pflag"
-	rapid     = "pgregory.net/rapid"
-	retryable = "github.com/hashicorp/go-retryablehttp"
-	ssrf      = "code.dny.dev/ssrf"
-	sys       = "golang.org/x/sys"
-	term      = "golang.org/x/term"
-	sqlite    = "modernc.org/sqlite"
-	zap       = "go.uber.org/zap"
+	base58       = "github.com/mr-tron/base58"
+	cbor         = "github.com/fxamacker/cbor"
+	chacha       = "golang.org/x/crypto/chacha20poly1305"
+	cobra        = "github.com/spf13/cobra"
+	edwards25519 = "filippo.io/edwards25519"
+	goAMQP       = "github.com/Azure/go-amqp"
+	goCrypto     = "golang.org/x/crypto"
+	goJose       = "github.com/go-jose/go-jose/v4"
+	goleak       = "go.uber.org/goleak"
+	gorilla      = "github.com/gorilla/websocket"
+	koanf        = "github.com/knadh/koanf"
+	msgp         = "github.com/tinylib/msgp"
+	naclBox      = "golang.org/x/crypto/nacl/box"
+	pflag        = "github.com/spf13/pflag"
+	rapid        = "pgregory.net/rapid"
+	retryable    = "github.com/hashicorp/go-retryablehttp"
+	ssrf         = "code.dny.dev/ssrf"
+	secp256k1    = "github.com/decred/dcrd/dcrec/secp256k1/v4"
+	sys          = "golang.org/x/sys"
+	term         = "golang.org/x/term"
+	sqlite       = "modernc.org/sqlite"
+	zap          = "go.uber.org/zap"
 )
 
 // layers is the layer table, lowest first. The first row that matches a package
@@ -41,17 +46,19 @@ var layers = []rule{
 	// L0: the standard library, and transport, the leaf below all.
 	{pkg: "transport"},
 	{pkg: "profile", internal: []string{"transport"}},
+	{pkg: "profile/secmod", internal: []string{"internal/multikey", "internal/privatefile", "internal/strictjson", "profile", "transport"}, external: []string{goCrypto, secp256k1}},
 	{pkg: "stats", internal: []string{"transport"}},
 	{pkg: "event", internal: []string{"transport"}},
 	{pkg: "registry", internal: []string{"transport"}},
 	{pkg: "queue", internal: []string{"transport"}},
 
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
-	{pkg: "wireformat", internal: []string{"profile", "transport"}},
+	{pkg: "wireformat", internal: []string{"internal/strictjson", "profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
 	{pkg: "wireformat/serializer", internal: []string{"wireformat", "profile", "transport"}, external: []string{cbor, msgp}},
 	{pkg: "wireformat/wamp", internal: []string{"wireformat/serializer", "transport"}, external: []string{naclBox}},
-	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
+	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
+	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/ingress", internal: []string{"transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
@@ -62,7 +69,7 @@ var layers = []rule{
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
-	{pkg: "queue/sealqueue/keyring", internal: []string{"transport"}, external: []string{chacha}},
+	{pkg: "queue/sealqueue/keyring", internal: []string{"internal/privatefile", "transport"}, external: []string{chacha}},
 	{pkg: "queue/*queue", internal: []string{"queue", "transport"}},
 
 	// L2: the two directions, which never import each other.
@@ -91,18 +98,22 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/outbound"},
+		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "profile/secmod", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/outbound", "transport/outbound/wsout", "wireformat"},
 		external: []string{cobra, pflag, term, zap},
 	},
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/inbound", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
-	{pkg: "bench", internal: []string{anything}, external: []string{cbor, gorilla, msgp, retryable, zap}},
+	{pkg: "bench", internal: []string{anything}, external: []string{cbor, goCrypto, gorilla, msgp, retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
 	{pkg: "internal/archive", internal: []string{"queue", "queue/sealqueue", "queue/sealqueue/keyring", "queue/sqlitequeue", "transport"}},
+	{pkg: "internal/strictjson"},
 	{pkg: "internal/suggest"},
+	{pkg: "internal/vectors"},
+	{pkg: "internal/multikey", internal: []string{"profile", "transport"}, external: []string{base58, edwards25519, secp256k1}},
+	{pkg: "internal/privatefile"},
 	{pkg: "internal/receiver"},
 	{pkg: "internal/fakepeer"},
 	{pkg: "internal/leak", external: []string{goleak}},
@@ -121,6 +132,7 @@ var inboundDriver = []string{
 var testOnly = []string{
 	"internal/fakepeer",
 	"internal/leak",
+	"internal/vectors",
 	"queue/queuetest",
 	"transport/egress/egresstest",
 	"transport/inbound/inboundtest",

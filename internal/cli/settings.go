@@ -133,6 +133,8 @@ func (s *settings) addProfile(id string, o profile.Options) {
 	for _, name := range slices.Sorted(maps.Keys(o.Secrets)) {
 		add(o.Secrets[name], "secrets", name)
 	}
+	add(o.KeyFile.Path, "keys", "file")
+	add(o.KeyFile.Passphrase, "keys", "passphrase")
 	add(texts(o.Egress.AllowNetworks), "egress", "allow_networks")
 	add(texts(o.Egress.AllowPorts), "egress", "allow_ports")
 	add(o.Egress.Proxy, "egress", "proxy")
