@@ -2,7 +2,6 @@ package autobahn
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/profile/secmod"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/outboundtest"
@@ -132,11 +132,18 @@ func TestDelivery(t *testing.T) {
 func TestAuthentication(t *testing.T) {
 	t.Parallel()
 	router := start(t, "router.py").line(t)
-	seed := make([]byte, ed25519.SeedSize)
-	seed[0] = 7
-	tr := driver(t, wampout.Options{Key: func(context.Context, *profile.Profile, string) (wamp2.Signer, error) {
-		return signer{ed25519.NewKeyFromSeed(seed)}, nil
-	}})
+	keys := secmod.NewMemory(secmod.MemoryOptions{})
+	key, err := secmod.NewKey(profile.Ed25519, "k")
+	if err == nil {
+		err = keys.Open(t.Context())
+	}
+	if err == nil {
+		_, err = keys.AddKey(t.Context(), key)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := driver(t, wampout.Options{})
 	for _, test := range []struct{ user, method, key, code string }{
 		{"", "", "", ""},
 		{"ticket:ticket-1@", "ticket", "", ""},
@@ -154,7 +161,7 @@ func TestAuthentication(t *testing.T) {
 		if test.key != "" {
 			settings[wampout.SettingKey] = test.key
 		}
-		p, err := profile.New("tenant", profile.Options{Settings: settings, Egress: m.Profile.Egress()})
+		p, err := profile.New("tenant", profile.Options{Settings: settings, Keys: keys, Egress: m.Profile.Egress()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,14 +177,6 @@ func TestAuthentication(t *testing.T) {
 			t.Errorf("%+v: %v", test, err)
 		}
 	}
-}
-
-type signer struct{ ed25519.PrivateKey }
-
-func (s signer) PublicKey() []byte { return s.PrivateKey[32:] }
-
-func (s signer) Sign(_ context.Context, data []byte) ([]byte, error) {
-	return ed25519.Sign(s.PrivateKey, data), nil
 }
 
 // TestCryptobox: what we encrypt autobahn decrypts, and the other way round, with

@@ -20,10 +20,6 @@ const (
 	SecretName = "wamp.secret"
 )
 
-// Key finds a key for cryptosign, by the id that the profile's setting wamp.key
-// has.
-type Key func(ctx context.Context, p *profile.Profile, id string) (wamp2.Signer, error)
-
 // credentials are who joins, and how it is proved.
 type credentials struct {
 	method string // empty: what fits
@@ -80,7 +76,7 @@ func (c credentials) check() error {
 }
 
 // authenticators returns the methods to offer.
-func (c credentials) authenticators(ctx context.Context, p *profile.Profile, find Key, secured bool) ([]wamp2.Authenticator, error) {
+func (c credentials) authenticators(ctx context.Context, p *profile.Profile, secured bool) ([]wamp2.Authenticator, error) {
 	method := c.method
 	switch {
 	case method != "":
@@ -97,10 +93,10 @@ func (c credentials) authenticators(ctx context.Context, p *profile.Profile, fin
 	case "wampcra":
 		return []wamp2.Authenticator{wamp2.CRA{Secret: c.secret}}, nil
 	case "cryptosign":
-		if find == nil {
-			return nil, fmt.Errorf("setting %q names a key, and the transport was given none", SettingKey)
+		key, err := p.Keys().Find(ctx, c.keyID)
+		if err == nil && key.Type() != profile.Ed25519 {
+			err = fmt.Errorf("it is of type %s: want %s", key.Type(), profile.Ed25519)
 		}
-		key, err := find(ctx, p, c.keyID)
 		if err != nil {
 			return nil, fmt.Errorf("key of the setting %q: %w", SettingKey, err)
 		}

@@ -30,7 +30,7 @@
 //
 //	wamp.authmethod    anonymous, ticket, wampcra or cryptosign
 //	wamp.authid        who
-//	wamp.key           id of the Ed25519 key for cryptosign, for Options.Key
+//	wamp.key           id of the profile's Ed25519 key for cryptosign
 //	wamp.bind          true ties cryptosign to the TLS connection
 //	wamp.secret        a secret of the profile: the ticket, or the one of WAMP-CRA
 //

@@ -17,8 +17,6 @@ type Options struct {
 	// Serializers are offered to routers, the best first. Default: cbor, msgpack and
 	// json.
 	Serializers []*wamp.Serializer
-	// Key finds keys for cryptosign. Default: there are none.
-	Key Key
 	// Codec encodes payloads end to end, such as a wamp.KeyRing. Default: none.
 	Codec wamp.Codec
 	// Style is how encoded payloads are marked. Routers such as nexus pass only

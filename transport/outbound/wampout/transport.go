@@ -186,7 +186,7 @@ func (t *Transport) newSession(ctx context.Context, p *profile.Profile, to targe
 		return nil, err
 	}
 	secured := to.router.Scheme == "wss"
-	auth, err := who.authenticators(ctx, p, t.options.Key, secured)
+	auth, err := who.authenticators(ctx, p, secured)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", wamp2.ErrAuth, err)
 	}

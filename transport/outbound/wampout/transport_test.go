@@ -2,7 +2,6 @@ package wampout_test
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -14,11 +13,11 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/profile/secmod"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/outboundtest"
 	"github.com/outrider-go/outrider/transport/outbound/wampout"
-	"github.com/outrider-go/outrider/transport/wamp2"
 	"github.com/outrider-go/outrider/transport/wamp2/wamptest"
 	"github.com/outrider-go/outrider/wireformat/wamp"
 )
@@ -245,12 +244,19 @@ func TestMaxSessions(t *testing.T) {
 
 func TestWhoJoins(t *testing.T) {
 	t.Parallel()
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
+	keys := secmod.NewMemory(secmod.MemoryOptions{})
+	mine, err1 := secmod.NewKey(profile.Ed25519, "my-key")
+	other, err2 := secmod.NewKey(profile.X25519, "other-type")
+	if err := errors.Join(err1, err2, keys.Open(t.Context())); err != nil {
 		t.Fatal(err)
 	}
+	for _, key := range []secmod.Key{mine, other} {
+		if _, err := keys.AddKey(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
 	options := wamptest.Options{Accounts: map[string]wamptest.Account{
-		"ticket": {Ticket: "secret-1"}, "cra": {Secret: "secret-1", Salt: "s"}, "key": {Key: public},
+		"ticket": {Ticket: "secret-1"}, "cra": {Secret: "secret-1", Salt: "s"}, "key": {Key: mine.PublicKey()},
 	}}
 	plain := wamptest.New(t, options)
 	options.TLS = true
@@ -259,12 +265,7 @@ func TestWhoJoins(t *testing.T) {
 	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate()}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tr := started(t, wampout.Options{Key: func(_ context.Context, _ *profile.Profile, id string) (wamp2.Signer, error) {
-		if id != "my-key" {
-			return nil, errors.New("no such key")
-		}
-		return signer{private}, nil
-	}})
+	tr := started(t, wampout.Options{})
 	secrets := map[string]transport.Secret{wampout.SecretName: transport.NewSecret("secret-1")}
 	for _, test := range []struct {
 		name, user string
@@ -283,11 +284,12 @@ func TestWhoJoins(t *testing.T) {
 		{"key", "", plain, map[string]string{"wamp.authid": "key", "wamp.key": "my-key"}, nil, ""},
 		{"key, bound", "", secured, map[string]string{"wamp.authid": "key", "wamp.key": "my-key", "wamp.bind": "true"}, nil, ""},
 		{"key, bound without TLS", "", plain, map[string]string{"wamp.authid": "key", "wamp.key": "my-key", "wamp.bind": "true"}, nil, "auth"},
-		{"no key", "", plain, map[string]string{"wamp.key": "other"}, nil, "auth"},
+		{"no key", "", plain, map[string]string{"wamp.key": "nobody's"}, nil, "auth"},
+		{"key of another type", "", plain, map[string]string{"wamp.key": "other-type"}, nil, "auth"},
 		{"anonymous in spite of all", "cra:secret-1@", plain, map[string]string{"wamp.authmethod": "anonymous"}, secrets, "wamp.error.authentication_failed"},
 	} {
 		m := outboundtest.Message(t, strings.Replace(base(test.router), "://", "://"+test.user, 1)+"com.x", "hello")
-		m.Profile = local(t, profile.Options{Settings: test.settings, Secrets: test.secrets, TLS: profile.TLS{CAFile: roots}})
+		m.Profile = local(t, profile.Options{Settings: test.settings, Secrets: test.secrets, Keys: keys, TLS: profile.TLS{CAFile: roots}})
 		_, err := tr.HandleMessage(t.Context(), m)
 		if test.want == "" {
 			if err != nil {
@@ -304,14 +306,6 @@ func TestWhoJoins(t *testing.T) {
 	if _, err := tr.HandleMessage(t.Context(), m); err != nil {
 		t.Error(err)
 	}
-}
-
-type signer struct{ ed25519.PrivateKey }
-
-func (s signer) PublicKey() []byte { return s.PrivateKey[32:] }
-
-func (s signer) Sign(_ context.Context, data []byte) ([]byte, error) {
-	return ed25519.Sign(s.PrivateKey, data), nil
 }
 
 func TestFaults(t *testing.T) {
