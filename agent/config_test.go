@@ -84,6 +84,11 @@ idempotency_lifetime: 2h
 shutdown_timeout: 1m
 topic_prefix: "acme::"
 log: {level: debug, format: console}
+inbound:
+  listen: ["ws://127.0.0.1:8020"]
+  from: amqp://user:pass@broker.example/in
+  handler: drop
+  allowed_origins: https://app.example.com
 http:
   max_conns_per_host: 7
   max_idle_conns: 8
@@ -119,6 +124,10 @@ profiles:
 	if err != nil {
 		t.Fatal(err)
 	}
+	from, err := transport.ParseEndpoint("amqp://user:pass@broker.example/in")
+	if err != nil {
+		t.Fatal(err)
+	}
 	retain := outbound.DefaultRetain()
 	retain[queue.Dead] = outbound.Retain{Age: 48 * time.Hour, Bytes: 64 << 20}
 	expired := retain[queue.Expired]
@@ -135,6 +144,9 @@ profiles:
 		IdempotencyLifetime: 2 * time.Hour,
 		ShutdownTimeout:     time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
+		Inbound: InboundConfig{
+			Listen: []string{"ws://127.0.0.1:8020"}, From: []transport.Endpoint{from}, Handler: HandlerDrop, AllowedOrigins: []string{"https://app.example.com"},
+		},
 		Profiles: map[string]profile.Options{
 			"tenant.one:2": {
 				Name:     "Tenant one",

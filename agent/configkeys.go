@@ -72,6 +72,7 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("http.message_id_header", readText, func(c *Config) *string { return &c.HTTP.MessageIDHeader }),
 		keyOf("http.user_agent", readText, func(c *Config) *string { return &c.HTTP.UserAgent }),
 		keyOf("inbound.listen", readList(readText), func(c *Config) *[]string { return &c.Inbound.Listen }),
+		keyOf("inbound.from", readList(s.readEndpoint), func(c *Config) *[]transport.Endpoint { return &c.Inbound.From }),
 		keyOf("inbound.handler", readText, func(c *Config) *string { return &c.Inbound.Handler }),
 		keyOf("inbound.forward", s.readEndpoint, func(c *Config) *transport.Endpoint { return &c.Inbound.Forward }),
 		keyOf("inbound.tls.cert_file", readText, func(c *Config) *string { return &c.Inbound.TLS.CertFile }),

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/outrider-go/outrider/wireformat"
+	"github.com/outrider-go/outrider/wireformat/amqpjson"
 	"github.com/outrider-go/outrider/wireformat/cloudevents"
 	"github.com/outrider-go/outrider/wireformat/didcomm"
 	"github.com/outrider-go/outrider/wireformat/serializer"
@@ -17,7 +18,7 @@ func Formats(more ...wireformat.Format) (*wireformat.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := append(wireformat.Builtin(), signed)
+	all := append(wireformat.Builtin(), signed, &amqpjson.Format{})
 	all = append(all, serializer.Formats()...)
 	all = append(all, cloudevents.Formats()...)
 	all = append(all, didcomm.Formats(didcomm.Options{})...)

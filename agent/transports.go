@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/transport/outbound/wampout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
@@ -27,7 +28,11 @@ func (a *Agent) openTransports() error {
 	if err != nil {
 		return err
 	}
-	for _, driver := range []outbound.Transport{http, ws, wamp} {
+	amqp, err := amqpout.New(amqpout.Options{Logger: a.log})
+	if err != nil {
+		return err
+	}
+	for _, driver := range []outbound.Transport{http, ws, amqp, wamp} {
 		if err := a.manager.Register(driver); err != nil {
 			return err
 		}

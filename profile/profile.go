@@ -91,7 +91,7 @@ type Egress struct {
 	AllowNetworks []netip.Prefix
 	// AllowPorts, when not empty, are the only ports that may be dialled.
 	AllowPorts []uint16
-	// Proxy is the URL of an HTTP proxy for http(s); empty is none. With a proxy
+	// Proxy is the URL of an HTTP proxy for http(s) and ws(s); empty is none. With a proxy
 	// the guard sees only the proxy's address: the policy moves there.
 	Proxy transport.Secret
 }

@@ -17,8 +17,6 @@ import (
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
-	"github.com/outrider-go/outrider/transport/outbound/wsout"
-	"github.com/outrider-go/outrider/wireformat"
 )
 
 const (
@@ -94,7 +92,7 @@ func runDemo(ctx context.Context, c *console, asJSON bool) (err error) {
 func demoConfig(secret transport.Secret) agent.Config {
 	return agent.Config{
 		HTTP:    agent.HTTPConfig{MessageIDHeader: demoIDHeader},
-		WS:      agent.WSConfig{Ack: string(wsout.AckPing)},
+		WS:      agent.WSConfig{Ack: "ping"},
 		Inbound: agent.InboundConfig{Listen: []string{"ws://127.0.0.1:0"}},
 		Retry:   fmt.Sprintf("attempts=%d,base=200ms,factor=2", demoAttempts),
 		Breaker: outbound.Breaker{Disabled: true},
@@ -161,7 +159,7 @@ func (d *demo) connect(ctx context.Context) error {
 			continue
 		}
 		_, err = p.peer.Manager().Send(ctx, outbound.Message{
-			Endpoint: endpoint, Payload: []byte("hello"), Text: true, Metadata: transport.Metadata{inbound.HeaderReturnRoute: wireformat.ReturnRouteAll},
+			Endpoint: endpoint, Payload: []byte("hello"), Text: true, Metadata: transport.Metadata{inbound.HeaderReturnRoute: "all"},
 		})
 	}
 	return err

@@ -111,6 +111,7 @@ func (s *settings) addRetention(retain map[queue.Result]outbound.Retain) {
 
 func (s *settings) addInbound(in agent.InboundConfig) {
 	s.add(in.Listen, "inbound", "listen")
+	s.add(texts(in.From), "inbound", "from")
 	s.add(in.Handler, "inbound", "handler")
 	s.add(in.Forward, "inbound", "forward")
 	s.add(in.TLS.CertFile, "inbound", "tls", "cert_file")

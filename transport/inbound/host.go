@@ -83,7 +83,7 @@ func (h *host) event() TransportEvent {
 	return TransportEvent{Transport: h.name, Schemes: []string{h.scheme}, Address: h.Address()}
 }
 
-// start starts the transport, once. registering is held.
+// start starts the transport, once. The caller has registering.
 func (h *host) start(ctx context.Context) error {
 	if h.started {
 		return nil
@@ -96,7 +96,7 @@ func (h *host) start(ctx context.Context) error {
 	return nil
 }
 
-// stop stops what was started. registering is held.
+// stop stops what was started. The caller has registering.
 func (h *host) stop(ctx context.Context) error {
 	if !h.started {
 		return nil

@@ -340,21 +340,12 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := inbound.New(func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		m := inboundtest.Start(t, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 			if len(m.Payload) > 64 {
 				t.Errorf("a message of %d bytes is handled", len(m.Payload))
 			}
 			return &inbound.Reply{Payload: m.Payload, WireFormat: "raw"}, nil
-		}, inbound.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Register(tr); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Start(context.WithoutCancel(t.Context())); err != nil {
-			t.Fatal(err)
-		}
+		}, inbound.Options{}, tr)
 		c, err := l.Dial(t.Context())
 		if err != nil {
 			t.Fatal(err)

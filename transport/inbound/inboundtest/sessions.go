@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
@@ -163,13 +164,14 @@ func knowsThatThePeerHasGone(ctx context.Context, b *bench) error {
 // goes meanwhile, and the reply is not lost.
 func handlesWhatAPeerLeft(ctx context.Context, b *bench) error {
 	gone := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(gone) })
+	defer letGo()
 	b.on(func(ctx context.Context, _ *inbound.Message) (*inbound.Reply, error) {
 		<-gone
 		return &inbound.Reply{Payload: []byte("too late")}, ctx.Err()
 	})
 	p, err := b.dial(ctx)
 	if err != nil {
-		close(gone)
 		return err
 	}
 	sending, hangUp := context.WithCancel(ctx)
@@ -185,7 +187,7 @@ func handlesWhatAPeerLeft(ctx context.Context, b *bench) error {
 	if err == nil {
 		err = b.peerGone(ctx)
 	}
-	close(gone)
+	letGo()
 	if err != nil {
 		return err
 	}

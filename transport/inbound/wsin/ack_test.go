@@ -17,6 +17,7 @@ import (
 
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/inbound/httpin"
+	"github.com/outrider-go/outrider/transport/inbound/inboundtest"
 	"github.com/outrider-go/outrider/transport/inbound/wsin"
 )
 
@@ -233,22 +234,11 @@ func TestOnePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make(chan string, 2)
-	m, err := inbound.New(func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+	m := inboundtest.Start(t, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 		got <- m.Origin.Scheme + " " + string(m.Payload)
 		return nil, nil
-	}, inbound.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tr := range []inbound.Transport{ws, web} {
-		if err := m.Register(tr); err != nil {
-			t.Fatal(err)
-		}
-	}
+	}, inbound.Options{}, ws, web)
 	ctx := context.WithoutCancel(t.Context())
-	if err := m.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
 	c, err := dial(ctx, strings.Replace(web.Address(), "http://", "ws://", 1), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -59,13 +59,13 @@ func (t *Transport) upgrade(now *running, w http.ResponseWriter, r *http.Request
 		s.session.Close() // the peer has been told
 		return
 	}
-	s.connect(conn)
+	ended := s.connect(conn)
 	if err := now.add(s); err != nil {
 		s.session.Close()
 		_ = s.conn.Close() // nothing has been said on it
 		return
 	}
-	go s.run() // not here: what net/http keeps of the request is not needed any more
+	go s.run(ended) // not here: what net/http keeps of the request is not needed any more
 }
 
 // subprotocol returns the first that the peer offers, the zero value for none.

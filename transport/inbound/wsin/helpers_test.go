@@ -3,7 +3,6 @@ package wsin_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +22,7 @@ import (
 type receiver struct {
 	*wsin.Transport
 	manager *inbound.Manager
-
-	mu  sync.Mutex
-	all []*inbound.Message
+	inbox   inboundtest.Inbox
 }
 
 // receive starts a transport whose messages are kept and then given to the
@@ -37,39 +33,12 @@ func receive(t testing.TB, handler inbound.Handler, options wsin.Options, more i
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{Transport: tr}
-	r.manager, err = inbound.New(func(ctx context.Context, m *inbound.Message) (*inbound.Reply, error) {
-		r.mu.Lock()
-		r.all = append(r.all, m)
-		r.mu.Unlock()
-		if handler == nil {
-			return nil, nil
-		}
-		return handler(ctx, m)
-	}, more)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.manager.Register(tr); err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.WithoutCancel(t.Context())
-	if err := r.manager.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.manager.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	r := &receiver{Transport: tr, inbox: inboundtest.Inbox{Then: handler}}
+	r.manager = inboundtest.Start(t, r.inbox.Handle, more, tr)
 	return r
 }
 
-func (r *receiver) messages() []*inbound.Message {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.all
-}
+func (r *receiver) messages() []*inbound.Message { return r.inbox.All() }
 
 func (r *receiver) payloads() string {
 	var all []string

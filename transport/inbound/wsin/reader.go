@@ -19,9 +19,6 @@ const ackPrefix = "outrider:"
 
 // read reads messages until the connection ends, and returns why.
 func (s *socket) read() error {
-	if s.early {
-		s.shut(websocket.CloseGoingAway, reasonEnded)
-	}
 	for {
 		s.touch()
 		kind, r, err := s.conn.NextReader()

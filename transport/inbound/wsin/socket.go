@@ -37,8 +37,11 @@ func newSocket(now *running) *socket {
 }
 
 // run reads the socket until it ends, and cleans up.
-func (s *socket) run() {
+func (s *socket) run(ended bool) {
 	defer s.remove(s)
+	if ended {
+		s.shut(websocket.CloseGoingAway, reasonEnded)
+	}
 	s.conn.SetPingHandler(s.pinged)
 	s.conn.SetPongHandler(s.ponged)
 	s.beat()
@@ -141,21 +144,25 @@ func (s *socket) shut(code int, reason string) {
 // end ends the socket because the manager wants that.
 func (s *socket) end(error) {
 	s.state.Lock()
-	s.early = s.conn == nil
-	early := s.early
+	connected := s.conn != nil
+	if !connected {
+		s.early = true
+	}
 	s.state.Unlock()
-	if !early {
+	if connected {
 		s.shut(websocket.CloseGoingAway, reasonEnded)
 	}
 }
 
 const reasonEnded = "the session is ended"
 
-// connect makes a socket of what was a session alone.
-func (s *socket) connect(conn *websocket.Conn) {
+// connect makes a socket of what was a session alone, and reports whether that was
+// ended meanwhile.
+func (s *socket) connect(conn *websocket.Conn) (ended bool) {
 	s.state.Lock()
 	defer s.state.Unlock()
 	s.conn = conn
+	return s.early
 }
 
 // drain closes the socket when nothing is under way on it any more. What comes

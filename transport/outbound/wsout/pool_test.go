@@ -1,8 +1,10 @@
 package wsout
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -260,6 +262,29 @@ func TestReconnectWaits(t *testing.T) {
 	})
 }
 
+// A dial that nobody waits for any more does not hold a stop up.
+func TestStopEndsDials(t *testing.T) {
+	t.Parallel()
+	reached := make(chan struct{})
+	uri := raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
+		_, _ = http.ReadRequest(in)
+		close(reached)
+		_, _ = in.ReadByte()
+	})
+	tr := stopped(t, Options{HandshakeTimeout: time.Hour})
+	if err := tr.Start(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waiting := begin(ctx, tr, message(t, local(t, nil), uri, "x"))
+	<-reached
+	cancel()
+	expect(t, (<-waiting).fault, transport.Temporary, codeCanceled, false)
+	if err := tr.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
 // Messages that wait for a dial fail together, and later ones wait their turn.
 func TestAttemptsShareADial(t *testing.T) {
 	t.Parallel()
@@ -298,7 +323,7 @@ func TestUnusedPoolsAreForgotten(t *testing.T) {
 		if len(links.pools) != 1 {
 			t.Errorf("%d pools are kept", len(links.pools))
 		}
-		links.halt(nil)
+		links.halt()
 	})
 }
 
