@@ -10,6 +10,14 @@ import (
 	"github.com/outrider-go/outrider/transport/wamp2"
 )
 
+// Methods of authentication, as WAMP calls them.
+const (
+	methodAnonymous  = "anonymous"
+	methodTicket     = "ticket"
+	methodCRA        = "wampcra"
+	methodCryptosign = "cryptosign"
+)
+
 // Settings of the profile.
 const (
 	SettingAuthMethod = "wamp.authmethod"
@@ -29,20 +37,41 @@ type credentials struct {
 	bind   bool
 }
 
-// credentialsFor reads an endpoint and its profile. What the endpoint says goes
-// before what the profile says.
-func credentialsFor(e transport.Endpoint, p *profile.Profile) (credentials, error) {
-	settings := p.Settings()
+// CheckSettings says what is wrong with the settings of a profile that are this
+// transport's, before any endpoint is known.
+func CheckSettings(settings profile.Settings) error {
+	c, err := settingsOf(settings)
+	if err == nil && c.method == methodCryptosign {
+		err = c.check()
+	}
+	return err
+}
+
+// settingsOf reads a profile's settings.
+func settingsOf(settings profile.Settings) (credentials, error) {
 	c := credentials{
 		method: strings.ToLower(settings.String(SettingAuthMethod, "")),
 		authID: settings.String(SettingAuthID, ""),
 		keyID:  settings.String(SettingKey, ""),
 	}
-	c.secret, _ = p.Secret(SecretName)
+	switch c.method {
+	case "", methodAnonymous, methodTicket, methodCRA, methodCryptosign:
+	default:
+		return c, fmt.Errorf("setting %q: want anonymous, ticket, wampcra or cryptosign", SettingAuthMethod)
+	}
 	var err error
-	if c.bind, err = settings.Bool(SettingBind, false); err != nil {
+	c.bind, err = settings.Bool(SettingBind, false)
+	return c, err
+}
+
+// credentialsFor reads an endpoint and its profile. What the endpoint says goes
+// before what the profile says.
+func credentialsFor(e transport.Endpoint, p *profile.Profile) (credentials, error) {
+	c, err := settingsOf(p.Settings())
+	if err != nil {
 		return c, err
 	}
+	c.secret, _ = p.Secret(SecretName)
 	u := e.URL()
 	if u.User != nil {
 		c.authID, c.secret = u.User.Username(), e.APIKey()
@@ -55,22 +84,13 @@ func credentialsFor(e transport.Endpoint, p *profile.Profile) (credentials, erro
 	return c, c.check()
 }
 
+// check says what the method lacks.
 func (c credentials) check() error {
-	missing := func(what string) error {
-		return fmt.Errorf("setting %q is %s, which needs %s", SettingAuthMethod, c.method, what)
-	}
-	switch c.method {
-	case "", "anonymous":
-	case "ticket", "wampcra":
-		if c.secret.IsZero() {
-			return missing("a secret: the profile's " + SecretName + ", or one in the endpoint")
-		}
-	case "cryptosign":
-		if c.keyID == "" {
-			return missing("a key: the setting " + SettingKey)
-		}
-	default:
-		return fmt.Errorf("setting %q: want anonymous, ticket, wampcra or cryptosign", SettingAuthMethod)
+	switch {
+	case (c.method == methodTicket || c.method == methodCRA) && c.secret.IsZero():
+		return fmt.Errorf("setting %q is %s, which needs a secret: the profile's %s, or one in the endpoint", SettingAuthMethod, c.method, SecretName)
+	case c.method == methodCryptosign && c.keyID == "":
+		return fmt.Errorf("setting %q is %s, which needs a key: the setting %s", SettingAuthMethod, c.method, SettingKey)
 	}
 	return nil
 }
@@ -81,18 +101,18 @@ func (c credentials) authenticators(ctx context.Context, p *profile.Profile, sec
 	switch {
 	case method != "":
 	case c.keyID != "":
-		method = "cryptosign"
+		method = methodCryptosign
 	case c.secret.IsZero():
-		method = "anonymous"
+		method = methodAnonymous
 	}
 	switch method {
-	case "anonymous":
+	case methodAnonymous:
 		return []wamp2.Authenticator{wamp2.Anonymous{}}, nil
-	case "ticket":
+	case methodTicket:
 		return []wamp2.Authenticator{wamp2.Ticket{Ticket: c.secret}}, nil
-	case "wampcra":
+	case methodCRA:
 		return []wamp2.Authenticator{wamp2.CRA{Secret: c.secret}}, nil
-	case "cryptosign":
+	case methodCryptosign:
 		key, err := p.Keys().Find(ctx, c.keyID)
 		if err == nil && key.Type() != profile.Ed25519 {
 			err = fmt.Errorf("it is of type %s: want %s", key.Type(), profile.Ed25519)

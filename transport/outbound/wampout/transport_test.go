@@ -83,6 +83,12 @@ func TestCheckMessage(t *testing.T) {
 			t.Errorf("%s: %v", setting, err)
 		}
 	}
+	for setting, ok := range map[string]bool{"ticket": true, "wampcra": true, "cryptosign": false, "kerberos": false} {
+		settings := profile.NewSettings(map[string]string{wampout.SettingAuthMethod: setting})
+		if err := wampout.CheckSettings(settings); (err == nil) != ok {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
 	for _, method := range []string{"ticket", "wampcra", "cryptosign"} {
 		m := outboundtest.Message(t, "wamp+ws://127.0.0.1/realm1/com.x", "")
 		m.Profile = local(t, profile.Options{Settings: map[string]string{wampout.SettingAuthMethod: method}})
