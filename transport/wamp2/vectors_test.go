@@ -3,11 +3,9 @@ package wamp2_test
 import (
 	"crypto/ed25519"
 	"encoding/hex"
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 
+	"github.com/outrider-go/outrider/internal/vectors"
 	"github.com/outrider-go/outrider/transport/wamp2"
 	"github.com/outrider-go/outrider/wireformat/wamp"
 )
@@ -17,14 +15,6 @@ import (
 // signed is the same.
 func TestCryptosignVectors(t *testing.T) {
 	t.Parallel()
-	folder := os.Getenv("OUTRIDER_VECTORS")
-	if folder == "" {
-		t.Skip("OUTRIDER_VECTORS names no folder of test vectors")
-	}
-	text, err := os.ReadFile(filepath.Join(folder, "wamp", "cryptosign.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file struct {
 		Vectors []struct {
 			ChannelID  string `json:"channel_id"`
@@ -33,8 +23,9 @@ func TestCryptosignVectors(t *testing.T) {
 			Signature  string
 		}
 	}
-	if err := json.Unmarshal(text, &file); err != nil || len(file.Vectors) == 0 {
-		t.Fatal(err)
+	vectors.Load(t, "wamp/cryptosign.json", &file)
+	if len(file.Vectors) == 0 {
+		t.Fatal("there are none")
 	}
 	for _, v := range file.Vectors {
 		seed, err1 := hex.DecodeString(v.PrivateKey)

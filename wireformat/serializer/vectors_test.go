@@ -6,28 +6,20 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/vectors"
 	"github.com/outrider-go/outrider/wireformat/serializer"
 )
 
-// vectors reads a file of test vectors, which are not part of the module: they
-// lie where OUTRIDER_VECTORS says.
-func vectors(t *testing.T, name string, into any) {
+// load reads a file of test vectors, with its numbers as they are written.
+func load(t *testing.T, name string, into any) {
 	t.Helper()
-	folder := os.Getenv("OUTRIDER_VECTORS")
-	if folder == "" {
-		t.Skip("OUTRIDER_VECTORS names no folder of test vectors")
-	}
-	text, err := os.ReadFile(filepath.Join(folder, name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var text json.RawMessage
+	vectors.Load(t, name, &text)
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	if err := decoder.Decode(into); err != nil {
@@ -168,7 +160,7 @@ func TestCBORAppendixA(t *testing.T) {
 			Diagnostic string
 		}
 	}
-	vectors(t, "cbor/appendix_a.json", &file)
+	load(t, "cbor/appendix_a.json", &file)
 	cbor := must(serializer.NewCBOR(serializer.CBOROptions{ShortFloats: true}))
 	otherForm := map[string]string{
 		"f7":                   "f6",
@@ -210,7 +202,7 @@ func TestMsgPackSuite(t *testing.T) {
 	var file struct {
 		Suite map[string][]map[string]any
 	}
-	vectors(t, "msgpack/msgpack-test-suite.json", &file)
+	load(t, "msgpack/msgpack-test-suite.json", &file)
 	msgpack := must(serializer.NewMsgPack(serializer.Limits{}))
 	for name, cases := range file.Suite {
 		for _, c := range cases {
@@ -275,7 +267,7 @@ func TestHostile(t *testing.T) {
 					Repeat    int
 				}
 			}
-			vectors(t, id+"/hostile.json", &file)
+			load(t, id+"/hostile.json", &file)
 			for _, v := range file.Vectors {
 				if got, err := s.Unserialize(bytes.Repeat(unhex(t, v.Hex), max(v.Repeat, 1))); err == nil {
 					t.Errorf("%s: %v", v.Name, got)
@@ -306,7 +298,7 @@ func TestAutobahnValues(t *testing.T) {
 		RawSocket  map[string]int    `json:"rawsocket_ids"`
 		Protocols  []string          `json:"websocket_subprotocols"`
 	}
-	vectors(t, "wamp/serializers-autobahn.json", &file)
+	load(t, "wamp/serializers-autobahn.json", &file)
 	for _, c := range file.Values {
 		want := []any{plain(t, c["value"])}
 		for id, s := range byID() {
@@ -347,7 +339,7 @@ func TestAutobahnValues(t *testing.T) {
 func TestAutobahnBatches(t *testing.T) {
 	t.Parallel()
 	var file map[string]any
-	vectors(t, "wamp/serializers-autobahn.json", &file)
+	load(t, "wamp/serializers-autobahn.json", &file)
 	want := []any{[]any{int64(1), "a"}, []any{int64(2)}}
 	for id, text := range file["batched_[1,'a']_then_[2]"].(map[string]any) {
 		s := must(serializer.NewBatched(byID()[id], serializer.BatchedOptions{Terminator: serializer.TerminatorAutobahn}))

@@ -6,36 +6,15 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/outrider-go/outrider/internal/vectors"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/wireformat/serializer"
 	"github.com/outrider-go/outrider/wireformat/wamp"
 )
-
-// folder is where test vectors lie, which are not part of the module.
-func folder(t *testing.T) string {
-	t.Helper()
-	at := os.Getenv("OUTRIDER_VECTORS")
-	if at == "" {
-		t.Skip("OUTRIDER_VECTORS names no folder of test vectors")
-	}
-	return filepath.Join(at, "wamp")
-}
-
-func read(t *testing.T, path string, into any) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, into)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // conformance is a file of the WAMP specification's test suite.
 type conformance struct {
@@ -53,12 +32,14 @@ type conformance struct {
 
 func eachConformance(t *testing.T, visit func(name string, file conformance)) {
 	t.Helper()
-	root := filepath.Join(folder(t), "singlemessage")
+	var schema json.RawMessage
+	vectors.Load(t, "wamp/SCHEMA.json", &schema) // skips where there are none
+	root := os.DirFS(os.Getenv(vectors.Directory))
 	files := 0
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(root, "wamp/singlemessage", func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			var file conformance
-			read(t, path, &file)
+			vectors.Load(t, path, &file)
 			visit(entry.Name(), file)
 			files++
 		}
@@ -239,7 +220,7 @@ func TestAutobahnCryptobox(t *testing.T) {
 		To                box    `json:"originator_to_responder"`
 		From              box    `json:"responder_to_originator"`
 	}
-	read(t, filepath.Join(folder(t), "cryptobox.json"), &file)
+	vectors.Load(t, "wamp/cryptobox.json", &file)
 	originator, responder := new(wamp.KeyRing), new(wamp.KeyRing)
 	if err := originator.Set("com.myapp.", wamp.CryptoboxKeys{
 		OriginatorPrivate: transport.NewSecret(file.OriginatorPrivate), ResponderPublic: file.ResponderPublic,
