@@ -28,7 +28,7 @@ func (a *Agent) openTransports() error {
 	if err != nil {
 		return err
 	}
-	amqp, err := amqpout.New(amqpout.Options{Logger: a.log})
+	amqp, err := amqpout.New(amqpout.Options{Logger: a.log, OnState: a.tellAMQP})
 	if err != nil {
 		return err
 	}
@@ -48,6 +48,17 @@ func (a *Agent) tellConnection(s wsout.State) {
 	}
 	a.events.Publish(a.config.TopicPrefix+topic, outbound.ConnectionEvent{
 		Transport: "ws", Profile: s.Profile.ID(), Endpoint: s.Endpoint.String(), Code: s.Code,
+	})
+}
+
+// tellAMQP publishes that an AMQP connection is up, or gone.
+func (a *Agent) tellAMQP(s amqpout.State) {
+	topic := outbound.TopicDisconnected
+	if s.Connected {
+		topic = outbound.TopicConnected
+	}
+	a.events.Publish(a.config.TopicPrefix+topic, outbound.ConnectionEvent{
+		Transport: "amqp", Profile: s.Profile, Endpoint: s.Endpoint, Code: s.Code,
 	})
 }
 

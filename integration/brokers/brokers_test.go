@@ -10,6 +10,7 @@ import (
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
+//nolint:tparallel // they share a peer, one after the other
 func TestRhea(t *testing.T) {
 	t.Parallel()
 	peer := start(t, rhea())
@@ -39,7 +40,7 @@ func TestRhea(t *testing.T) {
 		})
 	})
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink", peer.kill) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink", crashMessages, peer.kill) })
 }
 
 // rheaLoses: rhea 3.0.5 decodes every array, and cannot encode those whose
@@ -60,6 +61,7 @@ func rheaLoses(v value.Value) bool {
 	})
 }
 
+//nolint:tparallel // they share a peer, one after the other
 func TestProtonPeer(t *testing.T) {
 	t.Parallel()
 	peer := start(t, protonPeer())
@@ -80,22 +82,24 @@ func TestProtonPeer(t *testing.T) {
 	})
 }
 
+//nolint:tparallel // they share a peer, one after the other
 func TestProtonBroker(t *testing.T) {
 	t.Parallel()
 	peer := start(t, protonBroker())
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", peer.kill) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", crashMessages, peer.kill) })
 }
 
+//nolint:tparallel // they share a peer, one after the other
 func TestProtonPythonBroker(t *testing.T) {
 	t.Parallel()
 	peer := start(t, pythonBroker())
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{loses: pythonLoses}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", peer.kill) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", crashMessages, peer.kill) })
 }
 
 // pythonLoses: in a dictionary of Python's, a symbol and a string are the same
@@ -114,6 +118,7 @@ func pythonLoses(v value.Value) bool {
 	})
 }
 
+//nolint:tparallel // they share a peer, one after the other
 func TestRabbitMQ(t *testing.T) {
 	t.Parallel()
 	peer := start(t, rabbit())
@@ -132,11 +137,11 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "/queue/receive") })
 	t.Run("crash", func(t *testing.T) {
 		// Without the durability, RabbitMQ makes a queue that a restart loses.
-		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state", peer.kill)
+		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state", crashMessages, peer.kill)
 		drain(t, openNode(t, peer, "/amq/queue/crash"), sent)
 	})
 	t.Run("stop", func(t *testing.T) {
-		sent := testCrash(t, peer, "/queue/stop?durability=unsettled-state", peer.stop)
+		sent := testCrash(t, peer, "/queue/stop?durability=unsettled-state", 4000, peer.stop)
 		drain(t, openNode(t, peer, "/amq/queue/stop"), sent)
 	})
 }

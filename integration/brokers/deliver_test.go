@@ -52,8 +52,9 @@ func startDelivery(t *testing.T, options outbound.Options, over amqpout.Options,
 	if err := manager.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	ctx := context.WithoutCancel(t.Context())
 	t.Cleanup(func() {
-		if _, err := manager.Stop(context.Background()); err != nil {
+		if _, err := manager.Stop(ctx); err != nil {
 			t.Errorf("Stop: %v", err)
 		}
 	})

@@ -34,7 +34,7 @@ func testReceive(t *testing.T, peer *process, address string) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := container.Close(context.Background()); err != nil {
+		if err := container.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}()

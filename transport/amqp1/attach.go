@@ -30,8 +30,8 @@ func (w *writer) attach() *Error {
 	w.refusal = nil
 	w.s.stats.attached.Add(1)
 	w.s.enter(Open)
-	w.s.container.emit(&Event{
-		Kind: LinkReady, Address: w.s.pool.remote.Address, Node: w.s.target.Address,
+	w.s.container.emit(&w.s.pool.remote, &Event{
+		Kind: LinkReady, Node: w.s.target.Address,
 		Link: w.link.view.name, Peer: &w.link.conn.info,
 	})
 	return nil

@@ -99,8 +99,10 @@ func (c *Container) openReceivers() (all []*Receiver) {
 	return all
 }
 
-func (c *Container) emit(e *Event) {
+// emit tells what happened with a remote.
+func (c *Container) emit(remote *Remote, e *Event) {
 	if c.options.OnEvent != nil {
+		e.Address, e.Tenant, e.TLS = remote.Address, remote.Tenant, remote.TLS
 		c.options.OnEvent(*e)
 	}
 }

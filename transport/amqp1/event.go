@@ -25,8 +25,10 @@ const (
 // belong to the kind are empty.
 type Event struct {
 	Kind EventKind
-	// Address is the peer's host and port.
-	Address string
+	// Address is the peer's host and port, and Tenant whose connection it is.
+	Address, Tenant string
+	// TLS says that the connection is secured.
+	TLS bool
 	// Peer is what it said of itself.
 	Peer *PeerInfo
 	// Node is the address of the link's source or target, Link its name.

@@ -114,7 +114,7 @@ func (p *pool) connect(ctx context.Context) (*connection, error) {
 	p.conns = append(p.conns, conn)
 	p.lastErr = nil
 	p.mu.Unlock()
-	p.container.emit(&Event{Kind: Connected, Address: p.remote.Address, Peer: &conn.info})
+	p.container.emit(&p.remote, &Event{Kind: Connected, Peer: &conn.info})
 	g.whenClosed(func() { p.ended(conn) })
 	return conn, nil
 }
@@ -143,7 +143,10 @@ func jitter(failures int) time.Duration {
 func (p *pool) ended(conn *connection) {
 	p.mu.Lock()
 	p.conns = slices.DeleteFunc(p.conns, func(c *connection) bool { return c == conn })
-	cause := conn.lost("", nil).Err
+	var cause error
+	if lost := conn.lost("connection", nil); lost.Err != nil || lost.Condition != "" {
+		cause = lost
+	}
 	if time.Since(conn.began) > healthyAfter {
 		p.failures = 0
 	} else if conn.links > 0 {
@@ -152,7 +155,7 @@ func (p *pool) ended(conn *connection) {
 		p.backOff(patience)
 	}
 	p.mu.Unlock()
-	p.container.emit(&Event{Kind: Disconnected, Address: p.remote.Address, Peer: &conn.info, Err: cause})
+	p.container.emit(&p.remote, &Event{Kind: Disconnected, Peer: &conn.info, Err: cause})
 }
 
 // release gives a connection back. With its last link it is closed.

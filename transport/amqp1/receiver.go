@@ -65,7 +65,7 @@ func (r *Receiver) State() EndpointState { return EndpointState(r.state.Load()) 
 
 func (r *Receiver) enter(state EndpointState) {
 	if EndpointState(r.state.Swap(uint32(state))) != state { //nolint:gosec // only states are stored
-		r.container.emit(&Event{Kind: StateChanged, Address: r.pool.remote.Address, Node: r.source.Address, State: state})
+		r.container.emit(&r.pool.remote, &Event{Kind: StateChanged, Node: r.source.Address, State: state})
 	}
 }
 
@@ -243,7 +243,7 @@ func (r *Receiver) attach() *Error {
 	r.link, r.refusal, r.failures = l, nil, 0
 	r.mu.Unlock()
 	r.enter(Open)
-	r.container.emit(&Event{Kind: LinkReady, Address: r.pool.remote.Address, Node: l.address, Link: l.name, Peer: &conn.info})
+	r.container.emit(&r.pool.remote, &Event{Kind: LinkReady, Node: l.address, Link: l.name, Peer: &conn.info})
 	select {
 	case <-r.closed: // meanwhile
 		r.drop(l, nil)
@@ -309,7 +309,7 @@ func (r *Receiver) drop(l *receiverLink, why *Error) {
 	}
 	if why != nil {
 		r.enter(Idle)
-		r.container.emit(&Event{Kind: LinkLost, Address: r.pool.remote.Address, Node: l.address, Link: l.name, Err: why})
+		r.container.emit(&r.pool.remote, &Event{Kind: LinkLost, Node: l.address, Link: l.name, Err: why})
 	}
 	endSession(l.conn, l.session)
 	r.pool.release(l.conn)

@@ -3,6 +3,7 @@ package amqp1
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -278,14 +279,13 @@ func TestUnused(t *testing.T) {
 	}
 }
 
+var chaos = flag.Duration("chaos", 2*time.Second, "how long TestChaos lasts")
+
 // TestChaos: links, sessions and connections end at random under many senders. Nothing
 // hangs, and what is accepted has arrived.
 func TestChaos(t *testing.T) {
 	t.Parallel()
-	duration := 3 * time.Second
-	if testing.Short() {
-		duration = time.Second
-	}
+	duration := *chaos
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(1, 2))
 	arrived, kinds := map[string]bool{}, map[string]int{}

@@ -91,7 +91,7 @@ func (s *Sender) State() EndpointState { return EndpointState(s.state.Load()) } 
 
 func (s *Sender) enter(state EndpointState) {
 	if EndpointState(s.state.Swap(uint32(state))) != state { //nolint:gosec // only states are stored
-		s.container.emit(&Event{Kind: StateChanged, Address: s.pool.remote.Address, Node: s.target.Address, State: state})
+		s.container.emit(&s.pool.remote, &Event{Kind: StateChanged, Node: s.target.Address, State: state})
 	}
 }
 
@@ -268,8 +268,8 @@ func (s *Sender) awaitWritten(ctx context.Context, l *senderLink, o SendOptions)
 func (s *Sender) settled(r *request, outcome Outcome, late bool) {
 	s.container.options.observe("settle", r.begun)
 	s.stats.count(outcome)
-	s.container.emit(&Event{
-		Kind: OutcomeKnown, Address: s.pool.remote.Address, Node: s.target.Address,
+	s.container.emit(&s.pool.remote, &Event{
+		Kind: OutcomeKnown, Node: s.target.Address,
 		Message: r.message, DeliveryTag: r.message.DeliveryTag, Outcome: outcome, Late: late,
 	})
 }

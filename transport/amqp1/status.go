@@ -62,7 +62,7 @@ func (s *Sender) Status() SenderStatus {
 	}
 	for state := range s.stats.outcomes {
 		if n := s.stats.outcomes[state].Load(); n > 0 {
-			status.Outcomes[State(state)] = n //nolint:gosec // an index of the states
+			status.Outcomes[State(state)] = n
 		}
 	}
 	s.stats.mu.Lock()

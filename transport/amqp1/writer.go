@@ -124,7 +124,7 @@ func (w *writer) drop(why *Error) {
 	w.keep(link.conn)
 	w.s.stats.lost(why)
 	w.s.enter(Idle)
-	w.s.container.emit(&Event{Kind: LinkLost, Address: w.s.pool.remote.Address, Node: w.s.target.Address, Link: link.view.name, Err: why})
+	w.s.container.emit(&w.s.pool.remote, &Event{Kind: LinkLost, Node: w.s.target.Address, Link: link.view.name, Err: why})
 }
 
 // keep holds on to a connection whose link has ended, in place of the one before.
@@ -215,8 +215,8 @@ func (w *writer) transfer(r *request) (fault *Error, retry bool) {
 	w.watchdog.Stop()
 	if err == nil {
 		if w.s.container.options.OnEvent != nil {
-			w.s.container.emit(&Event{
-				Kind: MessageOut, Address: w.s.pool.remote.Address, Node: w.s.target.Address, Link: link.view.name,
+			w.s.container.emit(&w.s.pool.remote, &Event{
+				Kind: MessageOut, Node: w.s.target.Address, Link: link.view.name,
 				Message: m, DeliveryTag: m.DeliveryTag,
 			})
 		}

@@ -6,34 +6,27 @@ import (
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
-// elements reads the elements of a list, an array or a map.
-func (r *reader) elements(text []byte, depth int) ([]value.Value, error) {
-	if text[0] != '[' {
-		return nil, invalid("want a JSON array of values")
-	}
+// elements reads an array of the document: never nil.
+func (r *reader) elements(depth int) ([]value.Value, error) {
 	depth, err := r.deeper(depth)
 	if err != nil {
 		return nil, err
 	}
 	elements := []value.Value{}
-	err = eachElement(text, func(i int, element []byte) error {
-		v, err := r.value(element, depth)
+	err = r.each(func(i int) error {
+		v, err := r.value(depth)
 		elements = append(elements, v)
 		return at(err, "value[%d]", i)
 	})
 	return elements, err
 }
 
-func readList(r *reader, text []byte, depth int) (value.Value, error) {
-	elements, err := r.elements(text, depth)
-	return value.List(elements), err
-}
+func buildList(elements []value.Value) (value.Value, error) { return value.List(elements), nil }
 
-func readMap(r *reader, text []byte, depth int) (value.Value, error) {
-	elements, err := r.elements(text, depth)
-	if err != nil {
-		return nil, err
-	}
+// keyLimits are those of nobody: what is read is limited already.
+var keyLimits = value.Limits{MaxDepth: 10000, MaxBytes: 1 << 30}
+
+func buildMap(elements []value.Value) (value.Value, error) {
 	if len(elements)%2 != 0 {
 		return nil, invalid("a map has %d elements: want an even number, keys and values in turn", len(elements))
 	}
@@ -41,7 +34,8 @@ func readMap(r *reader, text []byte, depth int) (value.Value, error) {
 	seen := map[string]bool{}
 	var key []byte
 	for i := 0; i < len(elements); i += 2 {
-		if key, err = r.limits.Append(key[:0], elements[i]); err != nil {
+		var err error
+		if key, err = keyLimits.Append(key[:0], elements[i]); err != nil {
 			return nil, at(err, "value[%d]", i)
 		}
 		if seen[string(key)] {
@@ -53,12 +47,8 @@ func readMap(r *reader, text []byte, depth int) (value.Value, error) {
 	return pairs, nil
 }
 
-// readArray makes an array of elements that are alike in type and descriptor.
-func readArray(r *reader, text []byte, depth int) (value.Value, error) {
-	elements, err := r.elements(text, depth)
-	if err != nil {
-		return nil, err
-	}
+// buildArray makes an array of elements that are alike in type and descriptor.
+func buildArray(elements []value.Value) (value.Value, error) {
 	if len(elements) == 0 {
 		return value.Array{Of: value.TypeString, Elements: elements}, nil
 	}

@@ -156,10 +156,18 @@ func TestReadLimits(t *testing.T) {
 		{"depth 4 of descriptors", `{"type":"list","value":[{"descriptor":"a","type":"list","value":[{"descriptor":"b","value":"c"}]}]}`, false},
 		{"4 values", `{"type":"list","value":[null,null,null]}`, true},
 		{"5 values", `{"type":"list","value":[null,null,null,null]}`, false},
+		{"4 values, described", `{"type":"list","value":[{"descriptor":"a","value":"b"}]}`, true},
+		{"5 values, described", `{"type":"list","value":[null,{"descriptor":"a","value":"b"}]}`, false},
 		{"100 bytes", `"` + strings.Repeat("a", 98) + `"`, true},
 		{"101 bytes", `"` + strings.Repeat("a", 99) + `"`, false},
 	} {
-		_, err := Read([]byte(test.document), limits)
+		v, err := Read([]byte(test.document), limits)
+		if err == nil {
+			var encoded []byte
+			if encoded, err = limits.Append(nil, v); err == nil {
+				_, err = limits.Decode(encoded)
+			}
+		}
 		if (err == nil) != test.fits || err != nil && !errors.Is(err, value.ErrLimit) {
 			t.Errorf("%s: %v, fits: %t", test.name, err, test.fits)
 		}

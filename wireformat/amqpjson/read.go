@@ -17,10 +17,10 @@ import (
 // document, and repeat nothing of what it holds; errors.Is with the kinds of
 // package value.
 func Read(document []byte, limits value.Limits) (value.Value, error) {
-	r := reader{limits: limits.Defaults()}
+	limits = limits.Defaults()
 	document = bytes.Trim(document, " \t\r\n")
-	if len(document) > r.limits.MaxBytes {
-		return nil, fmt.Errorf("%w: it has %d bytes: at most %d are allowed", value.ErrLimit, len(document), r.limits.MaxBytes)
+	if len(document) > limits.MaxBytes {
+		return nil, fmt.Errorf("%w: it has %d bytes: at most %d are allowed", value.ErrLimit, len(document), limits.MaxBytes)
 	}
 	if len(document) == 0 {
 		return nil, invalid("it is empty: want a JSON document")
@@ -28,7 +28,8 @@ func Read(document []byte, limits value.Limits) (value.Value, error) {
 	if err := checkSyntax(document); err != nil {
 		return nil, invalid("%w", err)
 	}
-	return r.value(document, 0)
+	r := reader{scan: scan{text: document}, limits: limits}
+	return r.value(0)
 }
 
 // invalid is an error that says that there is no such value.
@@ -36,39 +37,31 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", value.ErrInvalid, fmt.Errorf(format, args...))
 }
 
-// reader reads values, and counts them. The depth that its methods are given is
-// how many compound values are around.
+// reader reads values in one pass, and counts them. The depth that its methods are
+// given is how many compound values are around.
 type reader struct {
+	scan
+
 	limits value.Limits
 	values int
 }
 
-func (r *reader) value(text []byte, depth int) (value.Value, error) {
+func (r *reader) value(depth int) (value.Value, error) {
 	if r.values++; r.values > r.limits.MaxValues {
 		return nil, fmt.Errorf("%w: more than %d values", value.ErrLimit, r.limits.MaxValues)
 	}
-	if text[0] != '{' {
-		return abbreviated(text)
+	if r.peek() != '{' {
+		return abbreviated(r.token())
 	}
-	o, err := objectOf(text)
+	o, err := r.object(depth)
 	if err != nil {
 		return nil, err
 	}
-	if o.descriptor == nil {
-		return r.typed(o, depth)
+	v, err := o.typed()
+	if err != nil || !o.described {
+		return v, err
 	}
-	if depth, err = r.deeper(depth); err != nil {
-		return nil, err
-	}
-	descriptor, err := r.value(o.descriptor, depth)
-	if err != nil {
-		return nil, at(err, "descriptor")
-	}
-	if value.TypeOf(descriptor) == value.TypeDescribed {
-		return nil, at(invalid("a descriptor must not have a descriptor"), "descriptor")
-	}
-	v, err := r.typed(o, depth)
-	return value.Described{Descriptor: descriptor, Value: v}, err
+	return value.Described{Descriptor: o.descriptor, Value: v}, nil
 }
 
 func (r *reader) deeper(depth int) (int, error) {
@@ -89,63 +82,128 @@ func abbreviated(text []byte) (value.Value, error) {
 		s, err := stringOf(text)
 		return value.String(s), err
 	}
-	return nil, invalid(`only null, booleans and strings may be abbreviated: want {"type": …, "value": …}`)
+	return nil, errAbbreviated()
 }
 
-// object has the members of a value's object, as they are written; nil for those
-// that are not there.
-type object struct{ descriptor, typename, value []byte }
+func errAbbreviated() error {
+	return invalid(`only null, booleans and strings may be abbreviated: want {"type": …, "value": …}`)
+}
 
-func objectOf(text []byte) (object, error) {
-	var o object
-	err := eachMember(text, func(name string, member []byte) error {
-		var place *[]byte
+// object is what was read of a value's object. Its type may come after its value,
+// so an array is read as elements, whatever they will become.
+type object struct {
+	described  bool
+	descriptor value.Value
+	typename   *string
+	scalar     []byte        // the value as it is written, nil for none and for an array
+	elements   []value.Value // nil where the value is no array
+}
+
+func (r *reader) object(depth int) (*object, error) {
+	o := &object{}
+	err := r.each(func(int) error {
+		name, err := r.name()
+		if err != nil {
+			return err
+		}
+		var twice bool
 		switch name {
 		case "descriptor":
-			place = &o.descriptor
+			twice = o.described
+			err = r.readDescriptor(o, depth)
 		case "type":
-			place = &o.typename
+			twice = o.typename != nil
+			err = r.readType(o)
 		case "value":
-			place = &o.value
+			twice = o.hasValue()
+			err = r.readValue(o, depth)
 		default:
 			return invalid("it has a member other than descriptor, type and value")
 		}
-		if *place != nil {
+		if twice {
 			return invalid("it has a member twice: %s", name)
 		}
-		*place = member
-		return nil
+		return err
 	})
 	return o, err
 }
 
-// typed reads the value of an object, its descriptor aside.
-func (r *reader) typed(o object, depth int) (value.Value, error) {
-	if o.typename == nil {
-		switch {
-		case o.descriptor == nil:
-			return nil, invalid("type is missing")
-		case o.value == nil:
-			return nil, invalid("value is missing")
-		}
-		v, err := abbreviated(o.value)
+func (o *object) hasValue() bool { return o.scalar != nil || o.elements != nil }
+
+func (r *reader) readDescriptor(o *object, depth int) error {
+	depth, err := r.deeper(depth)
+	if err != nil {
+		return err
+	}
+	o.described = true
+	r.values++ // decoding counts what is within too
+	if o.descriptor, err = r.value(depth); err != nil {
+		return at(err, "descriptor")
+	}
+	if value.TypeOf(o.descriptor) == value.TypeDescribed {
+		return at(invalid("a descriptor must not have a descriptor"), "descriptor")
+	}
+	return nil
+}
+
+func (r *reader) readType(o *object) error {
+	typename, err := stringOf(r.token())
+	o.typename = &typename
+	return at(err, "type")
+}
+
+func (r *reader) readValue(o *object, depth int) error {
+	if r.peek() != '[' {
+		o.scalar = r.token()
+		return nil
+	}
+	if o.described {
+		depth++ // it is known to be a level deeper
+	}
+	var err error
+	o.elements, err = r.elements(depth)
+	return err
+}
+
+// typed returns the value of an object, its descriptor aside.
+func (o *object) typed() (value.Value, error) {
+	switch {
+	case o.typename == nil && !o.described:
+		return nil, invalid("type is missing")
+	case o.typename == nil && !o.hasValue():
+		return nil, invalid("value is missing")
+	case o.typename == nil && o.elements != nil:
+		return nil, at(errAbbreviated(), "value")
+	case o.typename == nil:
+		v, err := abbreviated(o.scalar)
 		return v, at(err, "value")
 	}
-	typename, err := stringOf(o.typename)
-	if err != nil {
-		return nil, at(err, "type")
+	if build := builders[*o.typename]; build != nil {
+		return o.compound(build)
 	}
-	read := readerOf(typename)
-	if read == nil {
+	read := scalars[*o.typename]
+	switch {
+	case read == nil:
 		return nil, at(invalid("there is no such type: want %s", typenames), "type")
+	case o.elements != nil:
+		o.scalar = []byte("[]") // which is a scalar of no type
+	case o.scalar == nil && *o.typename == "null":
+		return value.Null{}, nil
+	case o.scalar == nil:
+		return nil, invalid("value is missing")
 	}
-	if o.value == nil {
-		if typename != "null" {
-			return nil, invalid("value is missing")
-		}
-		o.value = []byte("null")
+	v, err := read(o.scalar)
+	return v, at(err, "value")
+}
+
+func (o *object) compound(build func([]value.Value) (value.Value, error)) (value.Value, error) {
+	switch {
+	case !o.hasValue():
+		return nil, invalid("value is missing")
+	case o.elements == nil:
+		return nil, at(invalid("want a JSON array of values"), "value")
 	}
-	v, err := read(r, o.value, depth)
+	v, err := build(o.elements)
 	if _, ok := errors.AsType[*fault](err); ok { // an element said where
 		return v, err
 	}
@@ -154,21 +212,16 @@ func (r *reader) typed(o object, depth int) (value.Value, error) {
 
 const typenames = "null, boolean, ubyte, ushort, uint, ulong, byte, short, int, long, float, double, decimal, char, timestamp, uuid, binary, string, symbol, array, list or map"
 
-// readerOf returns the reader of a type, by the name it has in the document, and
-// nil for other names.
-func readerOf(typename string) func(r *reader, text []byte, depth int) (value.Value, error) {
-	switch typename {
-	case "array":
-		return readArray
-	case "list":
-		return readList
-	case "map":
-		return readMap
-	}
-	return scalars[typename]
+// builders make a compound value of its elements, by the type's name in the
+// document.
+var builders = map[string]func(elements []value.Value) (value.Value, error){
+	"array": buildArray,
+	"list":  buildList,
+	"map":   buildMap,
 }
 
-var scalars = map[string]func(r *reader, text []byte, depth int) (value.Value, error){
+// scalars read a value, by the type's name in the document.
+var scalars = map[string]func(text []byte) (value.Value, error){
 	"null":      readNull,
 	"boolean":   readBool,
 	"ubyte":     unsigned[value.UByte](8),
@@ -213,14 +266,14 @@ func hexOf(text []byte) ([]byte, error) {
 	return data, nil
 }
 
-func readNull(_ *reader, text []byte, _ int) (value.Value, error) {
+func readNull(text []byte) (value.Value, error) {
 	if text[0] != 'n' {
 		return nil, invalid("want null")
 	}
 	return value.Null{}, nil
 }
 
-func readBool(_ *reader, text []byte, _ int) (value.Value, error) {
+func readBool(text []byte) (value.Value, error) {
 	if text[0] != 't' && text[0] != 'f' {
 		return nil, invalid("want true or false")
 	}
@@ -231,8 +284,8 @@ func readBool(_ *reader, text []byte, _ int) (value.Value, error) {
 func unsigned[T interface {
 	value.Value
 	~uint8 | ~uint16 | ~uint32 | ~uint64
-}](bits int) func(*reader, []byte, int) (value.Value, error) {
-	return func(_ *reader, text []byte, _ int) (value.Value, error) {
+}](bits int) func([]byte) (value.Value, error) {
+	return func(text []byte) (value.Value, error) {
 		n, err := strconv.ParseUint(string(text), 10, bits)
 		if err != nil {
 			return nil, invalid("want a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-bits))
@@ -245,8 +298,8 @@ func unsigned[T interface {
 func signed[T interface {
 	value.Value
 	~int8 | ~int16 | ~int32 | ~int64
-}](bits int) func(*reader, []byte, int) (value.Value, error) {
-	return func(_ *reader, text []byte, _ int) (value.Value, error) {
+}](bits int) func([]byte) (value.Value, error) {
+	return func(text []byte) (value.Value, error) {
 		n, err := strconv.ParseInt(string(text), 10, bits)
 		if err != nil {
 			return nil, invalid("want a whole number from %d to %d", int64(math.MinInt64)>>(64-bits), int64(math.MaxInt64)>>(64-bits))
@@ -255,7 +308,7 @@ func signed[T interface {
 	}
 }
 
-func readFloat(_ *reader, text []byte, _ int) (value.Value, error) {
+func readFloat(text []byte) (value.Value, error) {
 	if bits, ok := nonFinite(text, 32); ok {
 		return value.Float(math.Float32frombits(uint32(bits))), nil //nolint:gosec // they are 32
 	}
@@ -263,7 +316,7 @@ func readFloat(_ *reader, text []byte, _ int) (value.Value, error) {
 	return value.Float(f), err
 }
 
-func readDouble(_ *reader, text []byte, _ int) (value.Value, error) {
+func readDouble(text []byte) (value.Value, error) {
 	if bits, ok := nonFinite(text, 64); ok {
 		return value.Double(math.Float64frombits(bits)), nil
 	}
@@ -300,7 +353,7 @@ func nonFinite(text []byte, bits int) (uint64, bool) {
 	return 0, false
 }
 
-func readDecimal(_ *reader, text []byte, _ int) (value.Value, error) {
+func readDecimal(text []byte) (value.Value, error) {
 	data, err := hexOf(text)
 	if err != nil {
 		return nil, err
@@ -316,7 +369,7 @@ func readDecimal(_ *reader, text []byte, _ int) (value.Value, error) {
 	return nil, invalid("want hex of 4, 8 or 16 bytes")
 }
 
-func readChar(_ *reader, text []byte, _ int) (value.Value, error) {
+func readChar(text []byte) (value.Value, error) {
 	s, err := stringOf(text)
 	if err != nil {
 		return nil, err
@@ -328,7 +381,7 @@ func readChar(_ *reader, text []byte, _ int) (value.Value, error) {
 	return value.Char(char), nil
 }
 
-func readUUID(_ *reader, text []byte, _ int) (value.Value, error) {
+func readUUID(text []byte) (value.Value, error) {
 	s, err := stringOf(text)
 	if err != nil {
 		return nil, err
@@ -343,17 +396,17 @@ func readUUID(_ *reader, text []byte, _ int) (value.Value, error) {
 	return value.UUID(data), nil
 }
 
-func readBinary(_ *reader, text []byte, _ int) (value.Value, error) {
+func readBinary(text []byte) (value.Value, error) {
 	data, err := hexOf(text)
 	return value.Binary(data), err
 }
 
-func readString(_ *reader, text []byte, _ int) (value.Value, error) {
+func readString(text []byte) (value.Value, error) {
 	s, err := stringOf(text)
 	return value.String(s), err
 }
 
-func readSymbol(_ *reader, text []byte, _ int) (value.Value, error) {
+func readSymbol(text []byte) (value.Value, error) {
 	s, err := stringOf(text)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -26,49 +27,51 @@ func checkSyntax(text []byte) error {
 	return nil
 }
 
-// eachMember calls visit with the name and the value of each member of an object,
-// each without blanks around it, until one call fails.
-func eachMember(object []byte, visit func(name string, value []byte) error) error {
-	for i := next(object, 1); object[i] != '}'; {
-		end := valueEnd(object, i)
-		name, err := unquote(object[i:end])
-		if err != nil {
-			return invalid("%w", err)
-		}
-		i = next(object, next(object, end)+1) // behind the colon
-		end = valueEnd(object, i)
-		if err := visit(name, object[i:end]); err != nil {
+// scan is a place in a document.
+type scan struct {
+	text []byte
+	at   int
+}
+
+// peek returns the next byte that is no blank. Where it is called there is one.
+func (s *scan) peek() byte {
+	for strings.IndexByte(" \t\r\n", s.text[s.at]) >= 0 {
+		s.at++
+	}
+	return s.text[s.at]
+}
+
+// token returns the value at the place as it is written, and goes behind it.
+func (s *scan) token() []byte {
+	s.peek()
+	start := s.at
+	s.at = valueEnd(s.text, start)
+	return s.text[start:s.at]
+}
+
+// each calls visit at each member of the object, or at each element of the array,
+// at the place, and goes behind it. visit goes behind what it is called at.
+func (s *scan) each(visit func(i int) error) error {
+	end := s.peek() + 2 // the brackets and the braces of ASCII are two apart
+	s.at++
+	for i := 0; s.peek() != end; i++ {
+		if err := visit(i); err != nil {
 			return err
 		}
-		if i = next(object, end); object[i] == ',' {
-			i = next(object, i+1)
+		if s.peek() == ',' {
+			s.at++
 		}
 	}
+	s.at++
 	return nil
 }
 
-// eachElement does so with the elements of an array, which it counts.
-func eachElement(array []byte, visit func(i int, element []byte) error) error {
-	n := 0
-	for i := next(array, 1); array[i] != ']'; n++ {
-		end := valueEnd(array, i)
-		if err := visit(n, array[i:end]); err != nil {
-			return err
-		}
-		if i = next(array, end); array[i] == ',' {
-			i = next(array, i+1)
-		}
-	}
-	return nil
-}
-
-// next returns where the next byte is that is no blank. Within an object or an
-// array there is one.
-func next(text []byte, i int) int {
-	for text[i] == ' ' || text[i] == '\t' || text[i] == '\r' || text[i] == '\n' {
-		i++
-	}
-	return i
+// name returns the name of the member at the place, and goes to its value.
+func (s *scan) name() (string, error) {
+	name, err := stringOf(s.token())
+	s.peek() // the colon
+	s.at++
+	return name, err
 }
 
 // valueEnd returns where the value ends that begins at i.

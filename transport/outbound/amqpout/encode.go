@@ -103,7 +103,7 @@ func (e *encoder) timestamp(t time.Time) {
 		return
 	}
 	e.count++
-	e.b = binary.BigEndian.AppendUint64(append(e.b, 0x83), uint64(t.UnixMilli())) //nolint:gosec // two's complement, as the specification has it
+	e.b = binary.BigEndian.AppendUint64(append(e.b, 0x83), uint64(t.UnixMilli()))
 }
 
 // value writes what a peer sent once.
@@ -118,7 +118,7 @@ func (e *encoder) value(v value.Value) error {
 // sized writes a constructor and a size.
 func sized(b []byte, short, long byte, size int) []byte {
 	if size < 256 {
-		return append(b, short, byte(size))
+		return append(b, short, byte(size)) //nolint:gosec // checked
 	}
 	return binary.BigEndian.AppendUint32(append(b, long), uint32(size)) //nolint:gosec // messages are bounded by the queue
 }

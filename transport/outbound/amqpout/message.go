@@ -124,7 +124,7 @@ func (t *template) header(e *encoder, m *outbound.Message, now time.Time) {
 	if ttl == 0 {
 		e.null()
 	} else {
-		e.uint(uint32(min(max(ttl.Milliseconds(), 1), 1<<32-1))) //nolint:gosec // bounded
+		e.uint(uint32(min(max(ttl.Milliseconds(), 1), 1<<32-1)))
 	}
 	e.bool(false)                       // first-acquirer
 	e.uint(uint32(max(m.Attempt-1, 0))) //nolint:gosec // attempts are few

@@ -32,6 +32,9 @@ type Options struct {
 	// WireFormat is the name of the transport's wire format. Default: none, so that
 	// the profile's is used.
 	WireFormat string
+	// OnState is told when a connection is up, and when it is gone. It must not wait.
+	// Default: nobody is told.
+	OnState func(State)
 	// Logger is told what happens to connections and links, and at debug level of each
 	// frame. Default: none.
 	Logger *zap.Logger
@@ -59,4 +62,13 @@ func (o Options) withDefaults() Options {
 		o.Logger = zap.NewNop()
 	}
 	return o
+}
+
+// State is that of a connection.
+type State struct {
+	Connected bool
+	// Profile is the id of whose it is, and Endpoint the peer, as a URI without a path.
+	Profile, Endpoint string
+	// Code says why the connection is gone, empty where it was closed on purpose.
+	Code string
 }

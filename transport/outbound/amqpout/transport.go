@@ -127,12 +127,40 @@ func (t *Transport) onEvent(e amqp1.Event) {
 	case amqp1.Connected:
 		t.options.Logger.Info("amqp connected", zap.String("address", e.Address),
 			zap.String("container", e.Peer.ContainerID), zap.String("sasl", e.Peer.Mechanism), zap.String("tls", e.Peer.TLSVersion))
+		t.tellState(e, "")
 	case amqp1.Disconnected:
 		t.options.Logger.Info("amqp disconnected", zap.String("address", e.Address), zap.Error(e.Err))
+		t.tellState(e, lossCode(e.Err))
 	case amqp1.LinkLost:
 		t.options.Logger.Info("amqp link lost", zap.String("address", e.Address), zap.String("node", e.Node), zap.Error(e.Err))
 	default: // many for each message: for OnEvent only
 	}
+}
+
+// tellState tells of a connection.
+func (t *Transport) tellState(e amqp1.Event, code string) {
+	if t.options.OnState == nil {
+		return
+	}
+	scheme := "amqp"
+	if e.TLS {
+		scheme = "amqps"
+	}
+	t.options.OnState(State{
+		Connected: e.Kind == amqp1.Connected, Profile: e.Tenant, Endpoint: scheme + "://" + e.Address, Code: code,
+	})
+}
+
+// lossCode is why a connection is gone, in a word.
+func lossCode(err error) string {
+	fault, ok := errors.AsType[*amqp1.Error](err)
+	if !ok {
+		return ""
+	}
+	if code := conditionCode(fault.Condition); code != "" {
+		return code
+	}
+	return codeLost
 }
 
 func (t *Transport) trace(f amqp1.Frame) {
