@@ -20,6 +20,7 @@ import (
 	"github.com/outrider-go/outrider/transport/egress"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wampout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
 )
@@ -325,7 +326,7 @@ func (c Config) validateProfiles(more []wireformat.Format) (faults []error) {
 		if err == nil {
 			_, err = egress.New(tenant, egress.Options{})
 			add(".egress", err)
-			add(".settings", wsout.CheckSettings(tenant.Settings()))
+			add(".settings", errors.Join(wsout.CheckSettings(tenant.Settings()), wampout.CheckSettings(tenant.Settings())))
 		}
 		if options.Retry != "" {
 			_, err = outbound.ParseRetryPolicy(options.Retry)

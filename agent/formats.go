@@ -7,6 +7,7 @@ import (
 	"github.com/outrider-go/outrider/wireformat/amqpjson"
 	"github.com/outrider-go/outrider/wireformat/cloudevents"
 	"github.com/outrider-go/outrider/wireformat/didcomm"
+	"github.com/outrider-go/outrider/wireformat/serializer"
 	"github.com/outrider-go/outrider/wireformat/webhook"
 )
 
@@ -17,7 +18,8 @@ func Formats(more ...wireformat.Format) (*wireformat.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := append(wireformat.Builtin(), &amqpjson.Format{}, signed)
+	all := append(wireformat.Builtin(), signed, &amqpjson.Format{})
+	all = append(all, serializer.Formats()...)
 	all = append(all, cloudevents.Formats()...)
 	all = append(all, didcomm.Formats(didcomm.Options{})...)
 	all = slices.DeleteFunc(all, func(builtin wireformat.Format) bool {

@@ -6,6 +6,7 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wampout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 )
 
@@ -23,11 +24,15 @@ func (a *Agent) openTransports() error {
 	if err != nil {
 		return err
 	}
+	wamp, err := wampout.New(wampout.Options{})
+	if err != nil {
+		return err
+	}
 	amqp, err := amqpout.New(amqpout.Options{Logger: a.log, OnState: a.tellAMQP})
 	if err != nil {
 		return err
 	}
-	for _, driver := range []outbound.Transport{http, ws, amqp} {
+	for _, driver := range []outbound.Transport{http, ws, amqp, wamp} {
 		if err := a.manager.Register(driver); err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func main() {
 	flag.IntVar(&s.latency, "latency", 15, "latency slices of each contestant, one second each")
 	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory benchmark")
 	flag.DurationVar(&s.idle, "idle", 3*time.Second, "how long idle CPU time is measured")
-	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, ws, enqueue, durable, single, backlog, amqp, inbound, sessions, formats")
+	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, ws, enqueue, durable, single, backlog, amqp, inbound, sessions, formats, serializers")
 	flag.StringVar(&s.dir, "dir", "", "make durable stores in this `directory` (default the one for temporary files)")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of it all to this `file`")
 	flag.BoolVar(&s.json, "json", false, "print the results as JSON")
@@ -112,6 +112,7 @@ var benchmarks = []benchmark{
 	{"inbound", benchInbound},
 	{"sessions", benchSessions},
 	{"formats", benchFormats},
+	{"serializers", benchSerializers},
 }
 
 func run(ctx context.Context, s settings, out io.Writer) error {

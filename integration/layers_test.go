@@ -16,6 +16,7 @@ const anything = "..."
 
 const (
 	base58       = "github.com/mr-tron/base58"
+	cbor         = "github.com/fxamacker/cbor"
 	chacha       = "golang.org/x/crypto/chacha20poly1305"
 	cobra        = "github.com/spf13/cobra"
 	edwards25519 = "filippo.io/edwards25519"
@@ -25,6 +26,8 @@ const (
 	goleak       = "go.uber.org/goleak"
 	gorilla      = "github.com/gorilla/websocket"
 	koanf        = "github.com/knadh/koanf"
+	msgp         = "github.com/tinylib/msgp"
+	naclBox      = "golang.org/x/crypto/nacl/box"
 	pflag        = "github.com/spf13/pflag"
 	rapid        = "pgregory.net/rapid"
 	retryable    = "github.com/hashicorp/go-retryablehttp"
@@ -52,8 +55,10 @@ var layers = []rule{
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
 	{pkg: "wireformat", internal: []string{"internal/strictjson", "profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
-	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
 	{pkg: "wireformat/amqpjson", internal: []string{"wireformat", "profile", "transport", "transport/amqp1/value"}},
+	{pkg: "wireformat/serializer", internal: []string{"wireformat", "profile", "transport"}, external: []string{cbor, msgp}},
+	{pkg: "wireformat/wamp", internal: []string{"wireformat/serializer", "transport"}, external: []string{naclBox}},
+	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
 	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/ingress", internal: []string{"transport"}},
@@ -63,6 +68,8 @@ var layers = []rule{
 	{pkg: "transport/amqp1/value"},
 	{pkg: "transport/amqp1/message", internal: []string{"transport/amqp1/value"}},
 	{pkg: "transport/amqp1/verbatim", internal: []string{"transport/amqp1/value"}, external: []string{goAMQP}},
+	{pkg: "transport/wamp2", internal: []string{"transport", "wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
+	{pkg: "transport/wamp2/wamptest", internal: []string{"wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
@@ -84,6 +91,7 @@ var layers = []rule{
 	// L3: drivers, of one direction and one library each.
 	{pkg: "transport/outbound/httpout", internal: outboundDriver, external: []string{retryable, zap}},
 	{pkg: "transport/outbound/wsout", internal: outboundDriver, external: []string{gorilla, zap}},
+	{pkg: "transport/outbound/wampout", internal: append([]string{"transport/wamp2", "wireformat/serializer", "wireformat/wamp"}, outboundDriver...)},
 	{pkg: "transport/outbound/*out", internal: outboundDriver, external: []string{zap}},
 	{pkg: "transport/outbound/outboundtest", internal: append([]string{"event", "queue"}, outboundDriver...), external: []string{rapid, zap}},
 	{pkg: "transport/inbound/wsin", internal: inboundDriver, external: []string{gorilla, zap}},
@@ -100,7 +108,7 @@ var layers = []rule{
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/inbound", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
-	{pkg: "bench", internal: []string{anything}, external: []string{goAMQP, goCrypto, gorilla, retryable, zap}},
+	{pkg: "bench", internal: []string{anything}, external: []string{cbor, goAMQP, goCrypto, gorilla, msgp, retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
@@ -134,5 +142,6 @@ var testOnly = []string{
 	"transport/egress/egresstest",
 	"transport/inbound/inboundtest",
 	"transport/outbound/outboundtest",
+	"transport/wamp2/wamptest",
 	"wireformat/wireformattest",
 }
