@@ -24,6 +24,8 @@ import (
 // benchInbound compares the receiver over HTTP with a bare handler that reads the
 // body and answers.
 func benchInbound(ctx context.Context, s settings, _ *sinkProcess) ([]figure, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	peer, err := startPeer(ctx)
 	if err != nil {
 		return nil, err
@@ -43,11 +45,10 @@ func benchInbound(ctx context.Context, s settings, _ *sinkProcess) ([]figure, er
 	}
 	contestants := []*contestant{{name: "httpin", deliver: posts(peer, strings.TrimPrefix(driver.Address(), "http://"))}}
 	for _, name := range []string{"bare", "bare again"} {
-		address, stop, err := bareHandler(ctx)
+		address, err := bareHandler(ctx)
 		if err != nil {
 			return nil, err
 		}
-		defer stop()
 		contestants = append(contestants, &contestant{name: name, deliver: posts(peer, address)})
 	}
 	for _, c := range contestants {
@@ -91,12 +92,12 @@ func receiver(ctx context.Context, t inbound.Transport, options inbound.Options,
 	return manager, errors.Join(manager.Register(t), manager.Start(ctx))
 }
 
-// bareHandler serves what people write by hand.
-func bareHandler(ctx context.Context) (address string, stop func(), err error) {
+// bareHandler serves what people write by hand, until ctx ends.
+func bareHandler(ctx context.Context) (address string, err error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
@@ -109,7 +110,8 @@ func bareHandler(ctx context.Context) (address string, stop func(), err error) {
 		}),
 	}
 	go func() { _ = server.Serve(listener) }()
-	return listener.Addr().String(), func() { _ = server.Close() }, nil
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	return listener.Addr().String(), nil
 }
 
 // benchSessions opens many sockets, lets them be idle, and delivers a message to

@@ -45,7 +45,8 @@ func startSink(ctx context.Context) (*sinkProcess, error) {
 		return nil, err
 	}
 	s := &sinkProcess{child: second}
-	return s, s.answer(&s.hello)
+	err = s.answer(&s.hello)
+	return s, err
 }
 
 func (s *sinkProcess) counts() (counts, error) {

@@ -33,15 +33,22 @@ func benchWSWrites(ctx context.Context, s settings, sink *sinkProcess) ([]figure
 	payload := make([]byte, payloadBytes)
 	var contestants []*contestant
 	var took []float64 // microseconds, of ours
-	for _, name := range []string{"mutex", "wsout", "mutex again"} {
-		send, closeIt, err := mutexWriter(ctx, uri, payload)
-		if name == "wsout" {
-			send, closeIt, err = wsoutWriter(ctx, uri, payload)
+	var closing []func()
+	defer func() {
+		for _, closeIt := range closing {
+			closeIt()
 		}
+	}()
+	for _, name := range []string{"mutex", "wsout", "mutex again"} {
+		write := mutexWriter
+		if name == "wsout" {
+			write = wsoutWriter
+		}
+		send, closeIt, err := write(ctx, uri, payload)
 		if err != nil {
 			return nil, err
 		}
-		defer closeIt()
+		closing = append(closing, closeIt)
 		contestants = append(contestants, &contestant{name: name, deliver: func(n int) error {
 			all, err := timed(n, send)
 			if name == "wsout" {

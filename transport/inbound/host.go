@@ -47,6 +47,7 @@ func (h *host) Open(origin *Origin, options SessionOptions) (*Session, error) {
 		id: transport.NewID(now).String(), manager: h.manager, host: h, origin: origin,
 		options: options, opened: now, left: options.Replies,
 	}
+	s.routes = s.first[:0]
 	if err := h.manager.sessions.add(s); err != nil {
 		h.refuse(RefusalOf(err))
 		return nil, err

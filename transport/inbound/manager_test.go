@@ -144,7 +144,7 @@ func TestHardStop(t *testing.T) {
 	handled := make(chan struct{})
 	go func() {
 		defer close(handled)
-		_ = c.Send(context.Background(), text("x")) // whatever comes of it
+		_ = c.Send(t.Context(), text("x")) // whatever comes of it
 	}()
 	for len(m.Sessions()) == 0 {
 		<-time.After(time.Millisecond)

@@ -83,7 +83,7 @@ func (r *receiver) raw(t *testing.T, text string) net.Conn {
 // eventually waits for what nothing tells of.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !done(); <-time.After(time.Millisecond) {
+	for limit := time.Now().Add(30 * time.Second); !done(); <-time.After(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("waited for long until %s", what)
 		}

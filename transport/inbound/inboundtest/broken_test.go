@@ -31,7 +31,7 @@ func (t *careless) Start(ctx context.Context, host inbound.Host) error {
 }
 
 func (t *hasty) Stop(context.Context) error {
-	go t.Memory.Stop(context.Background()) //nolint:errcheck // that is what is wrong with it
+	go t.Memory.Stop(context.Background()) // that is what is wrong with it
 	return nil
 }
 

@@ -48,6 +48,7 @@ func givesEverythingBack(ctx context.Context, b *bench) error {
 	b.on(func(context.Context, *inbound.Message) (*inbound.Reply, error) {
 		return &inbound.Reply{Payload: []byte("reply")}, nil
 	})
+	var left []Peer
 	for i := range 8 {
 		p, err := b.dial(ctx)
 		if err != nil {
@@ -67,9 +68,13 @@ func givesEverythingBack(ctx context.Context, b *bench) error {
 			}
 			continue
 		}
-		defer p.Close() //nolint:errcheck // the transport has ended it
+		left = append(left, p)
 	}
-	return b.stop(ctx)
+	err := b.stop(ctx)
+	for _, p := range left {
+		_ = p.Close() // the transport has ended it
+	}
+	return err
 }
 
 // endsOnHardStop: cancelling Start's context ends handlers and connections.
@@ -84,7 +89,7 @@ func endsOnHardStop(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // the transport has ended it
+	defer p.Close() // the transport has ended it
 	sent := make(chan error, 1)
 	go func() {
 		answer, err := b.send(ctx, p, Message{Payload: []byte("hang")})
@@ -120,7 +125,7 @@ func stopWaitsForHandlers(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // the transport may have ended it
+	defer p.Close() // the transport may have ended it
 	sent, stopped := make(chan error, 1), make(chan error, 1)
 	go func() { sent <- b.take(ctx, p, Message{Payload: []byte("x")}) }()
 	if _, err := b.arrived(ctx, 1); err != nil {
@@ -163,7 +168,7 @@ func stopIsBounded(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // the transport may have ended it
+	defer p.Close() // the transport may have ended it
 	sent := make(chan error, 1)
 	go func() { sent <- b.take(ctx, p, Message{Payload: []byte("x")}) }()
 	if _, err := b.arrived(ctx, 1); err != nil {

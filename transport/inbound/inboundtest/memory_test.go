@@ -2,6 +2,7 @@ package inboundtest
 
 import (
 	"context"
+	"maps"
 	"testing"
 
 	"github.com/outrider-go/outrider/transport"
@@ -47,9 +48,7 @@ type memoryPeer struct {
 // Send implements Peer.
 func (p *memoryPeer) Send(ctx context.Context, m Message) (Answer, error) {
 	f := wireformat.Frame{ContentType: m.ContentType, Text: m.Text, Body: m.Payload, Header: map[string]string{}}
-	for name, value := range m.Metadata {
-		f.Header[name] = value
-	}
+	maps.Copy(f.Header, m.Metadata)
 	if !m.ID.IsZero() {
 		f.Header[inbound.HeaderMessageID] = m.ID.String()
 	}

@@ -56,7 +56,7 @@ func (r *receiver) noSessions(t testing.TB) {
 // eventually waits for what nothing tells of.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !done(); <-time.After(time.Millisecond) {
+	for limit := time.Now().Add(30 * time.Second); !done(); <-time.After(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("waited for long until %s", what)
 		}
@@ -165,7 +165,7 @@ func (p *rawPeer) next() (op byte, payload []byte, err error) {
 // until reads up to a frame of that kind, and answers no ping.
 func (p *rawPeer) until(t testing.TB, want byte) []byte {
 	t.Helper()
-	_ = p.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
 		op, payload, err := p.next()
 		if err != nil {
@@ -180,7 +180,7 @@ func (p *rawPeer) until(t testing.TB, want byte) []byte {
 // closedWith reads up to the close frame, and returns its code, 0 where the
 // connection ends without.
 func (p *rawPeer) closedWith() (int, error) {
-	_ = p.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
 		op, payload, err := p.next()
 		switch {

@@ -96,10 +96,7 @@ func (s *socket) pinged(payload string) error {
 		s.pong(payload)
 		return nil
 	}
-	if s.takes() {
-		s.state.Lock()
-		s.acks = true
-		s.state.Unlock()
+	if s.asks() {
 		s.inbox.put(item{ping: payload})
 	}
 	return nil

@@ -27,6 +27,7 @@ type socket struct {
 	closing bool      // a close frame is on its way, or it has ended
 	drains  bool      // it is to close when nothing is under way
 	acks    bool      // the peer asks for acknowledgements
+	dropped bool      // a message was not taken, so that no ping is answered any more
 	failed  inbound.Refusal
 }
 
@@ -154,7 +155,11 @@ func (s *socket) end(error) {
 	}
 }
 
-const reasonEnded = "the session is ended"
+// Reasons of close frames with the code 1001.
+const (
+	reasonEnded    = "the session is ended"
+	reasonStopping = "going away"
+)
 
 // connect makes a socket of what was a session alone, and reports whether that was
 // ended meanwhile.
@@ -165,8 +170,8 @@ func (s *socket) connect(conn *websocket.Conn) (ended bool) {
 	return s.early
 }
 
-// drain closes the socket when nothing is under way on it any more. What comes
-// from now on is dropped, and not acknowledged.
+// drain closes the socket when nothing is under way on it any more. Messages that
+// come from now on are dropped, and not acknowledged; those before still are.
 func (s *socket) drain() {
 	s.state.Lock()
 	s.drains = true
@@ -181,15 +186,25 @@ func (s *socket) settled() {
 	drains := s.drains
 	s.state.Unlock()
 	if drains && s.inbox.idle() && s.writer.idle() {
-		s.shut(websocket.CloseGoingAway, "going away")
+		s.shut(websocket.CloseGoingAway, reasonStopping)
 	}
 }
 
-// takes reports whether what comes is still handled.
+// takes reports whether the message that comes is still handled.
 func (s *socket) takes() bool {
 	s.state.Lock()
 	defer s.state.Unlock()
-	return !s.closing && !s.drains
+	s.dropped = s.dropped || s.closing || s.drains
+	return !s.dropped
+}
+
+// asks notes that the peer wants acknowledgements, and reports whether it can have
+// one.
+func (s *socket) asks() bool {
+	s.state.Lock()
+	defer s.state.Unlock()
+	s.acks = true
+	return !s.closing && !s.dropped
 }
 
 // codes are what refusals are among close codes (RFC 6455 section 7.4).

@@ -53,7 +53,7 @@ func newConn(p *pool, ws *websocket.Conn, w *wire) *conn {
 	o, now := &p.links.options, time.Now()
 	c := &conn{
 		pool: p, ws: ws, wire: w, ack: p.tenant.ack, born: now, used: now, timed: now,
-		age:  o.MaxAge - rand.N(o.MaxAge/10+1),
+		age:  o.MaxAge - rand.N(o.MaxAge/10+1), //nolint:gosec // no secret
 		wake: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	ws.SetReadLimit(int64(o.MaxInboundBytes))

@@ -67,6 +67,17 @@ func (d *delivery) fail(fault *outbound.DeliveryError) {
 	d.result = result{fault: fault}
 }
 
+// blamed reports that a connection's end is about this message, which the second
+// time may be a matter of. alone: the connection had no other under way.
+func (d *delivery) blamed(e *ending, alone bool) bool {
+	if e.class != transport.Permanent || !alone {
+		return false
+	}
+	before := d.accused
+	d.accused = d.accused || e.twice
+	return before || !e.twice
+}
+
 // finish tells those that wait for ended deliveries. These are their attempts'
 // again then.
 func finish(all []*delivery) {

@@ -28,7 +28,7 @@ func connOver(t testing.TB, options Options, client net.Conn) *conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shake, fault := newHandshake(tenant, message(t, nil, "ws://127.0.0.1:1", ""), false)
+	shake, fault := newHandshake(message(t, nil, "ws://127.0.0.1:1", ""), false)
 	if fault != nil {
 		t.Fatal(fault)
 	}
@@ -54,7 +54,7 @@ func FuzzPeer(f *testing.F) {
 	f.Add(frame(pongFrame, []byte("outrider:1")), true)
 	f.Add(frame(textFrame, []byte("0198c0de-5b1e-7abc-8def-0123456789ab")), false)
 	f.Add(frame(closeFrame, []byte{0x03, 0xf1, 'x'}), true)
-	f.Add(append(frame(websocket.TextMessage, []byte("a")), frame(final|0, []byte("b"))...), false)
+	f.Add(append(frame(websocket.TextMessage, []byte("a")), frame(final, []byte("b"))...), false)
 	f.Add(frame(textFrame|0x40, []byte{0x4a, 0x4c, 0x04, 0}), true)
 	f.Add([]byte{binFrame, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, false)
 	f.Add(frame(pingFrame, []byte("x")), true)

@@ -62,7 +62,7 @@ func hanging(t *testing.T) (server *peer, reached <-chan string, closed <-chan i
 		})
 		for {
 			_, payload, err := ws.ReadMessage()
-			if e, ok := err.(*websocket.CloseError); ok {
+			if e, ok := errors.AsType[*websocket.CloseError](err); ok {
 				codes <- e.Code
 			}
 			if err != nil {

@@ -115,7 +115,7 @@ func (l *links) tenant(p *profile.Profile) (*tenant, error) {
 // submit puts a delivery into the queue of its pool.
 func (l *links) submit(t *tenant, m *outbound.Message, d *delivery) (*pool, *outbound.DeliveryError) {
 	if t.mode == Single {
-		shake, err := newHandshake(t, m, true)
+		shake, err := newHandshake(m, true)
 		if err != nil {
 			return nil, refusal("prepare", transport.Permanent, codeBadMessage, err)
 		}
@@ -129,7 +129,7 @@ func (l *links) submit(t *tenant, m *outbound.Message, d *delivery) (*pool, *out
 		p := l.pools[key]
 		l.mu.RUnlock()
 		if p == nil {
-			shake, err := newHandshake(t, m, false)
+			shake, err := newHandshake(m, false)
 			if err != nil {
 				return nil, refusal("prepare", transport.Permanent, codeBadMessage, err)
 			}

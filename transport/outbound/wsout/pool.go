@@ -203,7 +203,7 @@ func (p *pool) failed(now time.Time) {
 		wait = min(o.ReconnectWait<<p.failures, wait)
 	}
 	p.failures++
-	p.dialAt = now.Add(rand.N(wait + 1))
+	p.dialAt = now.Add(rand.N(wait + 1)) //nolint:gosec // no secret
 }
 
 // closeUnused closes the pool where nobody has used it for a while.
@@ -221,21 +221,22 @@ func (p *pool) closeUnused(now time.Time) bool {
 // The caller holds mu.
 func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []*delivery {
 	var again, all []*delivery
+	aboutOne := e.class == transport.Permanent
 	alone := len(lost) == 1
+	repeats := acks && (e.again || aboutOne) && p.links.base.Err() == nil
 	for _, d := range lost {
 		d.conn, d.ping, d.early, d.flushedAt = nil, 0, false, time.Time{}
-		blamed := e.class == transport.Permanent && alone && (!e.twice || d.accused)
-		d.accused = d.accused || e.twice && alone
-		if acks && !blamed && (e.again || e.class == transport.Permanent) && d.replays < maxReplays && p.links.base.Err() == nil {
+		blamed := d.blamed(e, alone)
+		if repeats && !blamed && d.replays < maxReplays {
 			d.stage = queued
 			d.replays++
 			again = append(again, d)
 			continue
 		}
-		d.fail(e.fault(blamed || e.class != transport.Permanent))
+		d.fail(e.fault(blamed))
 		all = append(all, d)
 	}
-	if acks && e.class == transport.Permanent && !alone {
+	if acks && aboutOne && !alone {
 		p.careful = true // to find out which of them it was
 	}
 	p.queue = slices.Concat(again, p.queue)

@@ -62,7 +62,7 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 		return &proxyError{}
 	}
 	in := bufio.NewReader(io.LimitReader(conn, maxAnswerBytes))
-	resp, err := http.ReadResponse(in, &request)
+	resp, err := http.ReadResponse(in, &request) //nolint:bodyclose // what follows is the tunnel, or the end of the connection
 	if err != nil {
 		return &proxyError{}
 	}

@@ -2,6 +2,7 @@ package wsout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -208,7 +209,7 @@ func TestStuckOnFrameEndsTheConnection(t *testing.T) {
 		}
 		for {
 			_, _, err := ws.ReadMessage()
-			if e, ok := err.(*websocket.CloseError); ok {
+			if e, ok := errors.AsType[*websocket.CloseError](err); ok {
 				closed <- e.Code
 			}
 			if err != nil {

@@ -111,7 +111,7 @@ func TestMisbehavingPeers(t *testing.T) {
 		"reserved control opcode":          {says(frame(final|0xb, []byte("x"))), codeProtocolError},
 		"long ping":                        {says(frame(pingFrame, make([]byte, 126))), codeProtocolError},
 		"fragmented ping":                  {says(frame(websocket.PingMessage, []byte("x"))), codeProtocolError},
-		"continuation of nothing":          {says(frame(final|0, []byte("x"))), codeProtocolError},
+		"continuation of nothing":          {says(frame(final, []byte("x"))), codeProtocolError},
 		"message in a message":             {says(fragments(websocket.TextMessage, textFrame, []byte("x"), 1)), codeProtocolError},
 		"text that is not UTF-8":           {says(frame(textFrame, []byte("\xff"))), codeProtocolError},
 		"too long":                         {says(frame(binFrame, make([]byte, 1001))), codeInboundTooLong},
@@ -226,7 +226,7 @@ func TestLostConnectionIsReplaced(t *testing.T) {
 					return
 				}
 				first := connections.Add(1) < 3
-				if say != nil && len(say) > 3 && say[3] == 0xea { // 1002 is about the message the second time
+				if len(say) > 3 && say[3] == 0xea { // 1002 is about the message the second time
 					first = connections.Load() < 2
 				}
 				for {
@@ -344,6 +344,7 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 		t.Run(string(ack), func(t *testing.T) {
 			t.Parallel()
 			var connections atomic.Int64
+			read := make(chan struct{}, 1)
 			uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 				if !upgrade(conn, in) {
 					return
@@ -354,8 +355,11 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 					if err != nil {
 						return
 					}
-					if kind == websocket.PingMessage && string(payload) == heartbeat {
+					switch {
+					case kind == websocket.PingMessage && string(payload) == heartbeat:
 						_, _ = conn.Write(frame(pongFrame, payload))
+					case kind < websocket.CloseMessage:
+						read <- struct{}{}
 					}
 				}
 			})
@@ -363,9 +367,11 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 			options.PingInterval, options.PongTimeout, options.WindowFrames = 5*time.Millisecond, time.Minute, 2
 			tr, p := start(t, options), local(t, nil)
 			for range 5 { // what nobody waits for takes no room in the window
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-				expect(t, fail(t, ctx, tr, message(t, p, uri, "x")), transport.Unknown, codeTimeout, true)
+				ctx, cancel := context.WithCancel(t.Context())
+				waiting := begin(ctx, tr, message(t, p, uri, "x"))
+				<-read
 				cancel()
+				expect(t, (<-waiting).fault, transport.Unknown, codeCanceled, true)
 			}
 			if connections.Load() != 1 {
 				t.Errorf("%d connections", connections.Load())

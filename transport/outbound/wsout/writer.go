@@ -194,8 +194,8 @@ func (c *conn) flushed(now time.Time) (all []*delivery) {
 		}
 	case c.ack == AckNone:
 		c.settle(c.window, transport.Written, "", now)
-		all = append(c.settled[:0], c.window...)
-		c.settled = all
+		c.settled = append(c.settled[:0], c.window...)
+		all = c.settled
 		clear(c.window)
 		c.window = c.window[:0]
 	}
