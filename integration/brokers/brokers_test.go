@@ -40,7 +40,7 @@ func TestRhea(t *testing.T) {
 		})
 	})
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink", peer.kill) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink", crashMessages, peer.kill) })
 }
 
 // rheaLoses: rhea 3.0.5 decodes every array, and cannot encode those whose
@@ -89,7 +89,7 @@ func TestProtonBroker(t *testing.T) {
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", peer.kill) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", crashMessages, peer.kill) })
 }
 
 //nolint:tparallel // they share a peer, one after the other
@@ -99,7 +99,7 @@ func TestProtonPythonBroker(t *testing.T) {
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{loses: pythonLoses}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
-	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", peer.kill) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", crashMessages, peer.kill) })
 }
 
 // pythonLoses: in a dictionary of Python's, a symbol and a string are the same
@@ -137,11 +137,11 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "/queue/receive") })
 	t.Run("crash", func(t *testing.T) {
 		// Without the durability, RabbitMQ makes a queue that a restart loses.
-		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state", peer.kill)
+		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state", crashMessages, peer.kill)
 		drain(t, openNode(t, peer, "/amq/queue/crash"), sent)
 	})
 	t.Run("stop", func(t *testing.T) {
-		sent := testCrash(t, peer, "/queue/stop?durability=unsettled-state", peer.stop)
+		sent := testCrash(t, peer, "/queue/stop?durability=unsettled-state", 4000, peer.stop)
 		drain(t, openNode(t, peer, "/amq/queue/stop"), sent)
 	})
 }

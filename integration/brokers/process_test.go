@@ -155,6 +155,7 @@ func (p *process) showLog() {
 // child is a process of the operating system and those it started.
 type child struct {
 	cmd    *exec.Cmd
+	guard  *exec.Cmd
 	exited chan struct{}
 }
 
@@ -172,12 +173,28 @@ func run(t *testing.T, cmd *exec.Cmd, file string) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := &child{cmd: cmd, exited: make(chan struct{})}
+	c := &child{cmd: cmd, guard: guardOf(t, cmd.Process.Pid), exited: make(chan struct{})}
 	go func() {
 		defer close(c.exited)
 		_ = cmd.Wait()
 	}()
 	return c
+}
+
+// guardOf starts a process in a group that ends the group when the tests are gone,
+// however they went: its standard input ends with them.
+func guardOf(t *testing.T, group int) *exec.Cmd {
+	t.Helper()
+	guard := command(t, "sh", "-c", "read -r _; kill -KILL 0")
+	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
+	if _, err := guard.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := guard.Start(); err != nil {
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+		t.Fatal(err)
+	}
+	return guard
 }
 
 // end signals the group and waits for the child; after 10 s it kills.
@@ -192,6 +209,7 @@ func (c *child) end(signal syscall.Signal) {
 	}
 	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // and what it left behind
 	<-c.exited
+	_ = c.guard.Wait()
 }
 
 // command is a command that the test's end does not cancel: it is ended in order.
