@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/outrider-go/outrider/transport"
@@ -120,10 +121,22 @@ func (c *Container) pool(remote Remote, quarantine bool) *pool {
 	defer c.mu.Unlock()
 	p := c.pools[key]
 	if p == nil {
+		if len(c.pools) >= c.options.MaxSenders {
+			c.forgetPools()
+		}
 		p = newPool(c, remote)
 		c.pools[key] = p
 	}
 	return p
+}
+
+// forgetPools lets go of pools without connections. Who has one may go on using it.
+func (c *Container) forgetPools() {
+	maps.DeleteFunc(c.pools, func(_ string, p *pool) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.conns) == 0
+	})
 }
 
 // Sender returns the sender to a target, the same for equal remotes and targets. It

@@ -1,6 +1,30 @@
 package amqp1
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/outrider-go/outrider/internal/amqppeer"
+)
+
+// FuzzOutcome: whatever a peer sends for a state, it is read without a panic, and as
+// accepted only where it is that state.
+func FuzzOutcome(f *testing.F) {
+	for _, state := range []any{
+		amqppeer.Accepted, nil, "text",
+		amqppeer.Described{Descriptor: uint64(amqppeer.StateRejected), Value: []any{amqppeer.Described{
+			Descriptor: uint64(amqppeer.ErrorList), Value: []any{amqppeer.Symbol("amqp:not-found"), "no"}}}},
+		amqppeer.Described{Descriptor: uint64(amqppeer.StateModified), Value: []any{true, false, amqppeer.Map{amqppeer.Symbol("k"), uint8(1), uint64(2), "v"}}},
+	} {
+		f.Add(amqppeer.Append(nil, state))
+	}
+	f.Fuzz(func(t *testing.T, encoded []byte) {
+		list := fields{rest: encoded, left: 1}
+		outcome := readOutcome(&list)
+		if code, _, ok := descriptor(encoded); outcome.State == Accepted && (!ok || code != amqppeer.StateAccepted) {
+			t.Errorf("%x is read as accepted", encoded)
+		}
+	})
+}
 
 // FuzzParseFrame: whatever a peer sends, its fields are read without a panic, and
 // never beyond the frame.

@@ -227,21 +227,24 @@ func TestWindowOfZero(t *testing.T) {
 	s := newTestSender(t, p, Options{StallTimeout: 500 * time.Millisecond}, Target{})
 	_, err := s.Send(within(t, soon), text("x"), SendOptions{})
 	wantFault(t, err, ErrStalled, false)
+	impatient := newTestSender(t, p, Options{StallTimeout: soon}, Target{})
 	began := time.Now()
-	_, err = s.Send(within(t, 50*time.Millisecond), text("x"), SendOptions{})
-	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 250*time.Millisecond {
+	_, err = impatient.Send(within(t, 50*time.Millisecond), text("x"), SendOptions{})
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > soon/2 {
 		t.Errorf("after %v: %v", took, err)
 	}
+	impatient.container.Abort() // it would wait for the stall
 }
 
 func TestNoCredit(t *testing.T) {
 	t.Parallel()
 	p := startPeer(t, amqppeer.Options{Credit: -1})
 	s := newTestSender(t, p, Options{CreditTimeout: 300 * time.Millisecond}, Target{})
+	impatient := newTestSender(t, p, Options{CreditTimeout: 2 * soon}, Target{})
 	began := time.Now()
-	_, err := s.Send(within(t, 50*time.Millisecond), text("impatient"), SendOptions{})
+	_, err := impatient.Send(within(t, 50*time.Millisecond), text("impatient"), SendOptions{})
 	wantFault(t, err, context.DeadlineExceeded, false)
-	if took := time.Since(began); took > 250*time.Millisecond {
+	if took := time.Since(began); took > soon {
 		t.Errorf("the context ended after 50 ms, and Send returned after %v", took)
 	}
 	_, err = s.Send(within(t, soon), text("patient"), SendOptions{})
