@@ -14,6 +14,7 @@ import (
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/sealqueue"
 	"github.com/outrider-go/outrider/queue/sealqueue/keyring"
+	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -102,6 +103,8 @@ func problemOf(err error) *problemError {
 		{outbound.ErrStopped, kindStopping, "the agent is shutting down: try again when it is back"},
 		{queue.ErrClosed, kindStopping, "the agent is shutting down: try again when it is back"},
 		{outbound.ErrNothingWaits, kindConflict, "no message waits for an attempt at this destination: send one, and test again"},
+		{transport.ErrNoSession, kindConflict, "the recipient has no session: its messages wait until it has one"},
+		{outbound.ErrDelivery, kindConflict, "the destination takes nothing now: the attempt does not count, and will be made again"},
 		{queue.ErrNotFound, kindNotFound, "there is no message with this id"},
 		{queue.ErrStoreFull, kindStoreFull, "nothing was kept: the store has no room for more messages, dead ones included"},
 		{queue.ErrStoreFailed, kindStoreFailed, "the queue's disk has failed: look after it, then start the agent again"},

@@ -3,6 +3,9 @@ package profile
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // Directory resolves the id that a record keeps, after a restart too. It is asked
@@ -45,11 +48,9 @@ func (s *Static) Lookup(_ context.Context, id string) (*Profile, error) {
 	return nil, fmt.Errorf("%w %q", ErrUnknown, id)
 }
 
-// All returns the profiles in no order.
+// All returns the profiles in the order of their ids.
 func (s *Static) All() []*Profile {
-	all := make([]*Profile, 0, len(s.byID))
-	for _, p := range s.byID {
-		all = append(all, p)
-	}
+	all := slices.Collect(maps.Values(s.byID))
+	slices.SortFunc(all, func(a, b *Profile) int { return strings.Compare(a.id, b.id) })
 	return all
 }

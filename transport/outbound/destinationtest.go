@@ -129,8 +129,10 @@ func (w *worker) makeTest(l *lane) (finished time.Time) {
 	finished = w.attempt(l)
 	w.testing = false
 	switch outcome := &w.outcomes[0]; {
-	case outcome.Verdict == queue.VerdictRelease: // cut short
+	case outcome.Verdict == queue.VerdictRelease && w.m.base.Err() != nil: // cut short
 		w.answer.err = ErrStopped
+	case outcome.Verdict == queue.VerdictRelease: // it does not count
+		w.answer.err = w.fault
 	case outcome.Attempt != nil: // it has not expired meanwhile
 		w.answer = testAnswer{test: DestinationTest{
 			ID: w.leased.ID, Attempt: w.leased.Attempt, Duration: w.log.Duration, Result: outcome.Result,

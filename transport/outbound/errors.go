@@ -52,6 +52,11 @@ type DeliveryError struct {
 	// Gone says that the destination is there no more: it is paused until
 	// somebody resumes it.
 	Gone bool
+	// Uncounted says that nothing was sent, through no fault of the message: a broker
+	// gives no credit. The attempt does not count, and is made again after RetryAfter,
+	// as long as the age that the policy allows; a message with alternates goes on to
+	// these, as after any failure.
+	Uncounted bool
 	// Away says that the destination is not there, will come by itself, and nothing
 	// was sent: the attempt does not count, and the lane waits for
 	// [Manager.Arrived].

@@ -35,6 +35,11 @@ func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome)
 	}
 	finished := log.StartedAt.Add(log.Duration)
 	m.holdLane(leased.Lane, &facts, finished)
+	if facts.Uncounted && m.mayWait(leased, finished) {
+		*outcome = released(leased)
+		outcome.At = finished.Add(max(clampRetryAfter(facts.RetryAfter), uncountedWait))
+		return false
+	}
 	at, target, again := m.next(leased, &facts, finished)
 	if !again {
 		outcome.Verdict, outcome.Status = queue.VerdictDead, string(StatusUndeliverable)
@@ -42,6 +47,19 @@ func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome)
 	}
 	outcome.Verdict, outcome.At, outcome.Target, outcome.Skip = queue.VerdictRetry, at, target, leased.SkipBlocked
 	return away
+}
+
+// uncountedWait is the least wait after an attempt that did not count.
+const uncountedWait = time.Second
+
+// mayWait reports whether a message may wait for its destination without an attempt
+// that counts: it has no other target, and is not too old.
+func (m *Manager) mayWait(leased *queue.Leased, now time.Time) bool {
+	if attempted(&leased.Message) > 1 {
+		return false
+	}
+	policy := m.retryPolicy(leased)
+	return policy.MaxAge == 0 || now.Sub(laterOf(leased.QueuedAt, leased.NotBefore)) < policy.MaxAge
 }
 
 func clampRetryAfter(d time.Duration) time.Duration { return min(max(d, 0), maxRetryAfter) }

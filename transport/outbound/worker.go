@@ -48,6 +48,7 @@ type worker struct {
 	outcomes [1]queue.Outcome
 	log      queue.Attempt
 	finding  finding    // of its latest attempt
+	fault    error      // of the same
 	answer   testAnswer // for test
 	testing  bool       // somebody waits for the outcome
 }
@@ -143,6 +144,7 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	arrivals := w.m.sched.arrivals.Load()
 	w.m.load.taken(l.key, 1)
 	receipt, status, err := w.deliver(l, started)
+	w.fault = err
 	finished = time.Now()
 	w.log = queue.Attempt{
 		Target: w.leased.Target, StartedAt: started, Duration: finished.Sub(started),

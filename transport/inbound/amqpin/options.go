@@ -42,9 +42,9 @@ const maxConcurrency = 1024
 type sourceOption func(t *Transport, value string) error
 
 var sourceOptions = map[string]sourceOption{
-	"concurrency":      number(maxConcurrency, func(t *Transport, n uint64) { t.options.Concurrency = int(n) }),   //nolint:gosec // bounded
-	"credit":           number(math.MaxInt32, func(t *Transport, n uint64) { t.source.Credit = int(n) }),          //nolint:gosec // bounded
-	"credit-threshold": number(math.MaxInt32, func(t *Transport, n uint64) { t.source.CreditThreshold = int(n) }), //nolint:gosec // bounded
+	"concurrency":      number(maxConcurrency, func(t *Transport, n uint64) { t.options.Concurrency = int(n) }),
+	"credit":           number(math.MaxInt32, func(t *Transport, n uint64) { t.source.Credit = int(n) }),
+	"credit-threshold": number(math.MaxInt32, func(t *Transport, n uint64) { t.source.CreditThreshold = int(n) }),
 	"max-message-size": number(math.MaxInt32, func(t *Transport, n uint64) { t.source.MaxMessageSize = n }),
 	"fetch":            flag(func(t *Transport, is bool) { t.source.Fetch = is }),
 	"copy":             flag(func(t *Transport, is bool) { t.source.Copy = is }),
@@ -58,7 +58,7 @@ var sourceOptions = map[string]sourceOption{
 		if level < 0 {
 			return errors.New("want none, configuration or unsettled-state")
 		}
-		t.source.Durability = amqp1.Durability(level) //nolint:gosec // 0 to 2
+		t.source.Durability = amqp1.Durability(level)
 		return nil
 	},
 	"expiry-timeout": func(t *Transport, v string) error {

@@ -7,23 +7,23 @@ import (
 	"github.com/outrider-go/outrider/transport/inbound"
 )
 
-// Outcome is an error by which a handler says how a delivery is settled. Make one
+// OutcomeError is an error by which a handler says how a delivery is settled. Make one
 // with [Rejected], [Released] or [Modified].
-type Outcome struct {
+type OutcomeError struct {
 	settle func(d *amqp1.Delivery) error
 	text   string
 	is     error // of package inbound: what it means where there is no delivery
 }
 
-func (o *Outcome) Error() string { return o.text }
+func (o *OutcomeError) Error() string { return o.text }
 
 // Unwrap returns what the outcome means for transports that have none.
-func (o *Outcome) Unwrap() error { return o.is }
+func (o *OutcomeError) Unwrap() error { return o.is }
 
 // Rejected refuses the message for good: the broker does with it what it does with
 // such messages. The condition is one of AMQP's, such as amqp:precondition-failed.
 func Rejected(condition amqp1.Condition, description string) error {
-	return &Outcome{
+	return &OutcomeError{
 		settle: func(d *amqp1.Delivery) error { return d.Reject(condition, description) },
 		text:   "rejected: " + string(condition), is: inbound.ErrRefused,
 	}
@@ -31,14 +31,14 @@ func Rejected(condition amqp1.Condition, description string) error {
 
 // Released gives the message back as though it had not been delivered.
 func Released() error {
-	return &Outcome{settle: (*amqp1.Delivery).Release, text: "released", is: inbound.ErrBusy}
+	return &OutcomeError{settle: (*amqp1.Delivery).Release, text: "released", is: inbound.ErrBusy}
 }
 
 // Modified gives the message back with changes: failed counts a failed attempt,
 // undeliverableHere keeps it from this link, and the annotations are merged into
 // its own.
 func Modified(failed, undeliverableHere bool, annotations amqp1.Annotations) error {
-	return &Outcome{
+	return &OutcomeError{
 		settle: func(d *amqp1.Delivery) error { return d.Modify(failed, undeliverableHere, annotations) },
 		text:   "modified", is: inbound.ErrBusy,
 	}
@@ -49,7 +49,7 @@ func settle(d *amqp1.Delivery, err error) error {
 	if err == nil {
 		return d.Accept()
 	}
-	if outcome, ok := errors.AsType[*Outcome](err); ok {
+	if outcome, ok := errors.AsType[*OutcomeError](err); ok {
 		return outcome.settle(d)
 	}
 	switch refusal := inbound.RefusalOf(err); refusal {

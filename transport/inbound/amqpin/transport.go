@@ -129,7 +129,7 @@ func (t *Transport) newRunning(host inbound.Host) (*running, error) {
 		return nil, errors.Join(err, container.Close(context.Background()))
 	}
 	now.session, err = host.Open(&inbound.Origin{Scheme: t.Scheme(), Remote: t.endpoint.Address(), Path: t.source.Address},
-		inbound.SessionOptions{MaxMessageBytes: int(min(cmp.Or(t.source.MaxMessageSize, amqp1.DefaultMaxMessageSize), 1<<30))}) //nolint:gosec // bounded
+		inbound.SessionOptions{MaxMessageBytes: int(min(cmp.Or(t.source.MaxMessageSize, amqp1.DefaultMaxMessageSize), 1<<30))})
 	if err != nil {
 		return nil, errors.Join(err, container.Close(context.Background()))
 	}

@@ -104,10 +104,10 @@ func TestMessagesArriveWithWhatIsBesideThem(t *testing.T) {
 	}{
 		"data": {
 			message: message.Message{
-				Header: &message.Header{Priority: pointer(uint8(7)), DeliveryCount: 3},
+				Header: &message.Header{Priority: new(uint8(7)), DeliveryCount: 3},
 				Properties: &message.Properties{
-					MessageID: value.String(id.String()), ContentType: pointer("application/json"), Subject: pointer("orders"),
-					CorrelationID: value.ULong(17), ReplyTo: pointer("answers"),
+					MessageID: value.String(id.String()), ContentType: new("application/json"), Subject: new("orders"),
+					CorrelationID: value.ULong(17), ReplyTo: new("answers"),
 				},
 				ApplicationProperties: value.Map{{Key: value.String("kind"), Value: value.String("order")}, {Key: value.String("n"), Value: value.Int(4)}},
 				MessageAnnotations:    value.Map{{Key: value.Symbol("x-opt-key"), Value: value.Symbol("k1")}},

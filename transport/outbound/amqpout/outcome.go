@@ -108,7 +108,7 @@ func (t *Transport) sendFault(r *route, m *outbound.Message, err error, now time
 		fault.Code = code
 	}
 	if fault.Code == codeNoCredit && fault.Class == transport.Throttled {
-		fault.RetryAfter = t.options.CreditPause
+		fault.RetryAfter, fault.Uncounted = t.options.CreditPause, !cause.MaybeSent
 	}
 	return fault
 }

@@ -3,7 +3,7 @@ package amqpout
 import (
 	"errors"
 	"fmt"
-	"net/url"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,17 +11,6 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1"
-)
-
-// Settings and secrets of a profile.
-const (
-	settingUsername      = "amqp.username"
-	settingAuthorization = "amqp.authzid"
-	settingMechanisms    = "amqp.sasl"
-	settingInsecure      = "amqp.allow_insecure"
-	settingContainerID   = "amqp.container_id"
-	secretPassword       = "amqp.password"
-	secretToken          = "amqp.token"
 )
 
 // route is what an endpoint and its profile say: whom to connect to, which node to
@@ -40,18 +29,9 @@ var linkOptions = []struct {
 	name string
 	set  func(r *route, value string) error
 }{
-	{"address", func(r *route, v string) error { r.node = v; return nil }},
 	{"relay", func(r *route, v string) error { return setBool(v, func(is bool) { r.relay = is }) }},
 	{"settled", func(r *route, v string) error { return setBool(v, func(is bool) { r.settled = is }) }},
 	{"exactly-once", func(r *route, v string) error { return setBool(v, func(is bool) { r.target.SettleSecond = is }) }},
-	{"hostname", func(r *route, v string) error { r.remote.Hostname = v; return nil }},
-	{"vhost", func(r *route, v string) error { r.remote.Hostname = "vhost:" + v; return nil }},
-	{"container-id", func(r *route, v string) error { r.remote.ContainerID = v; return nil }},
-	{"sasl", func(r *route, v string) error { return r.setMechanisms(v) }},
-	{"authzid", func(r *route, v string) error { r.remote.Credentials.AuthorizationID = v; return nil }},
-	{"allow-insecure", func(r *route, v string) error {
-		return setBool(v, func(is bool) { r.remote.Credentials.AllowInsecure = is })
-	}},
 	{"window", func(r *route, v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 || n > amqp1.MaxWindow {
@@ -95,74 +75,22 @@ func setDurability(r *route, value string) error {
 	return nil
 }
 
-func (r *route) setMechanisms(value string) error {
-	r.remote.Credentials.NoSASL = value == "none"
-	if value != "none" {
-		r.remote.Credentials.Mechanisms = listed(strings.ToUpper(value))
-	}
-	return nil
-}
-
 // newRoute reads an endpoint for a profile. The error repeats no value.
 func newRoute(p *profile.Profile, e transport.Endpoint) (*route, error) {
-	if scheme := e.Scheme(); scheme != "amqp" && scheme != "amqps" {
-		return nil, fmt.Errorf("scheme %q: want amqp or amqps", scheme)
-	}
-	r := &route{remote: amqp1.Remote{Address: e.Address(), TLS: e.Scheme() == "amqps", Tenant: p.ID()}}
-	if err := r.readProfile(p); err != nil {
+	uri, err := amqp1.ParseURI(p, e)
+	if err != nil {
 		return nil, err
 	}
-	u := e.URL()
-	if u.User != nil {
-		password, _ := u.User.Password()
-		r.remote.Credentials.Username, r.remote.Credentials.Password = u.User.Username(), transport.NewSecret(password)
-		r.remote.Credentials.Token = transport.Secret{} // the profile's goes with the profile's name
-	}
-	var err error
-	if r.node, err = url.PathUnescape(strings.TrimPrefix(u.EscapedPath(), "/")); err != nil {
-		return nil, errors.New("the path is not percent-encoded")
-	}
-	if err := r.readQuery(u.RawQuery); err != nil {
-		return nil, err
+	r := &route{remote: uri.Remote, node: uri.Node}
+	for _, name := range slices.Sorted(maps.Keys(uri.Options)) {
+		if err := r.set(name, uri.Options[name]); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.finish(); err != nil {
 		return nil, err
 	}
 	return r, nil
-}
-
-func (r *route) readProfile(p *profile.Profile) error {
-	settings, c := p.Settings(), &r.remote.Credentials
-	insecure, err := settings.Bool(settingInsecure, false)
-	if err != nil {
-		return err
-	}
-	c.Username, c.AuthorizationID = settings.String(settingUsername, ""), settings.String(settingAuthorization, "")
-	c.Password, _ = p.Secret(secretPassword)
-	c.Token, _ = p.Secret(secretToken)
-	c.AllowInsecure = insecure
-	r.remote.ContainerID = settings.String(settingContainerID, "")
-	if mechanisms := settings.String(settingMechanisms, ""); mechanisms != "" {
-		return r.setMechanisms(mechanisms)
-	}
-	return nil
-}
-
-// readQuery takes the options. Each may be there once.
-func (r *route) readQuery(raw string) error {
-	query, err := url.ParseQuery(raw)
-	if err != nil {
-		return errors.New("the query cannot be read: percent-encode it")
-	}
-	for name, values := range query {
-		if len(values) > 1 {
-			return fmt.Errorf("option %q is there more than once", name)
-		}
-		if err := r.set(name, values[0]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (r *route) set(name, value string) error {
@@ -189,7 +117,7 @@ func (r *route) set(name, value string) error {
 }
 
 func optionNames() []string {
-	var names []string
+	names := amqp1.RemoteOptionNames()
 	for _, option := range linkOptions {
 		names = append(names, option.name)
 	}
@@ -209,5 +137,5 @@ func (r *route) finish() error {
 	if r.template.to == "" {
 		r.template.to = r.node
 	}
-	return r.remote.Credentials.Validate()
+	return nil
 }
