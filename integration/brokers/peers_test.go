@@ -102,6 +102,7 @@ func rabbitCommand(p *process) *exec.Cmd {
 		"RABBITMQ_PID_FILE="+filepath.Join(p.folder, "pid"),
 		"RABBITMQ_DIST_PORT="+strconv.Itoa(p.insidePort),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
+		"ERL_CRASH_DUMP="+filepath.Join(p.folder, "erl_crash.dump"),
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"ERL_EPMD_PORT="+strconv.Itoa(p.helperPort),
 	)
