@@ -19,14 +19,15 @@ type Receiver struct {
 	source    Source
 	state     atomic.Uint32
 	turn      chan struct{} // has room for one: who attaches
+	fetching  chan struct{} // has room for one: who has the credit of a fetch
 	closed    chan struct{}
 	closing   sync.Once
 
-	mu        sync.Mutex // guards what follows
-	link      *receiverLink
-	refusal   *Error
-	refusedAt time.Time
-	failures  int // attaches in a row
+	mu       sync.Mutex // guards what follows
+	link     *receiverLink
+	refusal  *Error
+	failures int       // attaches in a row that failed or did not last
+	since    time.Time // of the last attach, or of its failure
 }
 
 // receiverLink is one attach of a receiver.
@@ -49,7 +50,7 @@ func (c *Container) Receiver(remote Remote, source Source) (*Receiver, error) {
 	}
 	r := &Receiver{
 		container: c, pool: c.pool(remote, false), source: source.withDefaults(),
-		turn: make(chan struct{}, 1), closed: make(chan struct{}),
+		turn: make(chan struct{}, 1), fetching: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +100,12 @@ func (r *Receiver) Receive(ctx context.Context) (*Delivery, error) {
 		case ctx.Err() != nil:
 			return nil, &Error{Op: "receive", Kind: ErrStalled, Err: ctx.Err()}
 		}
-		r.drop(l, l.conn.lost("receive", err))
+		fault := l.conn.lost("receive", err)
+		r.drop(l, fault)
+		if fault.Condition.Bearing() == OfNode { // refused after all
+			fault.Kind = ErrRefused
+			return nil, r.failed(fault)
+		}
 	}
 }
 
@@ -111,6 +117,13 @@ func (r *Receiver) next(ctx context.Context, l *receiverLink) (*amqp.Message, er
 			err = l.used(r.source)
 		}
 		return m, err
+	}
+	// A drain takes back all the credit of the link, also that of another fetch.
+	select {
+	case r.fetching <- struct{}{}:
+		defer func() { <-r.fetching }()
+	case <-ctx.Done():
+		return nil, errNothing
 	}
 	if m := l.receiver.Prefetched(); m != nil {
 		return m, nil
@@ -204,9 +217,9 @@ func (r *Receiver) rest(ctx context.Context) error {
 	wait := time.Duration(0)
 	switch {
 	case r.refusal != nil:
-		wait = time.Until(r.refusedAt.Add(r.container.options.RefusedFor))
+		wait = time.Until(r.since.Add(r.container.options.RefusedFor))
 	case r.failures > 1: // the first attach after a failure is made at once
-		wait = jitter(r.failures - 2)
+		wait = time.Until(r.since.Add(jitter(r.failures - 2)))
 	}
 	r.mu.Unlock()
 	timer := time.NewTimer(wait)
@@ -240,7 +253,7 @@ func (r *Receiver) attach() *Error {
 		return r.failed(fault)
 	}
 	r.mu.Lock()
-	r.link, r.refusal, r.failures = l, nil, 0
+	r.link, r.refusal, r.since = l, nil, time.Now()
 	r.mu.Unlock()
 	r.enter(Open)
 	r.container.emit(&r.pool.remote, &Event{Kind: LinkReady, Node: l.address, Link: l.name, Peer: &conn.info})
@@ -256,9 +269,9 @@ func (r *Receiver) failed(fault *Error) *Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failures++
-	r.refusal = nil
+	r.since, r.refusal = time.Now(), nil
 	if errors.Is(fault, ErrRefused) || errors.Is(fault, ErrSASL) || errors.Is(fault, ErrProtocol) {
-		r.refusal, r.refusedAt = fault, time.Now()
+		r.refusal = fault
 	}
 	return fault
 }
@@ -301,7 +314,12 @@ func (r *Receiver) drop(l *receiverLink, why *Error) {
 	mine := r.link == l
 	if mine {
 		r.link = nil
-		r.failures++
+		if why == nil || time.Since(r.since) > healthyAfter {
+			r.failures = 0
+		}
+		if why != nil {
+			r.failures++
+		}
 	}
 	r.mu.Unlock()
 	if !mine {

@@ -281,3 +281,102 @@ func TestSourceIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// attachAndDetach is a peer that attaches links and ends them at once, as rhea does
+// to refuse one.
+func attachAndDetach(c *amqppeer.Conn, f *amqppeer.Frame, receives bool, condition string) {
+	c.Send(f.Channel, amqppeer.Attach, f.Field(0), f.Field(1), receives, nil, nil, f.Field(5), f.Field(6), nil, nil, uint32(0))
+	c.Send(f.Channel, amqppeer.Detach, f.Field(1), true, amqppeer.Described{
+		Descriptor: uint64(amqppeer.ErrorList), Value: []any{amqppeer.Symbol(condition)},
+	})
+}
+
+// TestReceiverRefusedAfterTheAttach: it is told as any refusal is.
+func TestReceiverRefusedAfterTheAttach(t *testing.T) {
+	t.Parallel()
+	p := startPeer(t, amqppeer.Options{Script: func(c *amqppeer.Conn, f *amqppeer.Frame) bool {
+		if f.Code == amqppeer.Attach {
+			attachAndDetach(c, f, false, "amqp:not-found")
+		}
+		return f.Code == amqppeer.Attach
+	}})
+	r := newTestReceiver(t, p, Options{RefusedFor: 50 * time.Millisecond}, Source{})
+	for range 2 {
+		began := time.Now()
+		_, err := r.Receive(within(t, soon))
+		if fault := wantFault(t, err, ErrRefused, false); fault.Condition != NotFound {
+			t.Errorf("condition %q", fault.Condition)
+		}
+		if took := time.Since(began); took > soon/2 {
+			t.Errorf("after %v", took)
+		}
+	}
+}
+
+// TestLinkThatDoesNotLast: a peer that ends each link at once is not asked again
+// without a pause.
+func TestLinkThatDoesNotLast(t *testing.T) {
+	t.Parallel()
+	const attaches = 8
+	began := time.Now()
+	enough := make(chan struct{})
+	count := 0 // attaches come one after the other
+	p := startPeer(t, amqppeer.Options{Script: func(c *amqppeer.Conn, f *amqppeer.Frame) bool {
+		if f.Code != amqppeer.Attach {
+			return false
+		}
+		attachAndDetach(c, f, false, "amqp:link:detach-forced")
+		if count++; count == attaches {
+			close(enough)
+		}
+		return true
+	}})
+	r := newTestReceiver(t, p, Options{}, Source{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.Receive(ctx)
+		ended <- err
+	}()
+	select {
+	case <-enough:
+	case err := <-ended:
+		t.Fatal(err)
+	case <-time.After(3 * soon):
+		return // it waits long
+	}
+	// The waits are random: their spans are 100 ms, and twice as much after each.
+	if took := time.Since(began); took < 150*time.Millisecond {
+		t.Errorf("%d attaches in %v", attaches, took)
+	}
+	cancel()
+	<-ended
+}
+
+// TestFetchTogether: who gives up does not take the credit of those who wait on.
+func TestFetchTogether(t *testing.T) {
+	t.Parallel()
+	p := startPeer(t, amqppeer.Options{})
+	r := newTestReceiver(t, p, Options{}, Source{Fetch: true})
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			d, err := r.Receive(within(t, soon))
+			if err != nil {
+				t.Errorf("one who is patient: %v", err)
+				return
+			}
+			_ = d.Accept()
+		})
+	}
+	for range 5 {
+		if d, err := r.Receive(within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, %v", d, err)
+		}
+	}
+	for range 3 {
+		p.Put("q", dataMessage("x"))
+	}
+	group.Wait()
+}

@@ -88,3 +88,23 @@ func TestRedirect(t *testing.T) {
 		}
 	}
 }
+
+// TestAttachSeesWhatFollows: the credit, which comes after the attach, and a refusal
+// that does.
+func TestAttachSeesWhatFollows(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		s := newTestSender(t, startPeer(t, amqppeer.Options{}), Options{}, Target{})
+		if a, err := s.Attach(within(t, soon)); err != nil || a.Credit != 1000 {
+			t.Fatalf("credit %d, %v", a.Credit, err)
+		}
+	}
+	p := startPeer(t, amqppeer.Options{Script: func(c *amqppeer.Conn, f *amqppeer.Frame) bool {
+		if f.Code == amqppeer.Attach {
+			attachAndDetach(c, f, true, "amqp:not-found")
+		}
+		return f.Code == amqppeer.Attach
+	}})
+	_, err := newTestSender(t, p, Options{}, Target{}).Attach(within(t, soon))
+	wantFault(t, err, ErrRefused, false)
+}

@@ -173,11 +173,39 @@ func (w *writer) ready(r *request) *Error {
 		}
 	}
 	if r.message == nil {
-		r.finish(answer{link: w.link})
-		return nil
+		return w.look(r)
 	}
 	return w.awaitCredit(r)
 }
+
+// look answers who only wants to know of the link. Credit comes after the attach, and
+// so does a refusal from some peers: both are waited for a little.
+func (w *writer) look(r *request) *Error {
+	link := w.link
+	timer := time.NewTimer(min(attachedWait, w.s.container.options.CreditTimeout))
+	defer timer.Stop()
+	if left, changed := link.view.credit(); left == 0 {
+		select {
+		case <-changed:
+		case <-link.view.done:
+			fault := link.lost("attach", false)
+			w.drop(fault)
+			if fault.Condition.Bearing() == OfNode {
+				fault.Kind = ErrRefused
+				w.refuse(fault)
+			}
+			return fault
+		case <-r.cancel:
+		case <-timer.C:
+		case <-w.s.container.lifetime.Done():
+		}
+	}
+	r.finish(answer{link: link})
+	return nil
+}
+
+// attachedWait is how long it is waited for what follows an attach.
+const attachedWait = 2 * time.Second
 
 // awaitCredit waits until the peer takes a message. Nothing was sent meanwhile, so
 // the caller may give up at any time.

@@ -223,7 +223,7 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 // TestStopSettlesWhatIsHandled, and gives the rest back.
 func TestStopSettlesWhatIsHandled(t *testing.T) {
 	t.Parallel()
-	begun, end := make(chan struct{}, 1), make(chan struct{})
+	begun, end := make(chan struct{}, 5), make(chan struct{})
 	peer, m := start(t, amqppeer.Options{}, "", func(context.Context, *inbound.Message) (*inbound.Reply, error) {
 		begun <- struct{}{}
 		<-end
@@ -233,15 +233,13 @@ func TestStopSettlesWhatIsHandled(t *testing.T) {
 		peer.Put("q", encode(t, &message.Message{Value: value.String(fmt.Sprint(i))}))
 	}
 	<-begun
-	stopped := make(chan error, 1)
-	go func() { stopped <- m.Stop(t.Context()) }()
-	short, cancel := context.WithCancel(t.Context())
-	cancel()
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
 	if err := m.Stop(short); err == nil {
 		t.Error("it has stopped while a message was handled")
 	}
 	close(end)
-	if err := <-stopped; err != nil {
+	if err := m.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if left := peer.Waiting("q"); left != 4 {
