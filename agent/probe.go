@@ -9,6 +9,7 @@ import (
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1"
 	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 )
 
 // Probe is what connecting to an AMQP peer has shown.
@@ -57,6 +58,12 @@ func (a *Agent) ProbeAMQP(ctx context.Context, profileID string, endpoint transp
 	if err != nil {
 		return Probe{}, err
 	}
+	target := amqp1.Target{} // the anonymous node
+	if uri.Node != "" {
+		if uri.Remote, target, err = amqpout.Link(tenant, endpoint); err != nil {
+			return Probe{}, err
+		}
+	}
 	p := Probe{Endpoint: endpoint.String(), Node: uri.Node, Phases: []ProbePhase{}}
 	observe := func(phase string, took time.Duration) {
 		p.Phases = append(p.Phases, ProbePhase{phase, float64(took) / float64(time.Millisecond)})
@@ -68,7 +75,7 @@ func (a *Agent) ProbeAMQP(ctx context.Context, profileID string, endpoint transp
 	if err != nil {
 		return Probe{}, err
 	}
-	attached, err := probe(ctx, container, uri)
+	attached, err := probe(ctx, container, uri.Remote, target)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), hardStopWait)
 	defer cancel()
 	closeErr := container.Close(ending)
@@ -80,9 +87,10 @@ func (a *Agent) ProbeAMQP(ctx context.Context, profileID string, endpoint transp
 	return p, closeErr
 }
 
-// probe attaches a link. Without an address it is one to the anonymous node.
-func probe(ctx context.Context, container *amqp1.Container, uri amqp1.URI) (amqp1.Attachment, error) {
-	sender, err := container.Sender(uri.Remote, amqp1.Target{Address: uri.Node})
+// probe attaches a link, as messages to the endpoint would: some brokers make a node by
+// what the link says.
+func probe(ctx context.Context, container *amqp1.Container, remote amqp1.Remote, target amqp1.Target) (amqp1.Attachment, error) {
+	sender, err := container.Sender(remote, target)
 	if err != nil {
 		return amqp1.Attachment{}, err
 	}

@@ -43,6 +43,7 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 	for name, test := range map[string]struct {
 		options amqppeer.Options
 		user    string
+		query   string
 		flags   []string
 		code    int
 		want    []string
@@ -51,18 +52,36 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 		"password":     {options: amqppeer.Options{Users: map[string]string{"alice": "secret"}}, user: "alice:canary@", code: ExitFailure, want: []string{"authentication failed", "check user name"}},
 		"no such node": {options: amqppeer.Options{Refuse: func(string) *amqppeer.Error { return &amqppeer.Error{Condition: "amqp:not-found"} }}, code: ExitFailure, want: []string{"amqp:not-found", "check the address"}},
 		"no credit":    {options: amqppeer.Options{Credit: -1}, code: ExitOK, want: []string{"0 messages", "until it gives credit"}},
+		"an option":    {query: "?durabilty=none", code: ExitUsage, want: []string{"durabilty", "durability"}},
 		"no profile":   {flags: []string{"--profile", "nobody"}, code: ExitUsage, want: []string{"nobody"}},
 		"no time":      {flags: []string{"--timeout", "-1s"}, code: ExitFailure, want: []string{"does not answer"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := startBroker(t, test.options)
-			got := shell{}.want(t, test.code, append([]string{"doctor", "amqp://" + test.user + address + "/q", "--allow-private"}, test.flags...)...)
+			got := shell{}.want(t, test.code, append([]string{"doctor", "amqp://" + test.user + address + "/q" + test.query, "--allow-private"}, test.flags...)...)
 			for _, want := range test.want {
 				if !strings.Contains(got.stdout+got.stderr, want) || strings.Contains(got.stdout+got.stderr, "canary") {
 					t.Errorf("output lacks %q:\n%s%s", want, got.stdout, got.stderr)
 				}
 			}
 		})
+	}
+}
+
+// TestDoctorAttachesAsMessagesWould: RabbitMQ makes a queue by what the link says.
+func TestDoctorAttachesAsMessagesWould(t *testing.T) {
+	t.Parallel()
+	targets := make(chan any, 1)
+	address := startBroker(t, amqppeer.Options{Script: func(_ *amqppeer.Conn, f *amqppeer.Frame) bool {
+		if f.Code == amqppeer.Attach {
+			targets <- f.Field(6)
+		}
+		return false
+	}})
+	shell{}.want(t, ExitOK, "doctor", "amqp://"+address+"/q?durability=unsettled-state", "--allow-private")
+	described, _ := (<-targets).(amqppeer.Described)
+	if fields, _ := described.Value.([]any); len(fields) < 2 || fields[0] != "q" || fields[1] != uint32(2) {
+		t.Errorf("target %v", described)
 	}
 }

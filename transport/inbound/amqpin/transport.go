@@ -55,7 +55,7 @@ func New(p *profile.Profile, endpoint transport.Endpoint, options Options) (*Tra
 		t.remote, t.source.Address = uri.Remote, uri.Node
 		err = t.readOptions(uri.Options)
 	}
-	if err == nil && t.options.Concurrency < 0 || t.options.Concurrency > maxConcurrency {
+	if err == nil && (t.options.Concurrency < 0 || t.options.Concurrency > maxConcurrency) {
 		err = fmt.Errorf("concurrency: want 1 to %d", maxConcurrency)
 	}
 	if err == nil {

@@ -93,6 +93,16 @@ func newRoute(p *profile.Profile, e transport.Endpoint) (*route, error) {
 	return r, nil
 }
 
+// Link returns what an endpoint says, for a profile, of the peer and of the link to its
+// node. The remote has no dialer. The error repeats no value.
+func Link(p *profile.Profile, e transport.Endpoint) (amqp1.Remote, amqp1.Target, error) {
+	r, err := newRoute(p, e)
+	if err != nil {
+		return amqp1.Remote{}, amqp1.Target{}, err
+	}
+	return r.remote, r.target, nil
+}
+
 func (r *route) set(name, value string) error {
 	for _, option := range linkOptions {
 		if option.name != name {
