@@ -40,6 +40,8 @@ func TestRhea(t *testing.T) {
 		})
 	})
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
+	t.Run("inbound", func(t *testing.T) { testInbound(t, peer, "inbound", true) })
+	t.Run("fetch", func(t *testing.T) { testInboundFetch(t, peer, "fetch") })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink", crashMessages, peer.kill) })
 }
 
@@ -89,6 +91,8 @@ func TestProtonBroker(t *testing.T) {
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
+	t.Run("inbound", func(t *testing.T) { testInbound(t, peer, "inbound", false) })
+	t.Run("fetch", func(t *testing.T) { testInboundFetch(t, peer, "fetch") })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", crashMessages, peer.kill) })
 }
 
@@ -99,6 +103,8 @@ func TestProtonPythonBroker(t *testing.T) {
 	t.Run("types", func(t *testing.T) { testComposites(t, openNode(t, peer, "types"), manner{loses: pythonLoses}) })
 	t.Run("everywhere", func(t *testing.T) { testEverywhere(t, openNode(t, peer, "everywhere")) })
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
+	t.Run("inbound", func(t *testing.T) { testInbound(t, peer, "inbound", false) })
+	t.Run("fetch", func(t *testing.T) { testInboundFetch(t, peer, "fetch") })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", crashMessages, peer.kill) })
 }
 
@@ -135,6 +141,11 @@ func TestRabbitMQ(t *testing.T) {
 		})
 	})
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "/queue/receive") })
+	t.Run("inbound", func(t *testing.T) { testInbound(t, peer, "/queue/inbound", true) })
+	t.Run("fetch", func(t *testing.T) { testInboundFetch(t, peer, "/queue/fetch") })
+	t.Run("inbound crash", func(t *testing.T) {
+		testInboundCrash(t, peer, "/queue/inbound-crash", "?durability=unsettled-state")
+	})
 	t.Run("crash", func(t *testing.T) {
 		// Without the durability, RabbitMQ makes a queue that a restart loses.
 		sent := testCrash(t, peer, "/queue/crash?durability=unsettled-state", crashMessages, peer.kill)

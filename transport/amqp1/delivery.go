@@ -64,8 +64,16 @@ func (d *Delivery) Release() error {
 
 // Modify gives the message back with changes: failed counts a failed attempt,
 // undeliverableHere keeps it from this link, and the annotations are merged into the
-// message's.
+// message's. A peer that does not know the outcome, as RabbitMQ 3 does not, gets the
+// message back unchanged, or rejected where it is undeliverable here.
 func (d *Delivery) Modify(failed, undeliverableHere bool, annotations Annotations) error {
+	switch {
+	case d.link.modifies:
+	case undeliverableHere:
+		return d.Reject("", "")
+	default:
+		return d.Release()
+	}
 	return d.settle(d.link.receiver.ModifyMessage(context.Background(), d.message, &amqp.ModifyMessageOptions{
 		DeliveryFailed: failed, UndeliverableHere: undeliverableHere, Annotations: annotations,
 	}))

@@ -403,7 +403,7 @@ func (g *guard) attached(f *frame) {
 	handle, _ := list.uint()
 	receives := list.bool() // the peer
 	list.skip(2)
-	source, _ := list.next()
+	source, sourceBody := list.next()
 	target, _ := list.next()
 	list.skip(3)
 	longest := list.ulong()
@@ -416,8 +416,31 @@ func (g *guard) attached(f *frame) {
 	}
 	if view := g.links[name]; view != nil {
 		view.maxMessage.Store(longest)
+		view.outcomes = readOutcomes(sourceBody)
 		session.in[handle] = view
 	}
+}
+
+// readOutcomes returns the outcomes that a source names, nil where it names none
+// (part 3, section 3.5.3).
+func readOutcomes(source []byte) []string {
+	if _, list, ok := descriptor(source); ok {
+		if inside, ok := openList(list); ok {
+			inside.skip(9)
+			return inside.symbols()
+		}
+	}
+	return nil
+}
+
+// outcomes returns those that the peer knows on a link, nil where it did not say.
+func (g *guard) outcomes(link string) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if view := g.links[link]; view != nil {
+		return view.outcomes
+	}
+	return nil
 }
 
 // flowed takes the credit of a link.

@@ -19,6 +19,7 @@ type linkView struct {
 	// The guard's.
 	delivery   uint32 // the last that was begun
 	incomplete bool   // it has more frames to come
+	outcomes   []string
 
 	mu      sync.Mutex    // guards what follows
 	sent    uint32        // deliveries written to their end

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,9 @@ type receiverLink struct {
 	receiver *amqp.Receiver
 	name     string
 	address  string
+
+	worked   atomic.Bool // a message came
+	modifies bool        // the peer knows the outcome modified
 
 	mu     sync.Mutex
 	credit int // given and not used up by those who receive
@@ -96,13 +100,14 @@ func (r *Receiver) Receive(ctx context.Context) (*Delivery, error) {
 		m, err := r.next(ctx, l)
 		switch {
 		case err == nil && m != nil:
+			l.worked.Store(true)
 			return newDelivery(l, m), nil
 		case ctx.Err() != nil:
 			return nil, &Error{Op: "receive", Kind: ErrStalled, Err: ctx.Err()}
 		}
 		fault := l.conn.lost("receive", err)
 		r.drop(l, fault)
-		if fault.Condition.Bearing() == OfNode { // refused after all
+		if !l.worked.Load() && fault.Condition.Bearing() == OfNode { // refused after all
 			fault.Kind = ErrRefused
 			return nil, r.failed(fault)
 		}
@@ -298,6 +303,8 @@ func attachReceiver(ctx context.Context, conn *connection, source Source) (*rece
 		return nil, fault
 	}
 	l := &receiverLink{conn: conn, session: session, receiver: receiver, name: name, address: receiver.Address()}
+	known := conn.guard.outcomes(name)
+	l.modifies = len(known) == 0 || slices.Contains(known, "amqp:modified:list")
 	if !source.Fetch {
 		if err := l.give(source); err != nil {
 			endSession(conn, session)

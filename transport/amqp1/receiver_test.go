@@ -380,3 +380,41 @@ func TestFetchTogether(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// TestModifyWhereThePeerCannot: RabbitMQ 3 names the outcomes that it knows, and ends
+// the session over another.
+func TestModifyWhereThePeerCannot(t *testing.T) {
+	t.Parallel()
+	states := make(chan any, 1)
+	p := startPeer(t, amqppeer.Options{Script: func(_ *amqppeer.Conn, f *amqppeer.Frame) bool {
+		switch f.Code {
+		case amqppeer.Attach: // the peer answers with the source that it was sent
+			source, _ := f.Field(5).(amqppeer.Described)
+			source.Value = []any{"q", nil, nil, nil, nil, nil, nil, nil, nil, amqppeer.Symbols{"amqp:accepted:list", "amqp:rejected:list", "amqp:released:list"}}
+			f.Fields[5] = source
+		case amqppeer.Disposition:
+			states <- f.Field(4)
+		}
+		return false
+	}})
+	r := newTestReceiver(t, p, Options{}, Source{})
+	for undeliverable, want := range map[bool]uint64{false: amqppeer.StateReleased, true: amqppeer.StateRejected} {
+		p.Put("q", dataMessage("x"))
+		d, err := r.Receive(within(t, soon))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Modify(true, undeliverable, nil); err != nil {
+			t.Fatal(err)
+		}
+		if state, _ := (<-states).(amqppeer.Described); state.Descriptor != want {
+			t.Errorf("undeliverable %v: %v, want %#x", undeliverable, state, want)
+		}
+		if !undeliverable { // it comes again
+			if d, err = r.Receive(within(t, soon)); err == nil {
+				_ = d.Accept()
+				<-states
+			}
+		}
+	}
+}

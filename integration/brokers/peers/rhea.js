@@ -27,8 +27,8 @@ function pump(q) {
   while (q.messages.length > 0) {
     const link = q.receivers.find((r) => r.is_open() && r.sendable());
     if (!link) return;
-    const {message, format} = q.messages.shift();
-    link.send(message, undefined, format);
+    const entry = q.messages.shift();
+    link.send(entry.message, undefined, entry.format).entry = entry;
   }
 }
 
@@ -69,6 +69,12 @@ container.on('sender_open', ({sender}) => {
   sender.set_source({address, dynamic: sender.source.dynamic});
   queue(address).receivers.push(sender);
   pump(queue(address));
+});
+// What a receiver gives back, changed or not, waits again.
+container.on('released', ({sender, delivery}) => {
+  const q = queue(sender.source.address);
+  q.messages.unshift(delivery.entry);
+  pump(q);
 });
 container.on('sendable', () => queues.forEach(pump));
 container.on('sender_close', ({sender}) => queues.forEach((q) => { q.receivers = q.receivers.filter((r) => r !== sender); }));
