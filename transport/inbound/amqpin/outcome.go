@@ -67,3 +67,13 @@ func settle(d *amqp1.Delivery, err error) error {
 	}
 	return d.Modify(true, false, nil)
 }
+
+// isReturned reports whether an error has the message given back, so that it is
+// delivered again.
+func isReturned(err error) bool {
+	if outcome, ok := errors.AsType[*OutcomeError](err); ok {
+		return errors.Is(outcome.is, inbound.ErrBusy)
+	}
+	refusal := inbound.RefusalOf(err)
+	return refusal == inbound.Busy || refusal == inbound.Failed
+}

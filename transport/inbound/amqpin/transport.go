@@ -183,13 +183,18 @@ func (t *Transport) Stop(ctx context.Context) error {
 	})
 }
 
-// receive has messages handled, one at a time, until the transport is stopped.
+// receive has messages handled, one at a time, until the transport is stopped. While
+// they are given back, which has most brokers deliver them again at once, it pauses.
 func (r *running) receive() {
+	returned := 0 // in a row
 	for r.taking.Err() == nil {
 		d, err := r.receiver.Receive(r.taking)
 		switch {
+		case err == nil && r.handle(d):
+			returned++
+			r.pause(returned)
 		case err == nil:
-			r.handle(d)
+			returned = 0
 		case r.taking.Err() != nil || errors.Is(err, amqp1.ErrClosed):
 			return
 		default: // the next call waits before it tries again
@@ -199,12 +204,31 @@ func (r *running) receive() {
 	}
 }
 
-// handle has one message handled, and settles it.
-func (r *running) handle(d *amqp1.Delivery) {
-	if err := settle(d, r.take(d)); err != nil { // it will be delivered again
+// pause waits longer with each message that was given back.
+func (r *running) pause(returned int) {
+	timer := time.NewTimer(min(firstPause<<min(returned-1, 10), lastPause))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.taking.Done():
+	}
+}
+
+// Bounds of the pause after a message that was given back.
+const (
+	firstPause = 10 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// handle has one message handled, and settles it. It reports whether it was given
+// back.
+func (r *running) handle(d *amqp1.Delivery) (returned bool) {
+	fate := r.take(d)
+	if err := settle(d, fate); err != nil { // it will be delivered again
 		r.t.Collector().CountError("unsettled")
 		r.t.options.Logger.Warn("a message could not be settled", zap.Stringer("endpoint", r.t.endpoint), zap.Error(err))
 	}
+	return fate != nil && isReturned(fate)
 }
 
 func (r *running) take(d *amqp1.Delivery) error {

@@ -220,6 +220,26 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 	}
 }
 
+// TestAHandlerThatFailsIsNotHurried: the broker delivers what is given back at once.
+func TestAHandlerThatFailsIsNotHurried(t *testing.T) {
+	t.Parallel()
+	const times = 6
+	handled := make(chan time.Time, 1000)
+	peer, _ := start(t, amqppeer.Options{}, "", func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+		handled <- time.Now()
+		return nil, errors.New("down")
+	})
+	peer.Put("q", encode(t, &message.Message{Value: value.String("x")}))
+	first := <-handled
+	last := first
+	for range times - 1 {
+		last = <-handled
+	}
+	if took := last.Sub(first); took < 310*time.Millisecond { // 10 + 20 + 40 + 80 + 160
+		t.Errorf("%d times in %v", times, took)
+	}
+}
+
 // TestStopSettlesWhatIsHandled, and gives the rest back.
 func TestStopSettlesWhatIsHandled(t *testing.T) {
 	t.Parallel()
