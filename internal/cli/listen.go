@@ -86,9 +86,13 @@ func (f *listenFlags) receive(ctx context.Context, c *console, log *arrivals, ur
 		}
 		in.From = append(in.From, endpoint)
 	}
+	logger, err := agent.LogConfig{Level: "error", Format: "console"}.NewLogger(c.err)
+	if err != nil {
+		return err
+	}
 	receivers, err := agent.New(agent.Config{
 		Memory: true, AllowPrivate: true, API: agent.APIConfig{Listen: agent.ListenOff}, Inbound: in,
-	}, agent.Options{Handler: printer(log.add)})
+	}, agent.Options{Handler: printer(log.add), Logger: logger})
 	if err != nil {
 		return err
 	}

@@ -418,3 +418,41 @@ func TestModifyWhereThePeerCannot(t *testing.T) {
 		}
 	}
 }
+
+// TestReceiverDetachedWithoutClose: go-amqp waits for an end of the link that never
+// comes.
+func TestReceiverDetachedWithoutClose(t *testing.T) {
+	t.Parallel()
+	p := startPeer(t, amqppeer.Options{Script: onFirst(amqppeer.Disposition, func(c *amqppeer.Conn, f *amqppeer.Frame) bool {
+		c.Send(f.Channel, amqppeer.Detach, uint32(0), false)
+		return false
+	})})
+	lost := make(chan error, 10)
+	r := newTestReceiver(t, p, Options{OnEvent: func(e Event) {
+		if e.Kind == LinkLost {
+			lost <- e.Err
+		}
+	}}, Source{})
+	p.Put("q", dataMessage("first"))
+	d, err := r.Receive(within(t, soon))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.Receive(within(t, soon))
+		done <- err
+	}()
+	select {
+	case <-lost:
+	case <-time.After(soon / 2):
+		t.Error("nobody notices that the link is gone")
+	}
+	p.Put("q", dataMessage("second"))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
