@@ -8,7 +8,11 @@ import (
 
 	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/internal/amqppeer"
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/amqp1/message"
+	"github.com/outrider-go/outrider/transport/amqp1/value"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -52,6 +56,51 @@ func TestDeliverOverAMQP(t *testing.T) {
 	}
 	if strings.Contains(view.Attempts[0].Response+view.LastError, "geheim") {
 		t.Errorf("what is kept holds a secret: %+v", view)
+	}
+}
+
+// TestRouteOverAMQP: a profile sends everything to its queue, which learns where each
+// message was to go. What the queue's broker changed is in the next attempt.
+func TestRouteOverAMQP(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan *message.Message, 2)
+	attempts := 0 // deliveries come one after the other
+	p, err := amqppeer.Listen(t.Context(), "", amqppeer.Options{Answer: func(c *amqppeer.Conn, d *amqppeer.Delivery) {
+		m, err := message.Decode(d.Encoded, value.Limits{})
+		if err != nil {
+			t.Errorf("what arrived: %v", err)
+			m = &message.Message{}
+		}
+		arrived <- m
+		if attempts++; attempts == 1 {
+			amqppeer.Modify(c, d, true, false, amqppeer.Map{amqppeer.Symbol("x-opt-seen"), "once"})
+			return
+		}
+		amqppeer.Accept(c, d)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	route, err := transport.ParseEndpoint("amqp://" + p.Addr() + "/out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, func(c *Config) { c.Profiles = map[string]profile.Options{profile.DefaultID: {Route: route}} })
+	id := b.send(SendRequest{Endpoint: "https://inbox.example/a", Payload: new("x"), Retry: "attempts=3,base=1ms"})
+	b.await(outbound.StatusSentToExternalQueue.Topic(), id)
+	first, second := <-arrived, <-arrived
+	if got, _ := second.ApplicationProperties.Get(value.String(outbound.MetadataEndpoint)); got != value.String("https://inbox.example/a") {
+		t.Errorf("it was to go to %v", got)
+	}
+	if len(first.MessageAnnotations) != 0 || first.Properties.MessageID != second.Properties.MessageID {
+		t.Errorf("annotations %v of the first attempt, ids %v and %v", first.MessageAnnotations, first.Properties.MessageID, second.Properties.MessageID)
+	}
+	if got, _ := second.MessageAnnotations.Get(value.Symbol("x-opt-seen")); got != value.String("once") {
+		t.Errorf("annotations of the second attempt: %v", second.MessageAnnotations)
+	}
+	if second.Header == nil || second.Header.DeliveryCount != 1 {
+		t.Errorf("header of the second attempt: %+v", second.Header)
 	}
 }
 
