@@ -42,6 +42,7 @@ func TestRhea(t *testing.T) {
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
 	t.Run("inbound", func(t *testing.T) { testInbound(t, peer, "inbound", true) })
 	t.Run("fetch", func(t *testing.T) { testInboundFetch(t, peer, "fetch") })
+	t.Run("dynamic", func(t *testing.T) { testInboundDynamic(t, peer) })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "sink", crashMessages, peer.kill) })
 }
 
@@ -93,6 +94,7 @@ func TestProtonBroker(t *testing.T) {
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
 	t.Run("inbound", func(t *testing.T) { testInbound(t, peer, "inbound", false) })
 	t.Run("fetch", func(t *testing.T) { testInboundFetch(t, peer, "fetch") })
+	t.Run("dynamic", func(t *testing.T) { testInboundDynamic(t, peer) })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", crashMessages, peer.kill) })
 }
 
@@ -105,6 +107,7 @@ func TestProtonPythonBroker(t *testing.T) {
 	t.Run("receive", func(t *testing.T) { testReceive(t, peer, "receive") })
 	t.Run("inbound", func(t *testing.T) { testInbound(t, peer, "inbound", false) })
 	t.Run("fetch", func(t *testing.T) { testInboundFetch(t, peer, "fetch") })
+	t.Run("dynamic", func(t *testing.T) { testInboundDynamic(t, peer) })
 	t.Run("crash", func(t *testing.T) { testCrash(t, peer, "crash", crashMessages, peer.kill) })
 }
 

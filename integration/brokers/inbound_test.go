@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"testing"
 	"time"
 
@@ -183,5 +184,26 @@ func testInboundFetch(t *testing.T, peer *process, node string) {
 			t.Errorf("%q", r.Payload)
 		}
 		r.answer <- nil
+	}
+}
+
+// testInboundDynamic receives from a node that the peer makes and names.
+func testInboundDynamic(t *testing.T, peer *process) {
+	t.Helper()
+	nodes := make(chan string, 1)
+	received := take(t, peer, "?dynamic=true", func(e amqp1.Event) {
+		if e.Kind == amqp1.LinkReady {
+			nodes <- e.Node
+		}
+	})
+	node := <-nodes
+	d := startDelivery(t, outbound.Options{}, amqpout.Options{}, profile.Options{})
+	if _, attempt := d.once("amqp://" + peer.address() + "/" + url.PathEscape(node)); attempt.Class != transport.Success {
+		t.Fatalf("to %q: %s", node, attempt.Error)
+	}
+	r := next(t, received)
+	r.answer <- nil
+	if string(r.Payload) != "hello" {
+		t.Errorf("%q", r.Payload)
 	}
 }

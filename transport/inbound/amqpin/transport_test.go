@@ -220,6 +220,36 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 	}
 }
 
+// TestTheSourceIsAsTheURLSays: what the peer is asked for.
+func TestTheSourceIsAsTheURLSays(t *testing.T) {
+	t.Parallel()
+	attaches := make(chan *amqppeer.Frame, 1)
+	start(t, amqppeer.Options{Script: func(_ *amqppeer.Conn, f *amqppeer.Frame) bool {
+		if f.Code == amqppeer.Attach {
+			select {
+			case attaches <- f:
+			default:
+			}
+		}
+		return false
+	}}, "?selector=kind%3D'order'&copy=true&link-name=sub1&durability=unsettled-state&expiry-policy=never&expiry-timeout=90s&capabilities=queue",
+		func(context.Context, *inbound.Message) (*inbound.Reply, error) { return nil, nil })
+	f := <-attaches
+	source, _ := f.Field(5).(amqppeer.Described)
+	fields, _ := source.Value.([]any)
+	if f.Text(0) != "sub1" || len(fields) < 11 {
+		t.Fatalf("link %q, source %v", f.Text(0), fields)
+	}
+	for i, want := range map[int]any{0: "q", 1: uint32(2), 2: amqppeer.Symbol("never"), 3: uint32(90), 6: amqppeer.Symbol("copy")} {
+		if fields[i] != want {
+			t.Errorf("field %d of the source is %v, want %v", i, fields[i], want)
+		}
+	}
+	if filter := fmt.Sprint(fields[7]); !strings.Contains(filter, "apache.org:selector-filter:string") || !strings.Contains(filter, "kind='order'") {
+		t.Errorf("filter %s", filter)
+	}
+}
+
 // TestAHandlerThatFailsIsNotHurried: the broker delivers what is given back at once.
 func TestAHandlerThatFailsIsNotHurried(t *testing.T) {
 	t.Parallel()
