@@ -132,7 +132,7 @@ func adviceOn(err error) string {
 		advice string
 	}{
 		{amqp1.ErrSASL, "check user name, password and mechanisms: amqp.username, amqp.password and amqp.sasl of the profile, or those of the URI. Passwords go only over TLS, or to this machine"},
-		{amqp1.ErrRefused, "the broker let us in, and does not want a link to this node: check the address, and what the user may do"},
+		{amqp1.ErrRefused, "the broker let us in, and does not want a link to this node: check the address, what the user may do, and whether the node is as the options say (durability, capabilities)"},
 		{amqp1.ErrProtocol, "the peer does not speak AMQP 1.0: check the port"},
 		{amqp1.ErrUnreachable, "no connection came up: check host and port, that the broker runs, and for amqps its certificate (tls.ca_file of the profile)"},
 		{amqp1.ErrStalled, "the peer does not answer: check that this is its AMQP port, and that it is not overloaded"},
