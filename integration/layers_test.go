@@ -68,7 +68,7 @@ var layers = []rule{
 	{pkg: "transport/amqp1/value"},
 	{pkg: "transport/amqp1/message", internal: []string{"transport/amqp1/value"}},
 	{pkg: "transport/amqp1/verbatim", internal: []string{"transport/amqp1/value"}, external: []string{goAMQP}},
-	{pkg: "transport/wamp2", internal: []string{"transport", "wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
+	{pkg: "transport/wamp2", internal: []string{"profile/secmod", "transport", "wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
 	{pkg: "transport/wamp2/wamptest", internal: []string{"wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
