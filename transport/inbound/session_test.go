@@ -219,6 +219,49 @@ func TestFullSessionIsPassedOver(t *testing.T) {
 	})
 }
 
+// TestFullSessionTellsWhenItHasRoom: whoever waits for the recipient is not told of
+// an arrival otherwise, since the recipient is there all the time.
+func TestFullSessionTellsWhenItHasRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		arrived := make(chan string, 10)
+		a := start(t, ignore, inbound.Options{
+			Tenants: peers(t), MaxReplies: 4,
+			OnArrival: func(profile string, keys []string) { arrived <- profile + ":" + keys[0] },
+		})
+		c := a.dial(t, "Peer", "k", inbound.HeaderReturnRoute, "all")
+		send(t, c.Send(t.Context(), text("x")))
+		send(t, c.Send(t.Context(), text("x", "Peer", "other", inbound.HeaderReturnRoute, "all")))
+		<-arrived
+		<-arrived
+		c.Hold(true)
+		results := make(chan error, 10)
+		for range 6 {
+			go func() {
+				_, err := a.Deliver(t.Context(), tenant, peer("k"), transport.ID{}, text("hello"))
+				results <- err
+			}()
+			synctest.Wait()
+		}
+		for range 2 {
+			if err := <-results; !errors.Is(err, transport.ErrNoSession) {
+				t.Fatalf("beyond MaxReplies: %v, want ErrNoSession", err)
+			}
+		}
+		if len(arrived) != 0 {
+			t.Error("an arrival is told while the session is full")
+		}
+		c.Hold(false)
+		for range 4 {
+			send(t, <-results)
+		}
+		synctest.Wait()
+		if got := <-arrived; got != "default:k" || len(arrived) != 0 {
+			t.Errorf("told of %s, and of %d more", got, len(arrived))
+		}
+	})
+}
+
 // TestDeliverEndsWithItsContext: what nobody has begun to write is taken back.
 func TestDeliverEndsWithItsContext(t *testing.T) {
 	t.Parallel()
