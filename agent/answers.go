@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"go.uber.org/zap"
-
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
@@ -20,7 +18,6 @@ type answers struct {
 
 	mu   sync.Mutex
 	host inbound.Host // nil: it is not started
-	log  *zap.Logger
 }
 
 // Scheme implements [inbound.Transport].
@@ -47,21 +44,19 @@ func (r *answers) set(host inbound.Host) {
 	r.host = host
 }
 
-// receive has a frame handled. A frame that is refused is lost: the peer did not
-// ask whether it was taken.
-func (r *answers) receive(ctx context.Context, f wsout.Frame) {
+// receive has a frame handled. The error says that nobody has it: a peer that asks
+// for acknowledgements gets none.
+func (r *answers) receive(ctx context.Context, f wsout.Frame) error {
 	r.mu.Lock()
 	host := r.host
 	r.mu.Unlock()
 	if host == nil {
-		return
+		return inbound.ErrStopped
 	}
 	session, err := host.Open(&inbound.Origin{Scheme: f.Endpoint.Scheme(), Remote: f.Endpoint.Address(), Profile: f.Profile}, inbound.SessionOptions{})
-	if err == nil {
-		defer session.Close()
-		err = session.Receive(ctx, wireformat.Frame{Text: f.Text, Body: f.Payload})
-	}
 	if err != nil {
-		r.log.Warn("what a peer sent on a connection to it is lost", zap.Stringer("endpoint", f.Endpoint), zap.Error(err))
+		return err
 	}
+	defer session.Close()
+	return session.Receive(ctx, wireformat.Frame{Text: f.Text, Body: f.Payload})
 }
