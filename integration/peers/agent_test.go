@@ -43,14 +43,19 @@ func run(t *testing.T, config agent.Config, handler inbound.Handler) *host {
 	if err := a.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
-		defer cancel()
-		if _, err := a.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return &host{t, a, told}
+	h := &host{t, a, told}
+	t.Cleanup(h.stop)
+	return h
+}
+
+// stop stops the agent, which may have been done before.
+func (h *host) stop() {
+	h.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.Context()), patience)
+	defer cancel()
+	if _, err := h.Stop(ctx); err != nil {
+		h.Error(err)
+	}
 }
 
 // loopback lets a profile reach this machine.

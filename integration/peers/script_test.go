@@ -105,6 +105,9 @@ type said struct {
 	Echo        string // name of a message that came back
 	Same        bool   // as it was sent
 	Closed      int    // the close code
+
+	Name, Type, Body, Key string // of a request: content type, body and key, or those of its answer
+	Status                int
 }
 
 // next returns the script's next line.
