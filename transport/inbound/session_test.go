@@ -183,6 +183,45 @@ func TestSeveralSessions(t *testing.T) {
 	}
 }
 
+// TestTwoTenantsOnOneConnection: what one of them has asked for says nothing of the
+// other, though they have the same key.
+func TestTwoTenantsOnOneConnection(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{Tenants: peers(t, "red", "blue")})
+	c := a.dial(t)
+	ask := func(name, route string) {
+		t.Helper()
+		send(t, c.Send(t.Context(), text("x", "Tenant", name, "Peer", "k", inbound.HeaderReturnRoute, route)))
+	}
+	want := func(name string, to transport.Peer, taken bool) {
+		t.Helper()
+		_, err := a.Deliver(t.Context(), name, to, transport.ID{}, text("for "+name))
+		if taken != (err == nil) || err != nil && !errors.Is(err, transport.ErrNoSession) {
+			t.Errorf("for %s: %v", name, err)
+		}
+		if !taken {
+			return
+		}
+		if got, err := c.Receive(t.Context()); err != nil || string(got.Frame.Body) != "for "+name {
+			t.Errorf("for %s: got %v, %v", name, got, err)
+		}
+	}
+	named := transport.Peer{Session: c.Session().ID()}
+	ask("red", "all")
+	want("red", peer("k"), true)
+	want("blue", peer("k"), false)
+	want("blue", named, false) // a session's id is no way to it, either
+	ask("blue", "none")
+	want("red", peer("k"), true)
+	want("blue", peer("k"), false)
+	ask("blue", "all")
+	ask("red", "none")
+	want("red", peer("k"), false)
+	want("red", named, false)
+	want("blue", peer("k"), true)
+	want("blue", named, true)
+}
+
 func TestFullSessionIsPassedOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
