@@ -60,6 +60,7 @@ func TestTwoAgents(t *testing.T) {
 	}
 	for _, victim := range []string{"the one that listens", "the one that dials"} {
 		t.Run(victim+" is killed", func(t *testing.T) {
+			t.Parallel()
 			there, here := newLedger(t, "there"), newLedger(t, "here")
 			address := freeAddress(t)
 			listens := newParty(t, program, listensConfig, "OUTRIDER_INBOUND_LISTEN=ws://"+address, "OUTRIDER_INBOUND_FORWARD="+there.url)

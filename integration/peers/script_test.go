@@ -38,7 +38,7 @@ func needs(t *testing.T, files ...string) {
 
 // module is where Debian has a module of Python.
 func module(name string) string {
-	return filepath.Join("/usr/lib/python3/dist-packages", name, "__init__.py")
+	return "/usr/lib/python3/dist-packages/" + name + "/__init__.py"
 }
 
 // command is a command in a process group of its own, so that it can be ended with
