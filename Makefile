@@ -61,8 +61,13 @@ fuzz: ## Fuzz each target for FUZZTIME (FUZZTIME=10s FUZZ=regexp PKG=./...)
 bench: ## Run the benchmark program (BENCHFLAGS="...")
 	@$(GO) run ./bench $(BENCHFLAGS)
 
+# What the tests need beside Debian's packages; see .ci/run for those.
+.PHONY: peers
+peers: ## Make the AMQP peers that the integration tests talk to, in .peers
+	@CI=$(CI) integration/brokers/peers/install .peers
+
 .PHONY: integration
-integration: ## Run the integration tests
+integration: peers ## Run the integration tests
 	@$(RACE); $(GO) test $$race ./integration/...
 
 # Without the race detector: what is tried is a child process.

@@ -19,6 +19,7 @@ import (
 	"github.com/outrider-go/outrider/queue/sqlitequeue"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/wireformat"
 )
 
 // hardStopWait is how long Stop waits for attempts that it has cut short.
@@ -32,6 +33,9 @@ type Options struct {
 	// the caller's, to be opened before Start and closed after Stop. Default: one in
 	// the config's directory, or in memory, which the agent opens and closes.
 	Store queue.Store
+	// Formats are wire formats beside the built-in ones. One with the name of a
+	// built-in one takes its place. Default: none.
+	Formats []wireformat.Format
 	// Handler gets what comes in. Default: what the config says (inbound.handler).
 	Handler inbound.Handler
 }
@@ -45,6 +49,8 @@ type Agent struct {
 	disk     *sqlitequeue.Store // the store, where it is on disk and the agent's own
 	events   *event.Bus
 	profiles *profile.Static
+	keys     []*keyModule        // of profiles that have a file with keys
+	formats  []wireformat.Format // beside the built-in ones
 	manager  *outbound.Manager
 	inbound  *inbound.Manager
 	answers  answers
@@ -60,11 +66,11 @@ type Agent struct {
 // New puts an agent together. It opens and starts nothing. The error joins all
 // that is wrong with the config.
 func New(config Config, options Options) (*Agent, error) {
-	if err := config.Validate(); err != nil {
+	if err := config.validate(options.Formats); err != nil {
 		return nil, err
 	}
 	a := &Agent{
-		config: config.withDefaults(), log: options.Logger, store: options.Store,
+		config: config.withDefaults(), log: options.Logger, store: options.Store, formats: options.Formats,
 		life: make(chan struct{}, 1), halt: func() {},
 	}
 	if a.log == nil {
@@ -86,7 +92,15 @@ func (a *Agent) openProfiles() error {
 	byID := a.config.profiles()
 	var all []*profile.Profile
 	for _, id := range sortedKeys(byID) {
-		tenant, err := profile.New(id, byID[id])
+		options := byID[id]
+		keys, err := newKeyModule(id, &options)
+		if err != nil {
+			return err
+		}
+		if keys != nil {
+			a.keys = append(a.keys, keys)
+		}
+		tenant, err := profile.New(id, options)
 		if err != nil {
 			return err
 		}
@@ -147,7 +161,7 @@ func (a *Agent) newStore() (queue.Store, error) {
 }
 
 func (a *Agent) openManager() error {
-	formats, err := newFormats()
+	formats, err := Formats(a.formats...)
 	if err != nil {
 		return err
 	}
@@ -251,10 +265,16 @@ func (a *Agent) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := a.openKeys(ctx); err != nil {
+		return err
+	}
 	if a.disk == nil {
 		return nil
 	}
-	return a.disk.Open(ctx)
+	if err := a.disk.Open(ctx); err != nil {
+		return errors.Join(err, a.closeKeys(ctx))
+	}
+	return nil
 }
 
 // Stop refuses new messages and lets the attempts under way end, for at most the
@@ -323,15 +343,17 @@ func (a *Agent) drain(ctx context.Context) (outbound.Left, error) {
 	return left, errors.Join(inboundErr, err)
 }
 
+// closeStore closes the keys too.
 func (a *Agent) closeStore(ctx context.Context) error {
+	keysErr := a.closeKeys(ctx)
 	if !a.ownStore || a.closed {
-		return nil
+		return keysErr
 	}
 	a.closed = true
 	if err := a.store.Close(ctx); !errors.Is(err, queue.ErrClosed) { // it is when it was never opened
-		return err
+		return errors.Join(keysErr, err)
 	}
-	return nil
+	return keysErr
 }
 
 // Manager returns the manager, to register transports with and to send through.

@@ -79,9 +79,8 @@ func selectEndpoint(q *queue.Query, text string) error {
 	if err != nil {
 		return err
 	}
-	if u := endpoint.URL(); u.Path == "" && u.RawQuery == "" && u.Opaque == "" {
-		q.Destination = endpoint.Destination()
-	} else {
+	q.Destination = endpoint.Destination() // also of one endpoint: the store finds its messages by that
+	if u := endpoint.URL(); u.Path != "" || u.RawQuery != "" || u.Opaque != "" {
 		q.Endpoint = endpoint.String()
 	}
 	return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/outrider-go/outrider/transport/egress"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wampout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
 )
@@ -196,7 +197,10 @@ func (c Config) withDefaults() Config {
 }
 
 // Validate reports everything that is wrong, each fault as a [*KeyError].
-func (c Config) Validate() error {
+func (c Config) Validate() error { return c.validate(nil) }
+
+// validate is Validate, where there are more wire formats than the built-in ones.
+func (c Config) validate(more []wireformat.Format) error {
 	c = c.withDefaults()
 	faults := append([]error{c.API.validate()}, c.validateNumbers()...)
 	if _, err := outbound.ParseRetryPolicy(c.Retry); err != nil {
@@ -215,7 +219,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.HTTP.validate()...)
 	faults = append(faults, c.Inbound.validate()...)
 	faults = append(faults, c.WS.validate()...)
-	faults = append(faults, c.validateProfiles()...)
+	faults = append(faults, c.validateProfiles(more)...)
 	return errors.Join(faults...)
 }
 
@@ -305,8 +309,8 @@ func (c HTTPConfig) validate() (faults []error) {
 }
 
 // validateProfiles makes each profile on trial, with all that reads its texts.
-func (c Config) validateProfiles() (faults []error) {
-	formats, err := newFormats()
+func (c Config) validateProfiles(more []wireformat.Format) (faults []error) {
+	formats, err := Formats(more...)
 	if err != nil {
 		return []error{err}
 	}
@@ -322,7 +326,7 @@ func (c Config) validateProfiles() (faults []error) {
 		if err == nil {
 			_, err = egress.New(tenant, egress.Options{})
 			add(".egress", err)
-			add(".settings", wsout.CheckSettings(tenant.Settings()))
+			add(".settings", errors.Join(wsout.CheckSettings(tenant.Settings()), wampout.CheckSettings(tenant.Settings())))
 		}
 		if options.Retry != "" {
 			_, err = outbound.ParseRetryPolicy(options.Retry)
@@ -334,11 +338,6 @@ func (c Config) validateProfiles() (faults []error) {
 		}
 	}
 	return faults
-}
-
-// newFormats returns the wire formats an agent knows.
-func newFormats() (*wireformat.Registry, error) {
-	return wireformat.NewRegistry(wireformat.Builtin()...)
 }
 
 // isLoopback reports a host that only this machine reaches.

@@ -84,6 +84,11 @@ idempotency_lifetime: 2h
 shutdown_timeout: 1m
 topic_prefix: "acme::"
 log: {level: debug, format: console}
+inbound:
+  listen: ["ws://127.0.0.1:8020"]
+  from: amqp://user:pass@broker.example/in
+  handler: drop
+  allowed_origins: https://app.example.com
 http:
   max_conns_per_host: 7
   max_idle_conns: 8
@@ -97,6 +102,7 @@ profiles:
     name: Tenant one
     settings: {colour: red, http.permanent_4xx: true}
     secrets: {signing: "file:`+tokenFile+`", other: plain}
+    keys: {file: keys.json, passphrase: "file:`+tokenFile+`"}
     egress:
       allow_networks: [10.0.0.0/8, 192.0.2.1]
       allow_ports: 443
@@ -118,6 +124,10 @@ profiles:
 	if err != nil {
 		t.Fatal(err)
 	}
+	from, err := transport.ParseEndpoint("amqp://user:pass@broker.example/in")
+	if err != nil {
+		t.Fatal(err)
+	}
 	retain := outbound.DefaultRetain()
 	retain[queue.Dead] = outbound.Retain{Age: 48 * time.Hour, Bytes: 64 << 20}
 	expired := retain[queue.Expired]
@@ -134,11 +144,15 @@ profiles:
 		IdempotencyLifetime: 2 * time.Hour,
 		ShutdownTimeout:     time.Minute, Log: LogConfig{Level: "debug", Format: "console"},
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
+		Inbound: InboundConfig{
+			Listen: []string{"ws://127.0.0.1:8020"}, From: []transport.Endpoint{from}, Handler: HandlerDrop, AllowedOrigins: []string{"https://app.example.com"},
+		},
 		Profiles: map[string]profile.Options{
 			"tenant.one:2": {
 				Name:     "Tenant one",
 				Settings: map[string]string{"colour": "red", "http.permanent_4xx": "true"},
 				Secrets:  map[string]transport.Secret{"signing": transport.NewSecret("from-file"), "other": transport.NewSecret("plain")},
+				KeyFile:  profile.KeyFile{Path: "keys.json", Passphrase: transport.NewSecret("from-file")},
 				Egress: profile.Egress{
 					AllowNetworks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
 					AllowPorts:    []uint16{443}, Proxy: transport.NewSecret("http://user:pass@proxy.example:3128"),

@@ -32,6 +32,10 @@ type InboundConfig struct {
 	// https, ws and wss. A ws and an http URL with the same host and port share it.
 	// Default: nowhere.
 	Listen []string
+	// From are the nodes of brokers to receive from (inbound.from), with the schemes
+	// amqp and amqps. What they may reach, and the credentials that they do not have
+	// themselves, are the default profile's. Default: none.
+	From []transport.Endpoint
 	// Handler is what becomes of messages (inbound.handler): forward, print or drop.
 	// Default: forward where Forward is set, else drop.
 	Handler string

@@ -28,9 +28,11 @@ const (
 	EnvToken   = EnvPrefix + "TOKEN"
 	EnvConfig  = EnvPrefix + "CONFIG"
 	EnvVectors = EnvPrefix + "VECTORS"
+	// EnvPassphrase holds the passphrase of a file with keys, for commands.
+	EnvPassphrase = EnvPrefix + "KEYS_PASSPHRASE"
 )
 
-var otherVariables = []string{EnvServer, EnvToken, EnvConfig, EnvVectors}
+var otherVariables = []string{EnvServer, EnvToken, EnvConfig, EnvVectors, EnvPassphrase}
 
 // Sources of a configuration, weakest first.
 type Sources struct {

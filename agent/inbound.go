@@ -10,10 +10,12 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
 	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/inbound/amqpin"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/wireformat"
@@ -33,7 +35,7 @@ func (a *Agent) openInbound(own inbound.Handler) (err error) {
 	if a.handler, err = a.chooseHandler(own); err != nil {
 		return err
 	}
-	formats, err := newFormats()
+	formats, err := Formats(a.formats...)
 	if err != nil {
 		return err
 	}
@@ -52,12 +54,35 @@ func (a *Agent) openInbound(own inbound.Handler) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, receiver := range append(receivers, &a.answers) {
+	queues, err := a.queues()
+	if err != nil {
+		return err
+	}
+	for _, receiver := range append(append(receivers, queues...), &a.answers) {
 		if err := a.inbound.Register(receiver); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// queues makes the receivers of the nodes of brokers.
+func (a *Agent) queues() (all []inbound.Transport, err error) {
+	own, err := a.profiles.Lookup(context.Background(), profile.DefaultID)
+	if err != nil {
+		return nil, err
+	}
+	for _, endpoint := range a.config.Inbound.From {
+		receiver, err := amqpin.New(own, endpoint, amqpin.Options{Logger: a.log})
+		if err == nil {
+			err = egress.CheckEndpoint(own, endpoint)
+		}
+		if err != nil {
+			return nil, &KeyError{"inbound.from", err}
+		}
+		all = append(all, receiver)
+	}
+	return all, nil
 }
 
 // chooseHandler returns what becomes of the messages that come in.

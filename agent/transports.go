@@ -6,7 +6,9 @@ import (
 
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wampout"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 )
 
@@ -25,7 +27,15 @@ func (a *Agent) openTransports() error {
 	if err != nil {
 		return err
 	}
-	for _, driver := range []outbound.Transport{http, ws} {
+	wamp, err := wampout.New(wampout.Options{})
+	if err != nil {
+		return err
+	}
+	amqp, err := amqpout.New(amqpout.Options{Logger: a.log, OnState: a.tellAMQP})
+	if err != nil {
+		return err
+	}
+	for _, driver := range []outbound.Transport{http, ws, amqp, wamp} {
 		if err := a.manager.Register(driver); err != nil {
 			return err
 		}
@@ -41,6 +51,17 @@ func (a *Agent) tellConnection(s wsout.State) {
 	}
 	a.events.Publish(a.config.TopicPrefix+topic, outbound.ConnectionEvent{
 		Transport: "ws", Profile: s.Profile.ID(), Endpoint: s.Endpoint.String(), Code: s.Code,
+	})
+}
+
+// tellAMQP publishes that an AMQP connection is up, or gone.
+func (a *Agent) tellAMQP(s amqpout.State) {
+	topic := outbound.TopicDisconnected
+	if s.Connected {
+		topic = outbound.TopicConnected
+	}
+	a.events.Publish(a.config.TopicPrefix+topic, outbound.ConnectionEvent{
+		Transport: "amqp", Profile: s.Profile, Endpoint: s.Endpoint, Code: s.Code,
 	})
 }
 

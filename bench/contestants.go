@@ -23,6 +23,9 @@ import (
 // inFlight is how many attempts both contestants make at once.
 const inFlight = 64
 
+// loopback is where the sink is.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
 // handWritten is what people write: a channel, workers, go-retryablehttp.
 type handWritten struct {
 	client *retryablehttp.Client
@@ -109,7 +112,7 @@ func newFramework(ctx context.Context, options outbound.Options, transports ...o
 // newFrameworkOn is one that keeps messages in the store, which it closes.
 func newFrameworkOn(ctx context.Context, store queue.Store, options outbound.Options, transports ...outbound.Transport) (*framework, error) {
 	tenant, err := profile.New(profile.DefaultID, profile.Options{
-		Egress: profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Egress: profile.Egress{AllowNetworks: loopback},
 	})
 	if err != nil {
 		return nil, err

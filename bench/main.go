@@ -24,41 +24,47 @@ import (
 )
 
 type settings struct {
-	rounds  int           // slices of each contestant in the rate benchmark
-	slice   int           // messages in a slice
-	latency int           // slices of a second in the latency benchmark
-	waiting int           // messages in the memory benchmark
-	pending int           // messages in the backlog benchmark
-	only    string        // names of the benchmarks to run, parted by commas
-	idle    time.Duration // how long idle CPU time is measured
-	dir     string        // on the disk that durable stores are measured on
-	profile string        // of the CPU, to be written to this file
-	json    bool
+	rounds   int           // slices of each contestant in the rate benchmark
+	slice    int           // messages in a slice
+	latency  int           // slices of a second in the latency benchmark
+	waiting  int           // messages in the memory benchmark
+	pending  int           // messages in the backlog benchmark
+	sessions int           // sockets in the sessions benchmark
+	only     string        // names of the benchmarks to run, parted by commas
+	idle     time.Duration // how long idle CPU time is measured
+	dir      string        // on the disk that durable stores are measured on
+	profile  string        // of the CPU, to be written to this file
+	json     bool
 }
 
 func main() {
 	var s settings
 	part := flag.String("backlog", "", "be a `part` of the backlog benchmark (the benchmark starts it itself)")
 	flag.IntVar(&s.pending, "pending", 1_000_000, "messages in the backlog benchmark")
+	peer := flag.Bool("peer", false, "be the peers of the inbound benchmarks (the benchmark starts it itself)")
+	flag.IntVar(&s.sessions, "sessions", 10_000, "sockets in the sessions benchmark")
 	sink := flag.Bool("sink", false, "be the receiver (the benchmark starts it itself)")
 	flag.IntVar(&s.rounds, "rounds", 40, "slices of each contestant")
 	flag.IntVar(&s.slice, "slice", 5000, "messages in a slice")
 	flag.IntVar(&s.latency, "latency", 15, "latency slices of each contestant, one second each")
 	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory benchmark")
 	flag.DurationVar(&s.idle, "idle", 3*time.Second, "how long idle CPU time is measured")
-	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, enqueue, durable, single, backlog")
+	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, ws, enqueue, durable, single, backlog, amqp, inbound, sessions, formats, serializers")
 	flag.StringVar(&s.dir, "dir", "", "make durable stores in this `directory` (default the one for temporary files)")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of it all to this `file`")
 	flag.BoolVar(&s.json, "json", false, "print the results as JSON")
 	flag.Parse()
-	os.Exit(exitCode(start(*sink, *part, s)))
+	os.Exit(exitCode(start(*sink, *peer, *part, s)))
 }
 
-func start(sink bool, part string, s settings) error {
+func start(sink, peer bool, part string, s settings) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if sink {
 		return runSink(ctx)
+	}
+	if peer {
+		return runPeer(ctx)
 	}
 	if part != "" {
 		return runBacklog(ctx, part, s)
@@ -97,10 +103,16 @@ var benchmarks = []benchmark{
 	{"latency", benchLatency},
 	{"memory", benchMemory},
 	{"blackhole", benchBlackHole},
+	{"ws", benchWS},
 	{"enqueue", benchEnqueue},
 	{"durable", benchDurable},
 	{"single", benchSingle},
 	{"backlog", benchBacklog},
+	{"amqp", benchAMQP},
+	{"inbound", benchInbound},
+	{"sessions", benchSessions},
+	{"formats", benchFormats},
+	{"serializers", benchSerializers},
 }
 
 func run(ctx context.Context, s settings, out io.Writer) error {

@@ -165,3 +165,10 @@ func (*scripted) Stop(context.Context) error { return nil }
 func (t *scripted) HandleMessage(context.Context, *outbound.Message) (outbound.Receipt, error) {
 	return outbound.Receipt{Evidence: transport.Acknowledged}, t.err
 }
+
+// stacks is what goroutines have of it.
+func stacks() int64 {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.StackInuse) //nolint:gosec // fits
+}

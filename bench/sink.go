@@ -5,15 +5,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"github.com/outrider-go/outrider/internal/amqppeer"
 )
 
 // healthyPorts is how many destinations the sink offers beside the main one.
@@ -30,46 +29,24 @@ type hello struct {
 	Main    string   `json:"main"`
 	Healthy []string `json:"healthy"`
 	Hole    string   `json:"hole"` // accepts and never answers
+	AMQP    string   `json:"amqp"` // an AMQP 1.0 peer that accepts every message
+	WS      string   `json:"ws"`   // WebSocket
 }
 
 // sinkProcess is the receiver in its own process.
 type sinkProcess struct {
+	*child
 	hello
-	command *exec.Cmd
-	stdin   io.WriteCloser
-	stdout  *bufio.Scanner
 }
 
 func startSink(ctx context.Context) (*sinkProcess, error) {
-	self, err := os.Executable()
+	second, err := startChild(ctx, "-sink")
 	if err != nil {
 		return nil, err
 	}
-	s := &sinkProcess{command: exec.CommandContext(ctx, self, "-sink")} //nolint:gosec // this program itself
-	s.command.Stderr = os.Stderr
-	if s.stdin, err = s.command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := s.command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	s.stdout = bufio.NewScanner(stdout)
-	if err := s.command.Start(); err != nil {
-		return nil, fmt.Errorf("start the sink: %w", err)
-	}
-	if err := s.answer(&s.hello); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// answer reads a line of JSON from the sink.
-func (s *sinkProcess) answer(into any) error {
-	if !s.stdout.Scan() {
-		return errors.Join(errors.New("the sink does not answer"), s.stdout.Err())
-	}
-	return json.Unmarshal(s.stdout.Bytes(), into)
+	s := &sinkProcess{child: second}
+	err = s.answer(&s.hello)
+	return s, err
 }
 
 func (s *sinkProcess) counts() (counts, error) {
@@ -79,11 +56,6 @@ func (s *sinkProcess) counts() (counts, error) {
 	var c counts
 	err := s.answer(&c)
 	return c, err
-}
-
-func (s *sinkProcess) stop() {
-	_ = s.stdin.Close() // it ends at the end of its input
-	_ = s.command.Wait()
 }
 
 // runSink serves until its input ends; each line asks for the counts.
@@ -104,6 +76,15 @@ func runSink(ctx context.Context) error {
 		h.Healthy = append(h.Healthy, address)
 	}
 	if h.Hole, err = s.listen(ctx, s.swallow); err != nil {
+		return err
+	}
+	broker, err := amqppeer.Listen(ctx, "", amqppeer.Options{})
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	h.AMQP = broker.Addr()
+	if h.WS, err = s.listen(ctx, s.serveWS); err != nil {
 		return err
 	}
 	out := json.NewEncoder(os.Stdout)

@@ -15,20 +15,28 @@ type rule struct {
 const anything = "..."
 
 const (
-	chacha    = "golang.org/x/crypto/chacha20poly1305"
-	cobra     = "github.com/spf13/cobra"
-	goAMQP    = "github.com/Azure/go-amqp"
-	goleak    = "go.uber.org/goleak"
-	gorilla   = "github.com/gorilla/websocket"
-	koanf     = "github.com/knadh/koanf"
-	pflag     = "github.com/spf13/pflag"
-	rapid     = "pgregory.net/rapid"
-	retryable = "github.com/hashicorp/go-retryablehttp"
-	ssrf      = "code.dny.dev/ssrf"
-	sys       = "golang.org/x/sys"
-	term      = "golang.org/x/term"
-	sqlite    = "modernc.org/sqlite"
-	zap       = "go.uber.org/zap"
+	base58       = "github.com/mr-tron/base58"
+	cbor         = "github.com/fxamacker/cbor"
+	chacha       = "golang.org/x/crypto/chacha20poly1305"
+	cobra        = "github.com/spf13/cobra"
+	edwards25519 = "filippo.io/edwards25519"
+	goAMQP       = "github.com/Azure/go-amqp"
+	goCrypto     = "golang.org/x/crypto"
+	goJose       = "github.com/go-jose/go-jose/v4"
+	goleak       = "go.uber.org/goleak"
+	gorilla      = "github.com/gorilla/websocket"
+	koanf        = "github.com/knadh/koanf"
+	msgp         = "github.com/tinylib/msgp"
+	naclBox      = "golang.org/x/crypto/nacl/box"
+	pflag        = "github.com/spf13/pflag"
+	rapid        = "pgregory.net/rapid"
+	retryable    = "github.com/hashicorp/go-retryablehttp"
+	ssrf         = "code.dny.dev/ssrf"
+	secp256k1    = "github.com/decred/dcrd/dcrec/secp256k1/v4"
+	sys          = "golang.org/x/sys"
+	term         = "golang.org/x/term"
+	sqlite       = "modernc.org/sqlite"
+	zap          = "go.uber.org/zap"
 )
 
 // layers is the layer table, lowest first. The first row that matches a package
@@ -38,24 +46,34 @@ var layers = []rule{
 	// L0: the standard library, and transport, the leaf below all.
 	{pkg: "transport"},
 	{pkg: "profile", internal: []string{"transport"}},
+	{pkg: "profile/secmod", internal: []string{"internal/multikey", "internal/privatefile", "internal/strictjson", "profile", "transport"}, external: []string{goCrypto, secp256k1}},
 	{pkg: "stats", internal: []string{"transport"}},
 	{pkg: "event", internal: []string{"transport"}},
 	{pkg: "registry", internal: []string{"transport"}},
 	{pkg: "queue", internal: []string{"transport"}},
 
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
-	{pkg: "wireformat", internal: []string{"profile", "transport"}},
+	{pkg: "wireformat", internal: []string{"internal/strictjson", "profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
-	{pkg: "wireformat/*", internal: []string{"wireformat", "profile", "transport"}},
+	{pkg: "wireformat/amqpjson", internal: []string{"wireformat", "profile", "transport", "transport/amqp1/value"}},
+	{pkg: "wireformat/serializer", internal: []string{"wireformat", "profile", "transport"}, external: []string{cbor, msgp}},
+	{pkg: "wireformat/wamp", internal: []string{"wireformat/serializer", "transport"}, external: []string{naclBox}},
+	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
+	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
 	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/ingress", internal: []string{"transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/httprules", internal: []string{"transport"}},
-	{pkg: "transport/amqp1", internal: []string{"transport", "profile"}, external: []string{goAMQP}},
+	{pkg: "transport/amqp1", internal: []string{"transport", "profile", "transport/egress", "transport/amqp1/*"}, external: []string{goAMQP}},
+	{pkg: "transport/amqp1/value"},
+	{pkg: "transport/amqp1/message", internal: []string{"transport/amqp1/value"}},
+	{pkg: "transport/amqp1/verbatim", internal: []string{"transport/amqp1/value"}, external: []string{goAMQP}},
+	{pkg: "transport/wamp2", internal: []string{"transport", "wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
+	{pkg: "transport/wamp2/wamptest", internal: []string{"wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
 	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
-	{pkg: "queue/sealqueue/keyring", internal: []string{"transport"}, external: []string{chacha}},
+	{pkg: "queue/sealqueue/keyring", internal: []string{"internal/privatefile", "transport"}, external: []string{chacha}},
 	{pkg: "queue/*queue", internal: []string{"queue", "transport"}},
 
 	// L2: the two directions, which never import each other.
@@ -73,6 +91,7 @@ var layers = []rule{
 	// L3: drivers, of one direction and one library each.
 	{pkg: "transport/outbound/httpout", internal: outboundDriver, external: []string{retryable, zap}},
 	{pkg: "transport/outbound/wsout", internal: outboundDriver, external: []string{gorilla, zap}},
+	{pkg: "transport/outbound/wampout", internal: append([]string{"transport/wamp2", "wireformat/serializer", "wireformat/wamp"}, outboundDriver...)},
 	{pkg: "transport/outbound/*out", internal: outboundDriver, external: []string{zap}},
 	{pkg: "transport/outbound/outboundtest", internal: append([]string{"event", "queue"}, outboundDriver...), external: []string{rapid, zap}},
 	{pkg: "transport/inbound/wsin", internal: inboundDriver, external: []string{gorilla, zap}},
@@ -83,29 +102,34 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/outbound"},
+		internal: []string{"agent", "internal/amqppeer", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "profile/secmod", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/outbound", "wireformat"},
 		external: []string{cobra, pflag, term, zap},
 	},
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/inbound", "transport/outbound"}},
 	{pkg: "internal/verify", internal: []string{"agent", "internal/client", "internal/receiver", "transport"}},
 	{pkg: "cmd/*", internal: []string{"agent", "internal/*"}},
-	{pkg: "bench", internal: []string{anything}, external: []string{gorilla, retryable, zap}},
+	{pkg: "bench", internal: []string{anything}, external: []string{cbor, goAMQP, goCrypto, gorilla, msgp, retryable, zap}},
 	{pkg: "examples/*", internal: []string{anything}, external: []string{zap}},
 
 	// Helpers.
 	{pkg: "internal/archive", internal: []string{"queue", "queue/sealqueue", "queue/sealqueue/keyring", "queue/sqlitequeue", "transport"}},
+	{pkg: "internal/strictjson"},
 	{pkg: "internal/suggest"},
+	{pkg: "internal/vectors"},
+	{pkg: "internal/multikey", internal: []string{"profile", "transport"}, external: []string{base58, edwards25519, secp256k1}},
+	{pkg: "internal/privatefile"},
 	{pkg: "internal/receiver"},
+	{pkg: "internal/amqppeer"},
 	{pkg: "internal/fakepeer"},
 	{pkg: "internal/leak", external: []string{goleak}},
 }
 
 var outboundDriver = []string{
-	"transport/outbound", "transport", "transport/egress", "transport/httprules", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/outbound", "transport", "transport/egress", "transport/httprules", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 var inboundDriver = []string{
-	"transport/inbound", "transport", "transport/ingress", "transport/amqp1", "profile", "stats", "wireformat",
+	"transport/inbound", "transport", "transport/egress", "transport/ingress", "transport/amqp1", "transport/amqp1/*", "profile", "stats", "wireformat",
 }
 
 // testOnly are imported by _test files and by nothing else, whatever the table
@@ -113,9 +137,11 @@ var inboundDriver = []string{
 var testOnly = []string{
 	"internal/fakepeer",
 	"internal/leak",
+	"internal/vectors",
 	"queue/queuetest",
 	"transport/egress/egresstest",
 	"transport/inbound/inboundtest",
 	"transport/outbound/outboundtest",
+	"transport/wamp2/wamptest",
 	"wireformat/wireformattest",
 }

@@ -7,26 +7,31 @@ import (
 	"testing"
 )
 
-// TestReadmeShowsRealCode finds each Go block of the README in the example it is
-// taken from.
-func TestReadmeShowsRealCode(t *testing.T) {
+// TestDocumentsShowRealCode finds each Go block of a document in the code that it is
+// taken from, which is compiled and tested.
+func TestDocumentsShowRealCode(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	example, err := os.ReadFile("../examples/send/main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	if len(blocks) == 0 {
-		t.Fatal("the README shows no Go")
-	}
-	for _, block := range blocks {
-		if !strings.Contains(squeeze(string(example)), squeeze(block[1])) {
-			t.Errorf("not in examples/send/main.go:\n%s", block[1])
+	for document, source := range map[string]string{
+		"../README.md":                     "../examples/send/main.go",
+		"../docs/writing-a-wire-format.md": "../wireformat/tutorial_test.go",
+	} {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+		blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s shows no Go", document)
+		}
+		for _, block := range blocks {
+			if !strings.Contains(squeeze(string(code)), squeeze(block[1])) {
+				t.Errorf("%s shows what is not in %s:\n%s", document, source, block[1])
+			}
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package profile describes the tenant that produces messages: who it is, its
-// settings and secrets, where it may connect to, and how much it may queue.
+// settings, secrets and keys, where it may connect to, and how much it may queue.
 //
 // # Concurrency
 //

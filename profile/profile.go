@@ -28,6 +28,12 @@ type Options struct {
 	Base Settings
 	// Secrets by name: API keys, signing secrets.
 	Secrets map[string]transport.Secret
+	// Keys holds the profile's private keys. Whoever made it closes it. Default:
+	// none.
+	Keys Keys
+	// KeyFile names a file with keys, which an agent opens as the profile's Keys.
+	// Default: none.
+	KeyFile KeyFile
 	// Egress says where the profile's messages may go. Default: public
 	// addresses, any port.
 	Egress Egress
@@ -85,9 +91,15 @@ type Egress struct {
 	AllowNetworks []netip.Prefix
 	// AllowPorts, when not empty, are the only ports that may be dialled.
 	AllowPorts []uint16
-	// Proxy is the URL of an HTTP proxy for http(s); empty is none. With a proxy
+	// Proxy is the URL of an HTTP proxy for http(s) and ws(s); empty is none. With a proxy
 	// the guard sees only the proxy's address: the policy moves there.
 	Proxy transport.Secret
+}
+
+// KeyFile is a file of package secmod.
+type KeyFile struct {
+	Path       string
+	Passphrase transport.Secret // that opens it
 }
 
 // TLS is how a profile's connections are secured. Paths are read when the
@@ -193,6 +205,9 @@ func New(id string, options Options) (*Profile, error) {
 	if (options.TLS.CertFile == "") != (options.TLS.KeyFile == "") {
 		return nil, fmt.Errorf("profile %s: tls needs both a certificate file and a key file", id)
 	}
+	if (options.KeyFile.Path == "") != options.KeyFile.Passphrase.IsZero() {
+		return nil, fmt.Errorf("profile %s: keys need both a file and its passphrase", id)
+	}
 	if err := options.Limits.validate(); err != nil {
 		return nil, fmt.Errorf("profile %s: %w", id, err)
 	}
@@ -234,6 +249,14 @@ func (p *Profile) Settings() Settings { return p.scope }
 func (p *Profile) Secret(name string) (transport.Secret, bool) {
 	secret, ok := p.options.Secrets[name]
 	return secret, ok
+}
+
+// Keys returns the profile's private keys. It is never nil.
+func (p *Profile) Keys() Keys {
+	if p.options.Keys == nil {
+		return noKeys{}
+	}
+	return p.options.Keys
 }
 
 // Egress returns what the profile may reach. The slices are not to be changed.

@@ -238,7 +238,7 @@ type Query struct {
 	IDs         []transport.ID
 	Profile     string
 	Destination string
-	Endpoint    string // the redacted text, whole
+	Endpoint    string // the redacted text, whole; with Destination a store finds it sooner
 	States      []State
 	Results     []Result
 	Since       time.Time // updated at or after

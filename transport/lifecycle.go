@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"sync"
 )
@@ -44,4 +45,19 @@ func (l *Lifecycle) StopWith(stop func() error) error {
 	}
 	l.running = false
 	return nil
+}
+
+// AfterCancel runs abort when ctx ends: a transport's hard stop. The function that
+// it returns ends that, and waits for an abort that has begun.
+func AfterCancel(ctx context.Context, abort func()) (release func()) {
+	aborted := make(chan struct{})
+	detach := context.AfterFunc(ctx, func() {
+		defer close(aborted)
+		abort()
+	})
+	return func() {
+		if !detach() {
+			<-aborted
+		}
+	}
 }

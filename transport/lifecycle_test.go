@@ -1,11 +1,14 @@
 package transport_test
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/outrider-go/outrider/transport"
 )
@@ -99,4 +102,28 @@ func TestStopWaitsForStart(t *testing.T) {
 	if err != nil || !stopped.Load() {
 		t.Errorf("start: %v, stopped: %v", err, stopped.Load())
 	}
+}
+
+func TestAfterCancel(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		aborted, hold := false, make(chan struct{})
+		release := transport.AfterCancel(ctx, func() {
+			<-hold
+			aborted = true
+		})
+		cancel()
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { close(hold) })
+		if release(); !aborted {
+			t.Error("release did not wait for the abort")
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		defer cancel()
+		release = transport.AfterCancel(ctx, func() { t.Error("it is aborted after its release") })
+		release()
+		cancel()
+		synctest.Wait()
+	})
 }

@@ -23,7 +23,8 @@ func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
 	}
-	return Secret{text: &text}
+	kept := text // a pointer to text itself would cost the empty secret memory, too
+	return Secret{text: &kept}
 }
 
 // Reveal returns the text. Each call site is a place where a secret leaves.

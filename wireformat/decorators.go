@@ -3,6 +3,8 @@ package wireformat
 import (
 	"cmp"
 	"fmt"
+
+	"github.com/outrider-go/outrider/internal/strictjson"
 )
 
 // decorators are the values, as they are written, of the members of an Aries
@@ -62,7 +64,7 @@ func inside(name string, value []byte, visit func(name, value []byte)) error {
 	case value[0] != '{':
 		return fmt.Errorf("%s is not an object", name)
 	}
-	return eachMember(value, maxDepth, visit)
+	return strictjson.Members(value, maxDepth, visit)
 }
 
 // text returns a string's text, "" where it is missing or null.
@@ -73,7 +75,7 @@ func text(name string, value []byte) (string, error) {
 	case value[0] != '"':
 		return "", fmt.Errorf("%s is not a string", name)
 	}
-	return string(unquote(value)), nil
+	return string(strictjson.Unquote(value)), nil
 }
 
 func isNull(value []byte) bool { return len(value) == 0 || value[0] == 'n' }

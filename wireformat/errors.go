@@ -29,3 +29,12 @@ func (e *Error) Error() string {
 
 // Unwrap returns the kind and the cause.
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
+
+// Cause returns what is in the error of a format, for a format around it that makes
+// an error of its own; any other error it returns as it is.
+func Cause(err error) error {
+	if inner, ok := errors.AsType[*Error](err); ok {
+		return inner.Err
+	}
+	return err
+}

@@ -12,11 +12,13 @@ import (
 type Format interface {
 	// Name is what messages, profiles and configuration call it, such as "raw".
 	Name() string
-	// MediaTypes it reads. The first is what it emits where it decides that.
+	// MediaTypes it reads. The first is what it emits where it decides that. None
+	// for a format that leaves the content type to the payload and recognises its
+	// frames by their header, as a [Sniffer].
 	MediaTypes() []string
 	// Encode makes the bytes for the wire. It keeps no reference to m's maps.
 	Encode(ctx context.Context, p *profile.Profile, m Message, to Target) (Frame, error)
-	// Parse reads what Encode makes.
+	// Parse reads what Encode makes, and Stamp where the format is a [Stamper].
 	Parse(ctx context.Context, p *profile.Profile, f Frame) (Message, Receipt, error)
 }
 
@@ -33,7 +35,7 @@ type Message struct {
 // by their text (a verkey, a did:key, a DID URL).
 type Target struct {
 	Recipients []string
-	Routing    []string // outermost last
+	Routing    []string // in the order of the format: of Aries outermost last, of DIDComm v2 first
 	Sender     string
 }
 
@@ -76,7 +78,8 @@ type Recipienter interface {
 }
 
 // Sniffer is a Format that recognises its frames. It is asked only where the
-// content type is missing or generic.
+// content type is missing or generic, or, if it has no media type of its own, where
+// no other format has the frame's.
 type Sniffer interface {
 	Sniff(f Frame) bool
 }

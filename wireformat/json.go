@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/outrider-go/outrider/internal/strictjson"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 )
@@ -106,11 +107,11 @@ func (j *JSON) read(payload []byte) (Receipt, error) {
 	if limit := cmp.Or(j.options.MaxBytes, DefaultMaxJSONBytes); len(payload) > limit {
 		return Receipt{}, fmt.Errorf("it has %d bytes: at most %d are allowed", len(payload), limit)
 	}
-	if err := checkSyntax(payload); err != nil {
+	if err := strictjson.CheckObject(payload); err != nil {
 		return Receipt{}, err
 	}
 	var found decorators
-	err := eachMember(payload, cmp.Or(j.options.MaxDepth, DefaultMaxJSONDepth), found.keep)
+	err := strictjson.Members(payload, cmp.Or(j.options.MaxDepth, DefaultMaxJSONDepth), found.keep)
 	if err != nil {
 		return Receipt{}, err
 	}

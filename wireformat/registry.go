@@ -143,21 +143,23 @@ func (r *Registry) ByMediaType(mediaType string) (Format, error) {
 // format decides. Where it is missing or says little (application/json,
 // application/octet-stream, text/plain), the formats that are a [Sniffer] are
 // asked in the order of their registration, then the media type decides, then it
-// is the format called "raw". The error wraps [ErrUnknown]: a content type that
-// nobody reads is not passed off as raw.
+// is the format called "raw". Where it is nobody's, those that have no media type
+// of their own are asked. The error wraps [ErrUnknown]: a content type that nobody
+// reads is not passed off as raw.
 func (r *Registry) ForFrame(f Frame) (Format, error) {
 	t := r.table.Load()
 	var buffer [maxMediaType]byte
 	canonical := canonicalMediaType(&buffer, f.ContentType)
 	generic := bareMediaType(f.ContentType) == "" || isGeneric(canonical)
-	if generic {
-		for i := range t.entries {
-			if sniffer := t.entries[i].sniffer; sniffer != nil && sniffer.Sniff(f) {
-				return t.entries[i].format, nil
-			}
+	found, known := t.byMediaType[string(canonical)]
+	for i := range t.entries {
+		e := &t.entries[i]
+		asked := generic || !known && len(e.mediaTypes) == 0
+		if asked && e.sniffer != nil && e.sniffer.Sniff(f) {
+			return e.format, nil
 		}
 	}
-	if found, ok := t.byMediaType[string(canonical)]; ok {
+	if known {
 		return found, nil
 	}
 	if raw, ok := t.byName[rawName]; ok && generic {
@@ -185,10 +187,10 @@ func newEntry(f Format) (entry, error) {
 		}
 		e.mediaTypes = append(e.mediaTypes, lower)
 	}
-	if len(e.mediaTypes) == 0 {
-		return entry{}, fmt.Errorf("register wire format %q: it has no media type", e.name)
-	}
 	e.sniffer, _ = As[Sniffer](f)
+	if len(e.mediaTypes) == 0 && e.sniffer == nil {
+		return entry{}, fmt.Errorf("register wire format %q: it has no media type, and is no Sniffer", e.name)
+	}
 	return e, nil
 }
 

@@ -172,7 +172,8 @@ func TestRegistryPicksTheFormatOfAFrame(t *testing.T) {
 	t.Parallel()
 	angle := &sniffing{named{"angle", []string{"application/x-angle"}}, "<"}
 	double := &sniffing{named{"double", []string{"application/x-double"}}, "<<"}
-	registry := newRegistry(t, append(wireformat.Builtin(), double, angle)...)
+	header := &sniffing{named{"header", nil}, "<<<"}
+	registry := newRegistry(t, append(wireformat.Builtin(), double, angle, header)...)
 	for _, test := range []struct{ contentType, body, want string }{
 		{"", "", "raw"},
 		{" ; charset=utf-8", "x", "raw"},
@@ -186,6 +187,7 @@ func TestRegistryPicksTheFormatOfAFrame(t *testing.T) {
 		{"application/x-angle", "x", "angle"},
 		{"x-double", "<", "double"},
 		{"image/png", "<", ""},
+		{"image/png", "<<<", "header"}, // which has no media type of its own
 		{strings.Repeat("a", 300), "<", ""},
 	} {
 		found, err := registry.ForFrame(wireformat.Frame{ContentType: test.contentType, Body: []byte(test.body)})

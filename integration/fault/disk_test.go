@@ -58,6 +58,23 @@ func fsyncFails(t *testing.T, program string) {
 	}
 }
 
+// checkpointFails has every fsync of the database itself fail, in which SQLite puts
+// the write-ahead log from time to time: that is no less the end than one of the
+// log's own.
+func checkpointFails(t *testing.T, program string) {
+	t.Helper()
+	tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
+	d := tr.start(nil)
+	tr.accept(d, 100)
+	if err := d.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	calls := strace(t, "fsync,fdatasync", "error=EIO")
+	d = tr.start(append(calls, "-P", filepath.Join(tr.dir, "queue.db")))
+	tr.failing(d, 1)
+	tr.finish()
+}
+
 // failing sends to a daemon until its disk has failed.
 func (tr *trial) failing(d *verify.Daemon, n int) {
 	tr.Helper()
@@ -105,7 +122,11 @@ func diskFullForAWhile(t *testing.T, program string) {
 	t.Helper()
 	for range effort(5) {
 		tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
-		d := tr.start(strace(t, "pwrite64", "error=ENOSPC:when=60"))
+		d := tr.start(nil) // makes the store
+		if err := d.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d = tr.start(strace(t, "pwrite64", "error=ENOSPC:when=60"))
 		tr.send(d, func() {
 			await(t, "messages are refused", func() bool { return tr.load.Refused() > 0 })
 			accepted := tr.history.Accepted()

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,8 +56,12 @@ func killAtSystemCalls(t *testing.T, program string) {
 		most  int // calls of one thread before it is killed
 	}{{"fsync,fdatasync", 40}, {"pwrite64", 150}, {"write", 150}, {"ftruncate,unlink,unlinkat", 1}} {
 		killed := 0
-		for range 2 * effort(10) {
-			if tr.killAt(at.calls, 1+random.IntN(at.most)) {
+		for i := range 2 * effort(10) {
+			n := 1 // the first time, which comes on a slow machine, too
+			if i > 0 {
+				n += random.IntN(at.most)
+			}
+			if tr.killAt(at.calls, n) {
 				killed++
 			}
 		}
@@ -91,4 +96,48 @@ func (tr *trial) killAt(calls string, n int) bool {
 	})
 	tr.crash(d)
 	return killed
+}
+
+// killOffline kills what looks after a store while no daemon has it, at the calls
+// that make its changes: a store is as it was, or is changed whole.
+func killOffline(t *testing.T, program string) {
+	t.Helper()
+	tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
+	random := rand.New(rand.NewPCG(*seed, 5))
+	d := tr.start(nil)
+	tr.accept(d, 200)
+	tr.crash(d)
+	run := func(before []string, args ...string) (code int, out string) {
+		words := append(append(append([]string{}, before...), program, "store"), args...)
+		command := exec.CommandContext(t.Context(), words[0], words[1:]...)
+		text, err := command.CombinedOutput()
+		if failed := (*exec.ExitError)(nil); err != nil && !errors.As(err, &failed) {
+			t.Fatal(err)
+		}
+		return command.ProcessState.ExitCode(), string(text)
+	}
+	for _, at := range []struct {
+		calls string
+		most  int // calls before it is killed
+	}{{"rename,renameat,renameat2", 1}, {"unlink,unlinkat", 1}, {"fsync,fdatasync", 4}, {"pwrite64", 60}} {
+		killed := 0
+		for range max(3, effort(10)) {
+			code, out := run(strace(t, at.calls, fmt.Sprintf("signal=KILL:when=%d", 1+random.IntN(at.most))), "compact", "--dir", tr.dir)
+			if code != 0 {
+				killed++
+			}
+			if code > 0 && !strings.Contains(out, "killed") { // strace ends as its child does
+				t.Errorf("%s: exit code %d: %s", at.calls, code, out)
+			}
+			if code, out := run(nil, "check", "--dir", tr.dir); code != 0 {
+				t.Errorf("%s: what was left is not whole: %s", at.calls, out)
+			}
+		}
+		if killed == 0 {
+			t.Errorf("%s: nothing was killed", at.calls)
+		}
+	}
+	if r := tr.finish(); r.Accepted < 200 {
+		t.Errorf("%d were accepted", r.Accepted)
+	}
 }

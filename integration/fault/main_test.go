@@ -63,8 +63,10 @@ func TestFaults(t *testing.T) {
 var trials = map[string]func(*testing.T, string){
 	"kill at random":               killAtRandom,
 	"kill at a system call":        killAtSystemCalls,
+	"kill while it is compacted":   killOffline,
 	"power fails":                  powerFails,
 	"fsync fails":                  fsyncFails,
+	"checkpoint fails":             checkpointFails,
 	"disk full for a while":        diskFullForAWhile,
 	"disk full until room made":    diskFullUntilRoomIsMade,
 	"stop in the middle":           stopInTheMiddle,

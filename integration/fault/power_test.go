@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/verify"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/sqlitequeue"
@@ -41,6 +42,10 @@ func powerFails(t *testing.T, program string) {
 		d := tr.start([]string{path, "-f", "-qqq", "-y", "-xx", "-s", "4194304", "-o", tape, "-e", "trace=" + taped},
 			"OUTRIDER_RETAIN_DELIVERED_COUNT=0")
 		tr.accept(d, 60+effort(300))
+		if life == 1 {
+			tr.fillLog(d)
+			tr.accept(d, 60)
+		}
 		if life == 2 {
 			tr.crash(d)
 		} else {
@@ -59,6 +64,18 @@ func powerFails(t *testing.T, program string) {
 	}
 	failures := failAt(len(steps), effort(200))
 	replay(t, steps, filepath.Dir(tr.dir), failures)
+}
+
+// fillLog sends, to where nobody listens, more than the write-ahead log has before it
+// is put into the database and begun anew.
+func (tr *trial) fillLog(d *verify.Daemon) {
+	tr.Helper()
+	for n := range 20 {
+		request := agent.SendRequest{Endpoint: "http://127.0.0.1:1/", Retry: "none", PayloadBase64: verify.Payload(fmt.Sprintf("large-%d", n), 1000<<10)}
+		if _, err := d.Client.Send(tr.Context(), request); err != nil {
+			tr.Fatal(err)
+		}
+	}
 }
 
 // stopTraced stops a daemon behind strace, which keeps such signals for itself.
@@ -96,8 +113,11 @@ func replay(t *testing.T, steps []step, dir string, failures map[int]bool) {
 	random := rand.New(rand.NewPCG(*seed, 3))
 	d := newDisk(dir)
 	var answered []transport.ID
-	checked := 0
+	checked, logs := 0, 0
 	for i := range steps {
+		if steps[i].ended && steps[i].call == "pwrite64" && steps[i].at == 0 && strings.HasSuffix(steps[i].path, "-wal") {
+			logs++ // its header
+		}
 		if err := d.do(&steps[i]); err != nil {
 			t.Fatal(err)
 		}
@@ -122,10 +142,10 @@ func replay(t *testing.T, steps []step, dir string, failures map[int]bool) {
 			t.Fatal(err)
 		}
 	}
-	if len(answered) == 0 {
-		t.Error("nobody was answered")
+	if len(answered) == 0 || logs < 4 { // one for each life
+		t.Errorf("%d messages were answered, and the log was begun %d times: the trial says too little", len(answered), logs)
 	}
-	t.Logf("%d power failures over %d steps and %d answers", checked, len(steps), len(answered))
+	t.Logf("%d power failures over %d steps and %d answers; the log was begun %d times", checked, len(steps), len(answered), logs)
 }
 
 var idInAnswer = regexp.MustCompile(`"id":"([0-9a-f-]{36})"`)

@@ -30,7 +30,7 @@ func (f *configFlags) add(command *cobra.Command) {
 	f.text("shutdown-timeout", "shutdown_timeout", "how long attempts may go on at the end (`duration`, default 30s)")
 	f.text("log-level", "log.level", "debug, info, warn or error (`level`, default info)")
 	f.text("log-format", "log.format", "json or console (`format`, default json)")
-	f.list("in", "inbound.listen", "receive messages at this `URL`: http, https, ws or wss; may be repeated")
+	f.list("in", "inbound.listen", "receive messages at this `URL` (http, https, ws, wss), or from it (amqp, amqps); may be repeated")
 	f.text("in-handler", "inbound.handler", "what becomes of messages that come in: forward, print or drop (`word`, default drop)")
 	f.text("forward", "inbound.forward", "forward messages that come in to this `URI`")
 	f.set.Bool("allow-private", false, "let messages go to addresses that are not public, this machine included")
@@ -41,6 +41,11 @@ func (f *configFlags) add(command *cobra.Command) {
 func (f *configFlags) text(name, key, usage string) {
 	f.set.String(name, "", usage)
 	f.keys[name] = key
+}
+
+// isQueue reports a URL that messages are received from, and not at.
+func isQueue(url string) bool {
+	return strings.HasPrefix(url, "amqp:") || strings.HasPrefix(url, "amqps:")
 }
 
 // list adds a flag that may be repeated.
@@ -55,11 +60,14 @@ func (f *configFlags) load(c *console) (agent.Config, error) {
 	f.set.Visit(func(flag *pflag.Flag) {
 		key, ok := f.keys[flag.Name]
 		if list, isList := flag.Value.(pflag.SliceValue); ok && isList {
-			var values []any
 			for _, value := range list.GetSlice() {
-				values = append(values, value)
+				key := key
+				if flag.Name == "in" && isQueue(value) {
+					key = "inbound.from"
+				}
+				values, _ := given[key].([]any)
+				given[key] = append(values, value)
 			}
-			given[key] = values
 		} else if ok {
 			given[key] = flag.Value.String()
 		}

@@ -85,9 +85,9 @@ func TestSettingsAreComplete(t *testing.T) {
 	fill(reflect.ValueOf(&config).Elem())
 	config.Profiles["p"] = options
 
-	const mapsOfConfig, baseOfProfile = 2, 1 // Retain has three keys, Profiles are below, Base is no key
+	const mapsOfConfig, objectsOfProfile = 2, 2 // Retain has three keys, Profiles are below, Base and Keys are no keys
 	want := leaves(reflect.TypeOf(config)) - mapsOfConfig + 3
-	want += leaves(reflect.TypeOf(options)) - baseOfProfile
+	want += leaves(reflect.TypeOf(options)) - objectsOfProfile
 	if got := settingsOf(config); len(got) != want {
 		t.Errorf("got %d settings, want %d:\n%v", len(got), want, got)
 	}

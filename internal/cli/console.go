@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -16,8 +17,12 @@ type console struct {
 	in       io.Reader
 	out, err io.Writer
 	env      []string
-	style    style // of out
+	style    style     // of out
+	shown    time.Time // when progress was shown last, or first asked for
 }
+
+// progressEvery is how often progress is shown where stderr is a file.
+const progressEvery = 5 * time.Second
 
 func newConsole(in io.Reader, out, err io.Writer, env []string) *console {
 	c := &console{in: in, out: out, err: err, env: env}
@@ -59,11 +64,18 @@ func (c *console) notef(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.err, "outrider: "+format+"\n", args...)
 }
 
-// progress shows how far a command is, in one line that the next one replaces,
-// where stderr is a terminal.
+// progress shows how far a command is: where stderr is a terminal in one line that
+// the next one replaces, else in a line every five seconds. One goroutine calls it.
 func (c *console) progress(text string) {
-	if isTerminal(c.err) {
+	now := time.Now()
+	switch {
+	case isTerminal(c.err):
 		_, _ = fmt.Fprintf(c.err, "\r\x1b[K%s", text)
+	case text == "", c.shown.IsZero():
+		c.shown = now
+	case now.Sub(c.shown) >= progressEvery:
+		c.shown = now
+		c.notef("%s", text)
 	}
 }
 

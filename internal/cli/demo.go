@@ -17,8 +17,6 @@ import (
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
-	"github.com/outrider-go/outrider/transport/outbound/wsout"
-	"github.com/outrider-go/outrider/wireformat"
 )
 
 const (
@@ -31,17 +29,20 @@ const (
 
 func newDemo(c *console) *cobra.Command {
 	var asJSON bool
+	var amqp string
 	command := &cobra.Command{
 		Use: "demo", Short: "Show it all at work on this machine, and check the outcome", Args: arguments(),
 		Long: `Demo starts an agent and receivers on free ports of this machine: one is healthy,
-one answers 503 twice, one is down, one takes WebSockets, and one has no address:
-what is for it waits until it connects. It sends them messages, shows what happens
-and checks that every outcome is the expected one. The queue is in a directory of
-its own, which is removed at the end. It touches no network.`,
+one answers 503 twice, one is down, one takes WebSockets, one is behind an AMQP
+broker, and one has no address: what is for it waits until it connects. It sends
+them messages, shows what happens and checks that every outcome is the expected
+one. The queue is in a directory of its own, which is removed at the end. It
+touches no network, unless --amqp names a broker.`,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return runDemo(command.Context(), c, asJSON)
+			return runDemo(command.Context(), c, amqp, asJSON)
 		},
 	}
+	command.Flags().StringVar(&amqp, "amqp", "", "use the node of an AMQP broker at this `URL` (default a broker in the program)")
 	addJSON(command, &asJSON)
 	return command
 }
@@ -60,11 +61,11 @@ type demo struct {
 }
 
 // runDemo sends the sample and reports. The error says what was not as expected.
-func runDemo(ctx context.Context, c *console, asJSON bool) (err error) {
+func runDemo(ctx context.Context, c *console, amqp string, asJSON bool) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, demoTime, errors.New("the demo took too long"))
 	defer cancel()
 	d := &demo{console: c, json: asJSON, secret: transport.NewSecret(rand.Text())}
-	d.places, err = openPlaces(ctx)
+	d.places, err = openPlaces(ctx, amqp)
 	defer func() { err = errors.Join(err, closePlaces(ctx, d.places)) }()
 	if err != nil {
 		return err
@@ -94,7 +95,7 @@ func runDemo(ctx context.Context, c *console, asJSON bool) (err error) {
 func demoConfig(secret transport.Secret) agent.Config {
 	return agent.Config{
 		HTTP:    agent.HTTPConfig{MessageIDHeader: demoIDHeader},
-		WS:      agent.WSConfig{Ack: string(wsout.AckPing)},
+		WS:      agent.WSConfig{Ack: "ping"},
 		Inbound: agent.InboundConfig{Listen: []string{"ws://127.0.0.1:0"}},
 		Retry:   fmt.Sprintf("attempts=%d,base=200ms,factor=2", demoAttempts),
 		Breaker: outbound.Breaker{Disabled: true},
@@ -127,8 +128,26 @@ func (d *demo) deliver(ctx context.Context) error {
 	if err := d.watch(ctx, events); err != nil {
 		return err
 	}
+	for _, p := range d.places {
+		if p.name == "broker" { // which has taken them, and hands them on
+			if err := p.await(ctx, len(d.lettersTo(p))); err != nil {
+				return err
+			}
+		}
+	}
 	d.elapsed = time.Since(d.began)
 	return d.fetch(ctx)
+}
+
+// lettersTo lists the letters to a place.
+func (d *demo) lettersTo(p *place) []*letter {
+	var letters []*letter
+	for _, letter := range d.letters {
+		if letter.place == p {
+			letters = append(letters, letter)
+		}
+	}
+	return letters
 }
 
 // send queues all letters in one commit.
@@ -161,7 +180,7 @@ func (d *demo) connect(ctx context.Context) error {
 			continue
 		}
 		_, err = p.peer.Manager().Send(ctx, outbound.Message{
-			Endpoint: endpoint, Payload: []byte("hello"), Text: true, Metadata: transport.Metadata{inbound.HeaderReturnRoute: wireformat.ReturnRouteAll},
+			Endpoint: endpoint, Payload: []byte("hello"), Text: true, Metadata: transport.Metadata{inbound.HeaderReturnRoute: "all"},
 		})
 	}
 	return err

@@ -21,7 +21,7 @@ func TestDemo(t *testing.T) {
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %s, want less than 20 s", took)
 	}
-	if !strings.HasPrefix(got.stdout, "outrider demo: 15 messages to 5 receivers on this machine") {
+	if !strings.HasPrefix(got.stdout, "outrider demo: 18 messages to 6 receivers on this machine") {
 		t.Errorf("the first line does not say what it does:\n%s", got.stdout)
 	}
 	for _, want := range []string{
@@ -33,6 +33,7 @@ func TestDemo(t *testing.T) {
 		"ok      flaky    3 messages: delivered byte for byte, after two answers of 503\n",
 		"ok      down     3 messages: dead letters after 4 attempts each\n",
 		"ok      socket   3 messages: delivered over one WebSocket, acknowledged by the peer\n",
+		"ok      broker   3 messages: accepted by an AMQP broker, and received from it\n",
 		"ok      mobile   3 messages: waited for a peer without an address, and picked up in order\n",
 		"\nall is as expected, in ",
 	} {
@@ -52,7 +53,7 @@ func TestDemoAsJSON(t *testing.T) {
 	t.Parallel()
 	var result demoResult
 	shell{}.json(t, ExitOK, &result, "demo")
-	if !result.OK || len(result.Messages) != 15 || len(result.Findings) != 5 || len(result.Transports) == 0 || result.ElapsedMS <= 0 {
+	if !result.OK || len(result.Messages) != 18 || len(result.Findings) != 6 || len(result.Transports) == 0 || result.ElapsedMS <= 0 {
 		t.Errorf("result: got %+v", result)
 	}
 	if first := result.Messages[0]; first.Name != "order.created" || first.Destination != "healthy" || first.Result != queue.Delivered || first.ID.IsZero() {

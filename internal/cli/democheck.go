@@ -25,12 +25,7 @@ type finding struct {
 func (d *demo) check(ctx context.Context) []finding {
 	var findings []finding
 	for _, p := range d.places {
-		var letters []*letter
-		for _, letter := range d.letters {
-			if letter.place == p {
-				letters = append(letters, letter)
-			}
-		}
+		letters := d.lettersTo(p)
 		err := errors.Join(p.check(p, letters), d.checkListed(ctx, p, letters))
 		f := finding{Place: p.name, Expect: count(len(letters), "message") + ": " + p.expect, OK: err == nil}
 		if err != nil {
@@ -112,12 +107,17 @@ func checkDown(_ *place, letters []*letter) error {
 
 // checkSocket wants each letter there, once, at the first attempt.
 func checkSocket(p *place, letters []*letter) error {
-	return checkBodies(p.bodies(), letters, "queued_for_delivery")
+	return checkBodies(p.bodies(), letters, "queued_for_delivery", transport.Acknowledged)
+}
+
+// checkBroker wants each letter accepted at the first attempt, and received.
+func checkBroker(p *place, letters []*letter) error {
+	return checkBodies(p.bodies(), letters, "sent_to_external_queue", transport.Accepted)
 }
 
 // checkMobile wants the letters there, once, in the order in which they were sent.
 func checkMobile(p *place, letters []*letter) error {
-	faults := []error{checkBodies(p.bodies(), letters, "sent_to_session")}
+	faults := []error{checkBodies(p.bodies(), letters, "sent_to_session", transport.Acknowledged)}
 	for i, body := range p.bodies() {
 		if i < len(letters) && !bytes.Equal(body, letters[i].line) {
 			faults = append(faults, fmt.Errorf("message %d came out of order", i+1))
@@ -126,9 +126,9 @@ func checkMobile(p *place, letters []*letter) error {
 	return errors.Join(faults...)
 }
 
-// checkBodies wants each letter to have come once, and to be acknowledged at the
-// first attempt.
-func checkBodies(bodies [][]byte, letters []*letter, status string) error {
+// checkBodies wants each letter to have come once, at the first attempt, with a
+// status and evidence.
+func checkBodies(bodies [][]byte, letters []*letter, status string, evidence transport.Evidence) error {
 	var faults []error
 	for _, letter := range letters {
 		came := 0
@@ -137,7 +137,7 @@ func checkBodies(bodies [][]byte, letters []*letter, status string) error {
 				came++
 			}
 		}
-		if view := &letter.view; came != 1 || view.Evidence != transport.Acknowledged || view.AttemptsMade != 1 || view.Status != status {
+		if view := &letter.view; came != 1 || view.Evidence != evidence || view.AttemptsMade != 1 || view.Status != status {
 			faults = append(faults, fmt.Errorf("%s came %d times: %s (%s) after %d attempts, with evidence %s",
 				letter.name, came, outcome(view), view.Status, view.AttemptsMade, view.Evidence))
 		}

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/amqppeer"
 	"github.com/outrider-go/outrider/internal/receiver"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/inbound"
@@ -29,17 +30,35 @@ type place struct {
 	url    string
 	server *receiver.Server // nil where nothing listens, or an agent does
 	peer   *agent.Agent     // nil where no agent receives
+	broker *amqppeer.Peer   // nil where there is none of our own
 	check  func(*place, []*letter) error
 	expect string // for people
 
-	mu  sync.Mutex
-	got []receiver.Received // all that came, also what was answered 503
+	mu   sync.Mutex
+	got  []receiver.Received // all that came, also what was answered 503
+	came chan struct{}       // has room for the news that something came
 }
 
 func (p *place) receive(message receiver.Received) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.got = append(p.got, message)
+	select {
+	case p.came <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until so many messages have come.
+func (p *place) await(ctx context.Context, n int) error {
+	for len(p.received()) < n {
+		select {
+		case <-p.came:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %d of %d messages came: %w", p.name, len(p.received()), n, context.Cause(ctx))
+		}
+	}
+	return nil
 }
 
 // take is receive for an agent.
@@ -65,14 +84,18 @@ type letter struct {
 }
 
 // openPlaces makes the destinations. It returns those that are open, also with an
-// error.
-func openPlaces(ctx context.Context) ([]*place, error) {
+// error. Amqp is the URL of a broker's node, empty for a broker of our own.
+func openPlaces(ctx context.Context, amqp string) ([]*place, error) {
 	places := []*place{
 		{name: "healthy", check: checkHealthy, expect: "delivered in one attempt each, byte for byte"},
 		{name: "flaky", check: checkFlaky, expect: "delivered byte for byte, after two answers of 503"},
 		{name: "down", check: checkDown, expect: fmt.Sprintf("dead letters after %d attempts each", demoAttempts)},
 		{name: "socket", check: checkSocket, expect: "delivered over one WebSocket, acknowledged by the peer"},
+		{name: "broker", url: amqp, check: checkBroker, expect: "accepted by an AMQP broker, and received from it"},
 		{name: "mobile", check: checkMobile, expect: "waited for a peer without an address, and picked up in order"},
+	}
+	for _, p := range places {
+		p.came = make(chan struct{}, 1)
 	}
 	failures := map[string]int{"flaky": demoFailures}
 	for _, p := range places[:2] {
@@ -87,7 +110,24 @@ func openPlaces(ctx context.Context) ([]*place, error) {
 	}
 	address, err := freeAddress(ctx)
 	places[2].url = "http://" + address + "/inbox"
-	return places, errors.Join(err, openSocket(ctx, places[3]), openMobile(ctx, places[4]))
+	return places, errors.Join(err, openSocket(ctx, places[3]), openBroker(ctx, places[4]), openMobile(ctx, places[5]))
+}
+
+// openBroker has an agent receive from the node of a broker.
+func openBroker(ctx context.Context, p *place) (err error) {
+	if p.url == "" {
+		if p.broker, err = amqppeer.Listen(context.WithoutCancel(ctx), "", amqppeer.Options{Queue: true}); err != nil {
+			return err
+		}
+		p.url = "amqp://" + p.broker.Addr() + "/demo"
+	}
+	endpoint, err := transport.ParseEndpoint(p.url)
+	if err != nil {
+		return err
+	}
+	return p.openPeer(ctx, agent.Config{
+		AllowPrivate: true, Inbound: agent.InboundConfig{From: []transport.Endpoint{endpoint}, Handler: agent.HandlerPrint},
+	})
 }
 
 // openSocket has an agent receive over WebSocket.
@@ -135,6 +175,9 @@ func closePlaces(ctx context.Context, places []*place) error {
 			_, err := p.peer.Stop(stopping)
 			cancel()
 			faults = append(faults, err)
+		}
+		if p.broker != nil {
+			p.broker.Close()
 		}
 	}
 	return errors.Join(append(faults, closeAll(ctx, servers))...)

@@ -34,7 +34,7 @@ func (d *demo) intro() error {
 	if d.json {
 		return nil
 	}
-	return d.console.printf("%s: %s to %s on this machine: healthy, answers 503 twice, down, a WebSocket, and one without an address\n",
+	return d.console.printf("%s: %s to %s on this machine: healthy, answers 503 twice, down, a WebSocket,\nbehind an AMQP broker, and one without an address\n",
 		d.console.style.bold("outrider demo"), count(len(d.letters), "message"), count(len(d.places), "receiver"))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/receiver"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // closeWait is how long requests under way may take when a listener stops.
@@ -30,9 +31,9 @@ func newListen(c *console) *cobra.Command {
 	var flags listenFlags
 	command := &cobra.Command{
 		Use: "listen URL...", Short: "Receive messages and print them",
-		Long: `Listen receives messages at each URL (http or ws) and prints each as a line of JSON
-on stdout, until it is stopped. Port 0 takes a free port; the line on stderr says
-which. With --status, --retry-after, --fail-first or --delay it misbehaves on
+		Long: `Listen receives messages at each URL (http, ws), or from it (amqp), and prints each as
+a line of JSON on stdout, until it is stopped. Port 0 takes a free port; the line on
+stderr says which. With --status, --retry-after, --fail-first or --delay it misbehaves on
 purpose, over http alone.`,
 		Example: `  outrider listen http://127.0.0.1:9000 ws://127.0.0.1:9001
   outrider listen http://127.0.0.1:0 --fail-first 2 --retry-after 1`,
@@ -73,9 +74,20 @@ func (f *listenFlags) run(ctx context.Context, c *console, urls []string) error 
 
 // receive prints what an agent's receivers get.
 func (f *listenFlags) receive(ctx context.Context, c *console, log *arrivals, urls []string) error {
+	in := agent.InboundConfig{Handler: agent.HandlerPrint}
+	for _, url := range urls {
+		if !isQueue(url) {
+			in.Listen = append(in.Listen, url)
+			continue
+		}
+		endpoint, err := transport.ParseEndpoint(url)
+		if err != nil {
+			return err
+		}
+		in.From = append(in.From, endpoint)
+	}
 	receivers, err := agent.New(agent.Config{
-		Memory: true, API: agent.APIConfig{Listen: agent.ListenOff},
-		Inbound: agent.InboundConfig{Listen: urls, Handler: agent.HandlerPrint},
+		Memory: true, AllowPrivate: true, API: agent.APIConfig{Listen: agent.ListenOff}, Inbound: in,
 	}, agent.Options{Handler: printer(log.add)})
 	if err != nil {
 		return err
@@ -137,7 +149,9 @@ func (f *listenFlags) open(ctx context.Context, log *arrivals, urls []string) (s
 
 func (f *listenFlags) announce(c *console, urls []string) error {
 	for i := range urls {
-		urls[i] += "/"
+		if !isQueue(urls[i]) {
+			urls[i] += "/"
+		}
 	}
 	if f.json {
 		return writeJSON(c.err, map[string][]string{"listening": urls})

@@ -55,8 +55,8 @@ Send:        outrider send https://example.com/inbox -d 'hello'`,
 		&cobra.Group{ID: groupMessages, Title: "Messages:"},
 		&cobra.Group{ID: groupDaemon, Title: "The daemon:"},
 	)
-	addGroup(root, groupRun, newServe(c), newDemo(c), newListen(c), newVerify(c), newConfig(c), newStore(c), newKey(c), newVersion(c))
-	addGroup(root, groupMessages, newSend(c), newStatus(c), newList(c), newCancel(c), newReplay(c))
+	addGroup(root, groupRun, newServe(c), newDemo(c), newListen(c), newVerify(c), newConfig(c), newDoctor(c), newStore(c), newKey(c), newKeys(c), newVersion(c))
+	addGroup(root, groupMessages, newSend(c), newStatus(c), newList(c), newCancel(c), newReplay(c), newPack(c), newUnpack(c))
 	addGroup(root, groupDaemon, newTail(c), newStats(c), newDestinations(c), newSessions(c), newPickups(c))
 	root.SetHelpCommandGroupID(groupRun)
 	root.SetCompletionCommandGroupID(groupRun)

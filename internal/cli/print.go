@@ -22,8 +22,8 @@ func receivedOf(m *inbound.Message) receiver.Received {
 
 // printer is a handler that has each message printed. One that cannot be printed is
 // not taken.
-func printer(print func(receiver.Received) error) inbound.Handler {
+func printer(show func(receiver.Received) error) inbound.Handler {
 	return func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
-		return nil, print(receivedOf(m))
+		return nil, show(receivedOf(m))
 	}
 }

@@ -90,8 +90,11 @@ func (f *replayFlags) all(ctx context.Context, c *console, daemon *client.Client
 		page, err := daemon.ReplayPage(ctx, query)
 		if err != nil {
 			c.progressDone()
+			if ctx.Err() != nil { // and not that the daemon did not answer
+				err = ctx.Err()
+			}
 			if result.Count > 0 && !f.dryRun {
-				err = fmt.Errorf("stopped after %s: %w", count(result.Count, "replayed message"), err)
+				err = fmt.Errorf("stopped after %s: %w; the same command goes on with the others", count(result.Count, "replayed message"), err)
 			}
 			return err
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/client"
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
@@ -39,6 +41,7 @@ type sendFlags struct {
 	recipients     []string
 	routingKeys    []string
 	senderKey      string
+	keys           moduleFlags // without a daemon
 	session        string
 	threadID       string
 	sessionOnly    bool
@@ -100,6 +103,8 @@ func (f *sendFlags) add(command *cobra.Command) {
 	set.DurationVar(&f.wait, "wait", 0, "wait so long for the delivery (default 1m0s without a daemon, none with one)")
 	f.daemonFlags.add(command, "; without, send itself")
 	set.StringVar(&f.config, "config", "", "without a daemon: read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
+	set.StringVar(&f.keys.file, "keys", "", "without a daemon: the `file` with keys (default keys.file of the profile)")
+	set.StringVar(&f.keys.passphraseFile, "passphrase-file", "", "without a daemon: read the passphrase of the keys from a `file` (default $"+agent.EnvPassphrase+")")
 	set.BoolVar(&f.allowPrivate, "allow-private", false, "without a daemon: let the message go to addresses that are not public")
 	addJSON(command, &f.json)
 }
@@ -177,8 +182,8 @@ func (f *sendFlags) run(ctx context.Context, c *console, waitGiven bool, request
 }
 
 func (f *sendFlags) throughDaemon(ctx context.Context, c *console, request agent.SendRequest) error {
-	if f.allowPrivate || f.config != "" {
-		return usagef("--allow-private and --config are for sending without a daemon: give them to outrider serve")
+	if f.allowPrivate || f.config != "" || f.keys.file != "" || f.keys.passphraseFile != "" {
+		return usagef("--allow-private, --config and --keys are for sending without a daemon: give them to outrider serve")
 	}
 	daemon, err := f.open(c)
 	if err != nil {
@@ -197,6 +202,12 @@ func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.Send
 	config, err := loadConfig(c, f.config, flags)
 	if err != nil {
 		return err
+	}
+	if f.keys.file != "" || f.keys.passphraseFile != "" {
+		f.keys.profile = cmp.Or(f.profile, profile.DefaultID)
+		if config, err = f.keys.apply(c, config); err != nil {
+			return err
+		}
 	}
 	if config.Retry == "standard" { // it takes days, and nobody asked for it
 		config.Retry = "exponential,age=" + f.wait.String()

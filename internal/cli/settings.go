@@ -111,6 +111,7 @@ func (s *settings) addRetention(retain map[queue.Result]outbound.Retain) {
 
 func (s *settings) addInbound(in agent.InboundConfig) {
 	s.add(in.Listen, "inbound", "listen")
+	s.add(texts(in.From), "inbound", "from")
 	s.add(in.Handler, "inbound", "handler")
 	s.add(in.Forward, "inbound", "forward")
 	s.add(in.TLS.CertFile, "inbound", "tls", "cert_file")
@@ -133,6 +134,8 @@ func (s *settings) addProfile(id string, o profile.Options) {
 	for _, name := range slices.Sorted(maps.Keys(o.Secrets)) {
 		add(o.Secrets[name], "secrets", name)
 	}
+	add(o.KeyFile.Path, "keys", "file")
+	add(o.KeyFile.Passphrase, "keys", "passphrase")
 	add(texts(o.Egress.AllowNetworks), "egress", "allow_networks")
 	add(texts(o.Egress.AllowPorts), "egress", "allow_ports")
 	add(o.Egress.Proxy, "egress", "proxy")

@@ -16,9 +16,10 @@ import (
 // batch is what one commit has accepted.
 type batch struct {
 	n         int64
-	low, high int64 // seqs
-	left      int   // messages that are not elsewhere yet; the row goes with the last
-	dropped   bool  // its row is gone already
+	low, high int64   // seqs
+	seqs      []int64 // all of them
+	left      int     // messages that are not elsewhere yet; the row goes with the last
+	dropped   bool    // its row is gone already
 }
 
 // accept adds a message to the log.
@@ -44,10 +45,11 @@ func (t *tx) writeAccepted() error {
 	if err != nil {
 		return err
 	}
-	b := &batch{n: n, low: t.fresh[0].seq, high: t.fresh[0].seq, left: len(t.fresh)}
+	b := &batch{n: n, seqs: make([]int64, 0, len(t.fresh)), left: len(t.fresh)}
 	for _, it := range t.fresh {
-		b.low, b.high = min(b.low, it.seq), max(b.high, it.seq)
+		b.seqs = append(b.seqs, it.seq)
 	}
+	b.low, b.high = slices.Min(b.seqs), slices.Max(b.seqs)
 	s := t.s
 	t.after = append(t.after, func() {
 		s.keep.batches[b] = struct{}{}
@@ -111,8 +113,8 @@ func (t *tx) dropLogOf(seq int64) error {
 func (s *Store) freshOf(b *batch) (items []*item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, it := range s.fresh {
-		if it.batch == b {
+	for _, seq := range b.seqs {
+		if it := s.fresh[seq]; it != nil && it.batch == b {
 			items = append(items, it)
 		}
 	}

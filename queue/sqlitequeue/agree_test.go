@@ -99,7 +99,7 @@ func (e *expected) readItems(s *Store) error {
 	var faults []error
 	var bytes int64
 	for _, it := range s.items {
-		bytes += it.bytes
+		bytes += it.bytes + itemBytes
 		if it.status == waiting {
 			e.residents[placeOf{it.row.lane, it.level}]++
 		}
@@ -248,7 +248,10 @@ func (p *player) step() {
 	calls[p.IntN(len(calls))]()
 	if limited {
 		p.limit(1_000_000)
-		must(p.T, p.store.exclusively(p.Context(), func(tx *tx) error { tx.s.recoverRoom(); return nil }))
+		must(p.T, p.store.exclusively(p.Context(), func(tx *tx) error {
+			tx.s.full.Store(false) // as maintenance does, in a second
+			return tx.s.makeReserve()
+		}))
 	}
 }
 

@@ -22,8 +22,11 @@ func (s *Store) Replay(ctx context.Context, q queue.Query) (queue.Page, error) {
 	return s.changeAll(ctx, q, func(r *row) bool { return r.status > delivered }, (*tx).replay)
 }
 
-// changeStep is how many records are changed in one transaction: others wait for it.
-const changeStep = 100
+// What one transaction does at most: others wait for it.
+const (
+	changeStep  = 100  // records changed
+	changeLooks = 1000 // records looked at
+)
 
 // changeAll changes the records of a page, some at a time.
 func (s *Store) changeAll(ctx context.Context, q queue.Query, which func(*row) bool, do func(*tx, *row) error) (page queue.Page, err error) {
@@ -56,14 +59,11 @@ func (s *Store) changeAll(ctx context.Context, q queue.Query, which func(*row) b
 // change does something to the rows of a page, and returns them as they are then.
 func (t *tx) change(q *queue.Query, which func(*row) bool, do func(r *row) error) (queue.Page, error) {
 	t.s.stir()
-	rows, next, err := t.s.selectRows(context.Background(), t.c, q, which, t.now)
+	rows, next, err := t.s.selectRows(context.Background(), on(t.c), q, selection{which, changeLooks}, t.now)
 	if err != nil {
 		return queue.Page{}, err
 	}
-	page := queue.Page{Records: make([]queue.Record, 0, len(rows))}
-	if next {
-		page.Next = rows[len(rows)-1].id()
-	}
+	page := queue.Page{Records: make([]queue.Record, 0, len(rows)), Next: next}
 	for i := range rows {
 		// It may be in the log, and one before it may have given it the turn.
 		if rows[i], err = t.current(rows[i].seq); err != nil {

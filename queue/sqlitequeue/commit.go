@@ -69,6 +69,9 @@ func (s *Store) commit() {
 		select {
 		case o := <-s.ops:
 			round = s.gather(append(round[:0], o))
+			if s.keep.written >= lookEvery {
+				s.checkpoint()
+			}
 			if !armed {
 				timer.Reset(keepEvery)
 				armed = true
@@ -98,6 +101,7 @@ func (s *Store) gather(round []*op) []*op {
 		}
 		break
 	}
+	s.keep.written += bytes + commitBytes
 	shared := round
 	if last := round[len(round)-1]; last.run != nil {
 		shared = round[:len(round)-1]
@@ -144,11 +148,8 @@ func (s *Store) transactFull(run func(*tx) error, ops []*op) error {
 // store: after a failed write or fsync nobody knows what is on the disk, and to
 // try again would only hide it.
 func (s *Store) transact(run func(*tx) error) error {
-	s.mu.Lock()
-	failed := s.failed
-	s.mu.Unlock()
-	if failed != nil {
-		return failed
+	if err := s.failure(); err != nil {
+		return err
 	}
 	t := &tx{s: s, c: s.writer, now: s.clock.now()}
 	if err := t.c.exec("BEGIN IMMEDIATE"); err != nil {
@@ -172,6 +173,13 @@ func (s *Store) transact(run func(*tx) error) error {
 		return err
 	}
 	return s.fail(err)
+}
+
+// failure is why the store takes nothing any more; nil: it does.
+func (s *Store) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
 }
 
 // fail has the store take nothing any more.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -29,7 +30,11 @@ type statement struct {
 
 // connect opens a connection and makes the settings.
 func connect(path string, settings ...string) (*conn, error) {
-	dsn := url.URL{Scheme: "file", Path: path}
+	absolute, err := filepath.Abs(path) // SQLite takes the first name of a relative path for a host
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	dsn := url.URL{Scheme: "file", Path: absolute}
 	opened, err := (&sqlite.Driver{}).Open(dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -204,6 +209,7 @@ func code(err error) int {
 	return 0
 }
 
-// isFull reports whether an error says that the disk, or what this process may
-// use of it, is full. Linux gives EFBIG and EDQUOT as a failed write.
+// isFull reports whether an error says that the disk is full. That a quota or a
+// limit of the process is used up (EDQUOT, EFBIG) is a failed write to SQLite, and
+// so it is to the store.
 func isFull(err error) bool { return code(err)&0xff == sqlite3.SQLITE_FULL }

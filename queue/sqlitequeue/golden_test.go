@@ -20,12 +20,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file of the latest schema version anew")
 
-// The golden files of a schema version: a database as it writes it, and what was
-// seen in it then. Those of a released version are never written again.
-const (
-	goldenDatabase = "testdata/v1.sql"
-	goldenSeen     = "testdata/v1.json"
-)
+// goldens are the golden files of each schema version, the first first: with .sql a
+// database as it writes it, and with .json what was seen in it then. Those of a
+// released version are never written again.
+func goldens() []string { return []string{"testdata/v1", "testdata/v2"} }
 
 // ages is longer than the golden files will be used.
 const ages = 200 * 365 * 24 * time.Hour
@@ -36,14 +34,16 @@ func TestGolden(t *testing.T) {
 	if *update {
 		writeGolden(t)
 	}
-	dir := t.TempDir()
-	undump(t, goldenDatabase, filepath.Join(dir, databaseName))
-	want, err := os.ReadFile(goldenSeen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := asText(t, see(t, dir)), sameFields(t, want); got != want {
-		t.Errorf("%s is not seen as it was written: got\n%s\nwant\n%s", goldenDatabase, got, want)
+	for _, golden := range goldens() {
+		dir := t.TempDir()
+		undump(t, golden+".sql", filepath.Join(dir, databaseName))
+		want, err := os.ReadFile(golden + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := asText(t, see(t, dir)), sameFields(t, want); got != want {
+			t.Errorf("%s is not seen as it was written: got\n%s\nwant\n%s", golden, got, want)
+		}
 	}
 }
 
@@ -68,7 +68,8 @@ func writeGolden(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) { fill(t, dir) })
-	for path, content := range map[string]string{goldenDatabase: dump(t, dir), goldenSeen: asText(t, see(t, dir))} {
+	latest := goldens()[len(goldens())-1]
+	for path, content := range map[string]string{latest + ".sql": dump(t, dir), latest + ".json": asText(t, see(t, dir))} {
 		must(t, os.WriteFile(path, []byte(content), 0o600))
 	}
 }

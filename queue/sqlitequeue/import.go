@@ -89,7 +89,8 @@ func checkEmpty(dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	some, err := c.number("SELECT EXISTS (SELECT 1 FROM message) OR EXISTS (SELECT 1 FROM lane WHERE state IS NOT NULL)")
+	some, err := c.number("SELECT EXISTS (SELECT 1 FROM message) OR EXISTS (SELECT 1 FROM accepted) OR EXISTS (SELECT 1 FROM delivered) " +
+		"OR EXISTS (SELECT 1 FROM lane WHERE state IS NOT NULL)")
 	if err == nil && some != 0 {
 		err = ErrNotEmpty
 	}

@@ -33,11 +33,14 @@ type keeper struct {
 	merged   int                 // runs of the history that need not be looked at for merging
 	known    knownKeys
 	oldKeys  int64 // runs before this row of keys are forgotten
+	shrunk   bool  // the database is shorter than its file
+	written  int64 // bytes, about, since the committer looked at the write-ahead log
+	tried    int64 // pages that the write-ahead log had when it was last put into the database
 }
 
 // maintain does a part of the work, and says whether there is more, now or later.
 func (s *Store) maintain() (again bool) {
-	if s.full.Load() {
+	if s.checkpoint(); s.full.Load() {
 		s.recoverRoom()
 	}
 	if !s.idle() {
@@ -48,10 +51,7 @@ func (s *Store) maintain() (again bool) {
 			s.becomeFull()
 		}
 	}
-	s.mu.Lock()
-	failed := s.failed != nil
-	s.mu.Unlock()
-	if failed {
+	if s.failure() != nil {
 		return false
 	}
 	shrinking := s.giveBackRoom()
@@ -193,16 +193,23 @@ func (t *tx) dropContents(most int) error {
 }
 
 // giveBackRoom shortens the file by some of the pages that are not used, where
-// they are many. It says whether there are more.
+// they are many. It says whether there are more. The file gets shorter with the
+// checkpoint alone, which may be far off when nothing else goes on.
 func (s *Store) giveBackRoom() bool {
 	free, err := s.writer.number("PRAGMA freelist_count")
-	if err != nil || free < vacuumFrom {
+	if err != nil {
 		return false
 	}
 	pages, err := s.writer.number("PRAGMA page_count")
-	if err != nil || free < pages/4 {
+	if err != nil || free < vacuumFrom || free < pages/4 {
+		if err == nil && s.keep.shrunk {
+			s.keep.shrunk = false
+			_, _, err = s.writer.checkpoint("PASSIVE")
+			s.checkpointed(err)
+		}
 		return false
 	}
+	s.keep.shrunk = true
 	if err := s.writer.script(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
 		if !isFull(err) {
 			_ = s.fail(err)

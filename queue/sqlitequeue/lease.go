@@ -60,7 +60,7 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 func (s *Store) leaseFrom(l *lane, most int, ttl time.Duration, into []queue.Leased) ([]queue.Leased, error) {
 	for taken := 0; ; {
 		now := s.clock.now()
-		if err := s.settleLane(l, now, taken < most); err != nil || taken == most {
+		if err := s.settleLane(l, now, most-taken); err != nil || taken == most {
 			return into, err
 		}
 		it := l.pick()
@@ -73,8 +73,8 @@ func (s *Store) leaseFrom(l *lane, most int, ttl time.Duration, into []queue.Lea
 }
 
 // settleLane takes out what has expired, makes sure that it is known when the lane
-// has its next message, and, where some are wanted, brings what is due into memory.
-func (s *Store) settleLane(l *lane, now instant, wanted bool) error {
+// has its next message, and brings what is due into memory, where that is wanted.
+func (s *Store) settleLane(l *lane, now instant, wanted int) error {
 	for i := range l.levels {
 		level := &l.levels[i]
 		for {
@@ -84,8 +84,8 @@ func (s *Store) settleLane(l *lane, now instant, wanted bool) error {
 				s.take(it)
 				s.putOverdue(it)
 				continue
-			case wanted && level.hasDue(now):
-				page = loadPage
+			case wanted > 0 && level.hasDue(now):
+				page = s.pageFor(l, wanted)
 			case !level.isVague(now):
 				page = 0
 			}
@@ -232,7 +232,7 @@ func (s *Store) Due(ctx context.Context, after queue.Lane, limit int) ([]queue.L
 		if len(due) == limit {
 			break
 		}
-		if err := s.settleLane(l, s.clock.now(), false); err != nil {
+		if err := s.settleLane(l, s.clock.now(), 0); err != nil {
 			return nil, err
 		}
 		if tick := l.nextAt(); tick != 0 {

@@ -172,55 +172,63 @@ func (s *Store) List(ctx context.Context, q queue.Query) (queue.Page, error) {
 		return queue.Page{}, err
 	}
 	defer s.users.Done()
-	var page queue.Page
-	err = s.read(func(c *conn) error {
-		if len(q.IDs) == 0 {
-			s.merging.RLock()
-			defer s.merging.RUnlock()
-		}
-		rows, next, err := s.selectRows(ctx, c, &q, nil, now)
-		for i := range rows {
-			record, fault := s.record(&rows[i], now)
-			if fault != nil {
-				return fault
-			}
-			page.Records = append(page.Records, record)
-		}
-		if next {
-			page.Next = rows[len(rows)-1].id()
-		}
-		return err
-	})
+	if len(q.IDs) == 0 {
+		s.merging.RLock()
+		defer s.merging.RUnlock()
+	}
+	rows, next, err := s.selectRows(ctx, s.read, &q, selection{}, now)
 	if err != nil {
 		return queue.Page{}, fmt.Errorf("list: %w", err)
+	}
+	page := queue.Page{Next: next}
+	for i := range rows {
+		record, err := s.record(&rows[i], now)
+		if err != nil {
+			return queue.Page{}, fmt.Errorf("list: %w", err)
+		}
+		page.Records = append(page.Records, record)
 	}
 	return page, nil
 }
 
-// selectRows returns a page of the rows that a query and a condition select, and
-// whether there are more.
-func (s *Store) selectRows(ctx context.Context, c *conn, q *queue.Query, which func(*row) bool, now instant) (rows []row, more bool, err error) {
-	limit := q.PageLimit()
+// selection narrows what selectRows returns.
+type selection struct {
+	which func(*row) bool // nil: all
+	looks int             // rows that are looked at, at most; 0: as many as it takes
+}
+
+// selectRows returns a page of the rows that a query and a selection select, and
+// the id behind which there may be more; zero: there are no more.
+func (s *Store) selectRows(ctx context.Context, read reading, q *queue.Query, of selection, now instant) (rows []row, next transport.ID, err error) {
+	limit, looked := q.PageLimit(), 0
+	var last transport.ID // that was looked at
 	visit := func(r row) (bool, error) {
-		if which != nil && !which(&r) {
+		if of.looks > 0 && looked == of.looks {
+			next = last
+			return false, nil
+		}
+		last = r.id()
+		looked++
+		if of.which != nil && !of.which(&r) {
 			return true, nil
 		}
 		matches, err := s.matches(q, &r, now)
 		if err != nil || !matches {
 			return err == nil, err
 		}
-		if more = len(rows) == limit; more {
+		if len(rows) == limit {
+			next = rows[limit-1].id()
 			return false, nil
 		}
 		rows = append(rows, r)
 		return true, nil
 	}
 	if len(q.IDs) > 0 {
-		err = s.selectIDs(ctx, c, q, visit)
+		err = read(func(c *conn) error { return s.selectIDs(ctx, c, q, visit) })
 	} else {
-		err = s.scan(ctx, c, q, visit)
+		err = s.scan(ctx, read, q, visit)
 	}
-	return rows, more, err
+	return rows, next, err
 }
 
 // matches looks at what the choice of an index leaves open.

@@ -8,9 +8,16 @@ import (
 	"github.com/outrider-go/outrider/queue"
 )
 
-// loadPage is how many messages are read from the database at once, where more
-// than one is wanted.
+// loadPage is how many messages are read from the database at once, where there is
+// room for them in memory.
 const loadPage = 128
+
+// pageFor is how many messages of a lane to read where some are wanted at once. It
+// needs the store's lock.
+func (s *Store) pageFor(l *lane, wanted int) int {
+	each := itemBytes + l.tally.bytes/max(1, l.tally.pending+l.tally.retry)
+	return min(loadPage, max(wanted, int((s.options.WindowBytes-s.bytes)/each)))
+}
 
 // load reads a page of the messages of a level that are due longest into memory,
 // and learns when the next one is due. It is called with the store's lock, and gives it back
@@ -151,15 +158,18 @@ func (s *Store) admit(l *lane, from *loaded, since uint64) {
 	}
 }
 
+// itemBytes is what a message takes in memory beside its content, about.
+const itemBytes = 1 << 10
+
 // keepItem and dropItem keep count of what is in memory.
 func (s *Store) keepItem(it *item) {
 	s.items[it.seq] = it
-	s.bytes += it.bytes
+	s.bytes += it.bytes + itemBytes
 }
 
 func (s *Store) dropItem(it *item) {
 	delete(s.items, it.seq)
-	s.bytes -= it.bytes
+	s.bytes -= it.bytes + itemBytes
 	s.bar(it.seq)
 }
 

@@ -480,6 +480,29 @@ func TestImportOfDamage(t *testing.T) {
 	must(t, store.Close(t.Context()))
 }
 
+// TestImportSeesTheLogs: what was just accepted, or delivered at once, is not in the
+// table of messages. A store that has nothing else is not empty.
+func TestImportSeesTheLogs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := reopened(t, dir)
+	_, err := s.Enqueue(t.Context(), []queue.Message{testMessage(s, "accepted")})
+	must(t, err)
+	accepted := crashed(t, dir)
+	leased, _ := testLease(t, s, 1)
+	_, err = s.Settle(t.Context(), []queue.Outcome{{LeaseRef: leased[0].Ref(), Verdict: queue.VerdictDelivered}})
+	must(t, err)
+	must(t, s.Close(t.Context()))
+	for name, dir := range map[string]string{"accepted": accepted, "delivered": dir} {
+		if i, err := NewImporter(t.Context(), dir); !errors.Is(err, ErrNotEmpty) {
+			t.Errorf("%s: into a store with a message: %v", name, err)
+			if err == nil {
+				must(t, i.Close())
+			}
+		}
+	}
+}
+
 func TestImportRefusals(t *testing.T) {
 	t.Parallel()
 	dir := filled(t)

@@ -32,14 +32,20 @@ const (
 	// applicationID marks the file as a queue: "Outr".
 	applicationID = 0x4f757472
 	readerCount   = 3
+	// waitForOthers has a connection wait so many milliseconds where another has the
+	// file for a moment: to recover the log, for one.
+	waitForOthers = "PRAGMA busy_timeout = 10000"
 )
 
 //go:embed schema.sql
 var schema string
 
+//go:embed schema2.sql
+var schema2 string
+
 // migrations take a database from one version to the next. The first is the
 // schema. They are never changed once they are released.
-func migrations() []string { return []string{schema} }
+func migrations() []string { return []string{schema, schema2} }
 
 // Open opens the store in a directory: [New] and [Store.Open] in one.
 func Open(ctx context.Context, dir string, options Options) (*Store, error) {
@@ -97,9 +103,12 @@ func (s *Store) openFiles(ctx context.Context) (err error) {
 	if s.writer, err = openDatabase(path); err != nil {
 		return err
 	}
+	if err := s.writer.set("PRAGMA wal_autocheckpoint = 0"); err != nil { // see checkpoint
+		return err
+	}
 	s.readers = make(chan *conn, readerCount)
 	for range readerCount {
-		reader, err := connect(path, "PRAGMA query_only = 1", "PRAGMA cache_size = -4096", "PRAGMA busy_timeout = 10000")
+		reader, err := connect(path, "PRAGMA query_only = 1", "PRAGMA cache_size = -4096", waitForOthers)
 		if err != nil {
 			return err
 		}
@@ -153,7 +162,7 @@ func openDatabase(path string) (c *conn, err error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
-	settings := []string{"PRAGMA busy_timeout = 10000"}
+	settings := []string{waitForOthers}
 	if info.Size() == 0 { // it says something for a new file only, and only if it comes first; it would be written into others
 		settings = append([]string{"PRAGMA auto_vacuum = INCREMENTAL"}, settings...)
 	}

@@ -54,8 +54,21 @@ func (s *Store) becomeFull() {
 
 // recoverRoom takes new messages again, once there is room for the reserve.
 func (s *Store) recoverRoom() {
-	_ = s.writer.exec("PRAGMA wal_checkpoint(TRUNCATE)") // it frees room where it can
+	if err := s.truncateLog(); err != nil && !isFull(err) {
+		s.checkpointed(err)
+		return
+	}
 	if s.makeReserve() == nil {
 		s.full.Store(false)
 	}
+}
+
+// truncateLog gives back the room of the write-ahead log, if no reader is in the
+// way: the committer must not wait for one.
+func (s *Store) truncateLog() error {
+	if err := s.writer.set("PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	_, _, err := s.writer.checkpoint("TRUNCATE")
+	return errors.Join(err, s.writer.set(waitForOthers))
 }

@@ -11,12 +11,19 @@ import (
 
 const (
 	leastStep = 32 // rows read from a source at once, or as many as a page has
-	laneScans = 16 // lanes that are scanned one by one; more are scanned together
+	sparse    = 16 // of so many rows at least one is of the lanes in question, or they are read one by one
 )
 
+// reading runs a function on a connection.
+type reading func(func(*conn) error) error
+
+// on always takes the same connection.
+func on(c *conn) reading { return func(do func(*conn) error) error { return do(c) } }
+
 // scan visits the rows that a query may select, in its order, until visit returns
-// false. It chooses the indexes that leave the least to look at.
-func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(row) (bool, error)) error {
+// false. It chooses the indexes that leave the least to look at. Between two pages
+// others can have the connection.
+func (s *Store) scan(ctx context.Context, read reading, q *queue.Query, visit func(row) (bool, error)) error {
 	step := max(leastStep, q.PageLimit()+1)
 	sources := s.sources(q)
 	after := int64(-1)
@@ -27,8 +34,13 @@ func (s *Store) scan(ctx context.Context, c *conn, q *queue.Query, visit func(ro
 		after = seqOf(q.After)
 	}
 	for {
-		page, ends, more, err := readPage(ctx, c, sources, after, step, q.Descending)
-		if err != nil {
+		var page []row
+		var ends int64
+		var more bool
+		if err := read(func(c *conn) (err error) {
+			page, ends, more, err = readPage(ctx, c, sources, after, step, q.Descending)
+			return err
+		}); err != nil {
 			return err
 		}
 		for i := range page {
@@ -79,60 +91,48 @@ func readPage(ctx context.Context, c *conn, sources []source, after int64, step 
 // source returns the next rows behind a seq, in the order of the query.
 type source func(c *conn, after int64, most int) ([]row, error)
 
-// sources are the places in which the query has to look.
+// sources are the places in which the query has to look. What moves meanwhile, moves
+// from one of them to a later one.
 func (s *Store) sources(q *queue.Query) []source {
-	live, done := wants(q)
+	w := wants(q)
 	var all []source
 	lanes, some := s.lanesOf(q)
-	if live {
-		all = append(all, s.freshOnes(q))
+	if w.fresh || w.leased {
+		all = append(all, s.memoryRows(q, func(it *item) bool {
+			return w.fresh && it.status == fresh || w.leased && !it.unleased()
+		}))
 	}
-	if slices.Contains(done, delivered) && (!some || lanes != nil) {
+	if slices.Contains(w.classes, class(delivered)) && (!some || lanes != nil) {
 		all = append(all, s.historyOf(q, lanes))
 	}
 	if some {
 		for _, l := range lanes {
-			if live {
-				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 0", l.id))
-			}
-			if len(done) > 0 {
-				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND (status > 3) = 1", l.id))
+			for _, class := range w.classes {
+				all = append(all, indexed(q, "INDEXED BY listed WHERE lane = ? AND "+classText+" = ?", l.id, int64(class)))
 			}
 		}
 		return all
 	}
-	if live && len(done) == 4 {
-		return append(all, indexed(q, "WHERE true"))
+	return append(all, inTablesOf(q, &w)...)
+}
+
+// inTablesOf are the places of the tables in which to look, whatever the lane.
+func inTablesOf(q *queue.Query, w *wanted) (all []source) {
+	if w.everything() {
+		return []source{indexed(q, "WHERE true")}
 	}
-	if live {
-		all = append(all, indexed(q, "INDEXED BY live WHERE status < 4"))
-	}
-	for _, end := range done {
-		all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 3", int64(end)))
+	for _, class := range w.classes {
+		if class > classRetry {
+			all = append(all, indexed(q, "INDEXED BY result WHERE status = ? AND status > 3", int64(class)))
+		} else {
+			all = append(all, indexed(q, "INDEXED BY live WHERE "+classText+" = ? AND status < 4", int64(class)))
+		}
 	}
 	return all
 }
 
-// wants says whether the query may select what is not done, and which of what is.
-func wants(q *queue.Query) (live bool, done []status) {
-	live = len(q.Results) == 0 || slices.Contains(q.Results, "")
-	for end := delivered; end <= expired; end++ {
-		if len(q.Results) == 0 || slices.Contains(q.Results, end.result()) {
-			done = append(done, end)
-		}
-	}
-	if len(q.States) > 0 {
-		if !slices.Contains(q.States, queue.StateDone) {
-			done = nil
-		}
-		if !slices.ContainsFunc(q.States, func(state queue.State) bool { return state != queue.StateDone }) {
-			live = false
-		}
-	}
-	return live, done
-}
-
-// lanesOf are the lanes a query is about; false: all, or too many of them.
+// lanesOf are the lanes a query is about; false: all, or so large a part of all that
+// is there that the lanes are not worth being looked at one by one.
 func (s *Store) lanesOf(q *queue.Query) ([]*lane, bool) {
 	if q.Profile == "" && q.Destination == "" {
 		return nil, false
@@ -146,14 +146,14 @@ func (s *Store) lanesOf(q *queue.Query) ([]*lane, bool) {
 		return nil, true
 	}
 	var lanes []*lane
+	var theirs int64
 	for _, l := range s.byName() {
 		if (q.Profile == "" || q.Profile == l.key.Profile) && (q.Destination == "" || q.Destination == l.key.Destination) {
-			if lanes = append(lanes, l); len(lanes) > laneScans {
-				return nil, false
-			}
+			lanes = append(lanes, l)
+			theirs += l.tally.records()
 		}
 	}
-	return lanes, true
+	return lanes, len(lanes) <= sparse || theirs*sparse < s.total.records()
 }
 
 // indexed reads rows by an index.
@@ -163,7 +163,7 @@ func indexed(q *queue.Query, where string, args ...any) source {
 		order = " AND seq < ? ORDER BY seq DESC LIMIT ?"
 	}
 	return func(c *conn, after int64, most int) ([]row, error) {
-		rows := make([]row, 0, most)
+		var rows []row
 		err := c.rows(where+order, func(r row) error {
 			rows = append(rows, r)
 			return nil
@@ -172,26 +172,31 @@ func indexed(q *queue.Query, where string, args ...any) source {
 	}
 }
 
-// freshOnes reads the rows of the log, which memory has.
-func (s *Store) freshOnes(q *queue.Query) source {
+// memoryRows reads rows that memory has, as they are then.
+func (s *Store) memoryRows(q *queue.Query, which func(*item) bool) source {
+	var items []*item
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	rows := make([]row, 0, len(s.fresh))
-	for _, it := range s.fresh {
-		if (q.Profile == "" || q.Profile == it.lane.key.Profile) && (q.Destination == "" || q.Destination == it.lane.key.Destination) {
-			rows = append(rows, it.row)
+	for _, it := range s.items {
+		if (q.Profile == "" || q.Profile == it.lane.key.Profile) && (q.Destination == "" || q.Destination == it.lane.key.Destination) && which(it) {
+			items = append(items, it)
 		}
 	}
-	slices.SortFunc(rows, func(a, b row) int {
+	s.mu.Unlock()
+	slices.SortFunc(items, func(a, b *item) int {
 		if q.Descending {
 			return cmp.Compare(b.seq, a.seq)
 		}
 		return cmp.Compare(a.seq, b.seq)
 	})
-	return func(_ *conn, after int64, most int) ([]row, error) {
-		for len(rows) > 0 && (rows[0].seq == after || (rows[0].seq < after) != q.Descending) {
-			rows = rows[1:]
+	return func(_ *conn, after int64, most int) (rows []row, _ error) {
+		for len(items) > 0 && (items[0].seq == after || (items[0].seq < after) != q.Descending) {
+			items = items[1:]
 		}
-		return rows[:min(len(rows), most)], nil
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, it := range items[:min(len(items), most)] {
+			rows = append(rows, it.row)
+		}
+		return rows, nil
 	}
 }

@@ -100,15 +100,20 @@ func (s *Store) addOldest(count *laneCount) error {
 		count.Oldest = time.Time{}
 		return nil
 	}
-	query := "SELECT min(COALESCE(queued, created)) FROM message INDEXED BY listed WHERE lane = ? AND (status > 3) = 0"
+	query := "SELECT min(COALESCE(queued, created)) FROM message INDEXED BY listed WHERE lane = ? AND " + classText + " = ?"
 	if waiting > exactAge {
-		query = "SELECT COALESCE(queued, created) FROM message INDEXED BY listed WHERE lane = ? AND (status > 3) = 0 ORDER BY seq LIMIT 1"
+		query = "SELECT COALESCE(queued, created) FROM message INDEXED BY listed WHERE lane = ? AND " + classText + " = ? ORDER BY seq LIMIT 1"
 		count.Estimate = true
 	}
 	return s.read(func(c *conn) error {
-		oldest, err := c.number(query, count.id)
-		count.Oldest = earlier(count.Oldest, fromWall(oldest))
-		return err
+		for _, class := range []class{classPending, classRetry} {
+			oldest, err := c.number(query, count.id, int64(class))
+			if err != nil {
+				return err
+			}
+			count.Oldest = earlier(count.Oldest, fromWall(oldest))
+		}
+		return nil
 	})
 }
 

@@ -33,7 +33,8 @@ type Options struct {
 	// Window is how many due messages of one lane and priority are in memory; the
 	// others are read from the database when it is their turn. Default: 1000.
 	Window int
-	// WindowBytes bounds all messages that are due and in memory. Default: 64 MiB.
+	// WindowBytes bounds all messages that are due and in memory, each of which takes
+	// a KiB beside its content. Default: 64 MiB.
 	WindowBytes int64
 	// OnFault is told what went wrong where no caller can be: the disk is full, or
 	// has failed, or a message on it is damaged. It must not call the store. Default:
@@ -105,7 +106,7 @@ func New(dir string, options Options) (*Store, error) {
 	if err := options.setDefaults(); err != nil {
 		return nil, fmt.Errorf("sqlitequeue.New: %w", err)
 	}
-	absolute, err := filepath.Abs(dir) // SQLite takes the first name of a relative path for a host
+	absolute, err := filepath.Abs(dir) // it stays the same when the process changes its own
 	if err != nil {
 		return nil, fmt.Errorf("sqlitequeue.New: %w", err)
 	}
@@ -124,7 +125,7 @@ type memory struct {
 	runs     []run // of what is delivered, oldest first
 	turns    map[turnKey]*turn
 	total    tally
-	bytes    int64 // of the items
+	bytes    int64 // of the items, itemBytes for each included
 	token    uint64
 	loads    int              // under way
 	barred   map[int64]uint64 // seqs that a load must leave alone which began before that change

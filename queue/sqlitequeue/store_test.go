@@ -76,6 +76,32 @@ func TestRelativeDirectoryIsOne(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "queue.db")); err != nil {
 		t.Error(err)
 	}
+	for name, use := range map[string]func() error{
+		"inspect": func() error { _, err := sqlitequeue.Inspect(t.Context(), dir); return err },
+		"snapshot": func() error {
+			s, err := sqlitequeue.OpenSnapshot(t.Context(), dir)
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		},
+		"check": func() error { _, err := sqlitequeue.Check(t.Context(), dir, sqlitequeue.CheckOptions{}); return err },
+		"compact": func() error {
+			_, err := sqlitequeue.Compact(t.Context(), dir, sqlitequeue.CompactOptions{})
+			return err
+		},
+		"import": func() error {
+			i, err := sqlitequeue.NewImporter(t.Context(), dir)
+			if err != nil {
+				return err
+			}
+			return i.Commit(t.Context())
+		},
+	} {
+		if err := use(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func BenchmarkStore(b *testing.B) { queuetest.Bench(b, openWith(sqlitequeue.Options{})) }

@@ -14,21 +14,18 @@ import (
 	"testing"
 )
 
-// goldenFiles are the databases that each version of the schema has written, the
-// first first.
-func goldenFiles() []string { return []string{"testdata/v1.sql"} }
-
 // TestMigrationsAreNotChanged: a database that was written by any version has the
 // schema of a new one once it is opened. Where this fails because the schema was
 // changed, it needs a migration, and a golden file of its own.
 func TestMigrationsAreNotChanged(t *testing.T) {
 	t.Parallel()
-	golden := goldenFiles()
+	golden := goldens()
 	if len(golden) != len(migrations()) {
 		t.Fatalf("there are golden files of %d versions, want those of %d", len(golden), len(migrations()))
 	}
 	want := schemaOf(t, filepath.Join(t.TempDir(), databaseName))
 	for i, file := range golden {
+		file += ".sql"
 		path := filepath.Join(t.TempDir(), databaseName)
 		undump(t, file, path)
 		if version := rawVersion(t, path); version != i+1 {

@@ -42,7 +42,7 @@ func (s *Session) readAll(r io.Reader, size int64) ([]byte, error) {
 		case int64(len(body)) > limit:
 			body = nil
 			return nil, tooLarge(limit)
-		case err == io.EOF: //nolint:errorlint // io.Reader returns it bare
+		case err == io.EOF: // a reader returns it bare
 			return body, nil
 		case err != nil:
 			body = nil

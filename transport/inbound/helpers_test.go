@@ -3,7 +3,6 @@ package inbound_test
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"testing"
 
 	"github.com/outrider-go/outrider/profile"
@@ -21,23 +20,8 @@ type agent struct {
 // start starts a manager; it is stopped when the test ends.
 func start(t *testing.T, handler inbound.Handler, options inbound.Options) *agent {
 	t.Helper()
-	m, err := inbound.New(handler, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &agent{m, &inboundtest.Memory{}}
-	if err := m.Register(a.mem); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Start(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Stop(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
-	return a
+	mem := &inboundtest.Memory{}
+	return &agent{inboundtest.Start(t, handler, options, mem), mem}
 }
 
 // dial opens a connection whose peer has proven, by its connection, to be peer.
@@ -108,29 +92,6 @@ func jsonFrame(t *testing.T, message map[string]any) wireformat.Frame {
 		t.Fatal(err)
 	}
 	return wireformat.Frame{ContentType: "application/json", Text: true, Body: body}
-}
-
-// record is a handler that keeps what it gets.
-type record struct {
-	mu  sync.Mutex
-	all []*inbound.Message
-}
-
-func (r *record) handle(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = append(r.all, m)
-	return nil, nil
-}
-
-func (r *record) last(t *testing.T) *inbound.Message {
-	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.all) == 0 {
-		t.Fatal("no message was handled")
-	}
-	return r.all[len(r.all)-1]
 }
 
 func ignore(context.Context, *inbound.Message) (*inbound.Reply, error) { return nil, nil }

@@ -47,6 +47,7 @@ func (h *host) Open(origin *Origin, options SessionOptions) (*Session, error) {
 		id: transport.NewID(now).String(), manager: h.manager, host: h, origin: origin,
 		options: options, opened: now, left: options.Replies,
 	}
+	s.routes = s.first[:0]
 	if err := h.manager.sessions.add(s); err != nil {
 		h.refuse(RefusalOf(err))
 		return nil, err
@@ -83,7 +84,7 @@ func (h *host) event() TransportEvent {
 	return TransportEvent{Transport: h.name, Schemes: []string{h.scheme}, Address: h.Address()}
 }
 
-// start starts the transport, once. registering is held.
+// start starts the transport, once. The caller has registering.
 func (h *host) start(ctx context.Context) error {
 	if h.started {
 		return nil
@@ -96,7 +97,7 @@ func (h *host) start(ctx context.Context) error {
 	return nil
 }
 
-// stop stops what was started. registering is held.
+// stop stops what was started. The caller has registering.
 func (h *host) stop(ctx context.Context) error {
 	if !h.started {
 		return nil

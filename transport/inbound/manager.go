@@ -28,16 +28,18 @@ type Manager struct {
 	handlers  handlers
 	buffered  atomic.Int64 // bytes of messages that are not handled yet
 
-	registering sync.Mutex // held while the set of transports changes, starts or stops
-	transports  []*host
-	live        bool // they are started as they register
-	used        bool // Start was called
-	stopping    bool
+	registering chan struct{} // one slot: whoever has it changes, starts or stops transports
+	live        bool          // they are started as they register; guarded by registering
+	used        bool          // Start was called; guarded by registering
+	stopping    bool          // guarded by registering
+	swept       chan struct{} // closed when the sweeper has ended; nil: it does not run
+
+	mu         sync.Mutex // guards transports, for those who only read it
+	transports []*host
 
 	base     context.Context //nolint:containedctx // Start's: bounds handlers, and transports that register later
 	settling context.Context //nolint:containedctx // base without its end: what is left is sent otherwise after the hard stop, too
 	cancel   context.CancelFunc
-	swept    chan struct{} // closed when the sweeper has ended; nil: it does not run
 }
 
 // New returns a manager that starts nothing. The error names each option that is
@@ -51,8 +53,8 @@ func New(handler Handler, options Options) (*Manager, error) {
 	}
 	m := &Manager{
 		handler: handler, options: options, events: options.Events, log: options.Logger,
-		handlers: newHandlers(options.Handlers),
-		base:     context.Background(), settling: context.Background(), cancel: func() {},
+		handlers: newHandlers(options.Handlers), registering: make(chan struct{}, 1),
+		base: context.Background(), settling: context.Background(), cancel: func() {},
 	}
 	m.sessions = newTable(&m.options)
 	if m.events == nil {
@@ -73,12 +75,12 @@ func (m *Manager) Register(t Transport) error {
 	if err != nil {
 		return fmt.Errorf("register inbound transport %T: %w", t, err)
 	}
-	m.registering.Lock()
-	defer m.registering.Unlock()
+	m.registering <- struct{}{}
+	defer m.release()
 	switch {
 	case m.stopping:
 		return fmt.Errorf("register inbound transport %s: %w", h.name, ErrStopped)
-	case slices.ContainsFunc(m.transports, func(other *host) bool { return other.Transport == t }):
+	case slices.ContainsFunc(m.hosts(), func(other *host) bool { return other.Transport == t }):
 		return fmt.Errorf("register inbound transport %s: it is registered already", h.name)
 	}
 	if m.live {
@@ -86,22 +88,49 @@ func (m *Manager) Register(t Transport) error {
 			return err
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.transports = append(m.transports, h)
 	return nil
+}
+
+// acquire waits until nobody else changes, starts or stops transports; release
+// follows.
+func (m *Manager) acquire(ctx context.Context) error {
+	select {
+	case m.registering <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("transports are being started or stopped: %w", ctx.Err())
+	}
+}
+
+func (m *Manager) release() { <-m.registering }
+
+// hosts returns the transports, in the order of their registration.
+func (m *Manager) hosts() []*host {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.transports)
 }
 
 // Unregister stops a transport and forgets it. When ctx ends first it is kept, and
 // Unregister or Stop can be called again.
 func (m *Manager) Unregister(ctx context.Context, t Transport) error {
-	m.registering.Lock()
-	defer m.registering.Unlock()
-	i := slices.IndexFunc(m.transports, func(h *host) bool { return h.Transport == t })
+	if err := m.acquire(ctx); err != nil {
+		return fmt.Errorf("unregister inbound transport %T: %w", t, err)
+	}
+	defer m.release()
+	all := m.hosts()
+	i := slices.IndexFunc(all, func(h *host) bool { return h.Transport == t })
 	if i < 0 {
 		return fmt.Errorf("unregister inbound transport %T: it is not registered", t)
 	}
-	if err := m.transports[i].stop(ctx); err != nil {
+	if err := all[i].stop(ctx); err != nil {
 		return err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.transports = slices.Delete(m.transports, i, i+1)
 	return nil
 }
@@ -110,15 +139,17 @@ func (m *Manager) Unregister(ctx context.Context, t Transport) error {
 // later is the hard stop: handlers and connections end at once; Stop is still to
 // be called. A manager starts once, also when that fails.
 func (m *Manager) Start(ctx context.Context) error {
-	m.registering.Lock()
-	defer m.registering.Unlock()
+	if err := m.acquire(ctx); err != nil {
+		return fmt.Errorf("start inbound manager: %w", err)
+	}
+	defer m.release()
 	if m.used || m.stopping {
 		return errors.New("start inbound manager: it has been started or stopped before")
 	}
 	m.used = true
 	m.base, m.cancel = context.WithCancel(ctx)
 	m.settling = context.WithoutCancel(m.base)
-	for _, h := range m.transports {
+	for _, h := range m.hosts() {
 		if err := h.start(m.base); err != nil {
 			m.cancel()
 			return errors.Join(err, m.stopTransports(m.settling))
@@ -137,8 +168,10 @@ func (m *Manager) Start(ctx context.Context) error {
 // and may be called again to go on waiting. It may be called before Start, and
 // twice.
 func (m *Manager) Stop(ctx context.Context) error {
-	m.registering.Lock()
-	defer m.registering.Unlock()
+	if err := m.acquire(ctx); err != nil {
+		return fmt.Errorf("stop inbound manager: %w", err)
+	}
+	defer m.release()
 	m.stopping = true
 	empty := m.sessions.shut()
 	if err := m.stopTransports(ctx); err != nil {
@@ -162,9 +195,10 @@ func (m *Manager) Stop(ctx context.Context) error {
 
 // stopTransports stops them all at once: each may have to wait.
 func (m *Manager) stopTransports(ctx context.Context) error {
-	errs := make([]error, len(m.transports))
+	all := m.hosts()
+	errs := make([]error, len(all))
 	var group sync.WaitGroup
-	for i, h := range m.transports {
+	for i, h := range all {
 		group.Go(func() { errs[i] = h.stop(ctx) })
 	}
 	group.Wait()
@@ -173,10 +207,8 @@ func (m *Manager) stopTransports(ctx context.Context) error {
 
 // Addresses lists where messages are received, in the order of registration.
 func (m *Manager) Addresses() []string {
-	m.registering.Lock()
-	defer m.registering.Unlock()
 	var all []string
-	for _, h := range m.transports {
+	for _, h := range m.hosts() {
 		if address := h.Address(); address != "" {
 			all = append(all, address)
 		}

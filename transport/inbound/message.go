@@ -10,8 +10,8 @@ import (
 )
 
 // Names of the metadata by which a message in a plain format says what a message
-// in an envelope says inside. They are HTTP headers, too; on a WebSocket those of
-// the handshake hold for every message.
+// in an envelope says inside. They are HTTP headers, too; on a WebSocket the first
+// two hold for every message, when the handshake has them.
 const (
 	HeaderReturnRoute = "Return-Route" // none, all or thread
 	HeaderThreadID    = "Thread-Id"

@@ -95,7 +95,7 @@ func (s *Session) read(ctx context.Context, m *Message) error {
 	m.Payload, m.ContentType, m.Text, m.Metadata = parsed.Payload, parsed.ContentType, parsed.Text, parsed.Metadata
 	m.Receipt, m.ID = receipt, parsed.ID
 	if m.ID.IsZero() {
-		m.ID, _ = transport.ParseID(m.header(HeaderMessageID)) // somebody else's kind of id is in the metadata
+		m.ID, _ = transport.ParseID(m.Frame.Header[HeaderMessageID]) // somebody else's kind of id is in the metadata
 	}
 	s.identify(m, tenant.Peer)
 	return nil

@@ -21,14 +21,14 @@ import (
 
 func TestMessage(t *testing.T) {
 	t.Parallel()
-	var got record
-	a := start(t, got.handle, inbound.Options{Tenants: peers(t, "acme")})
+	var got inboundtest.Inbox
+	a := start(t, got.Handle, inbound.Options{Tenants: peers(t, "acme")})
 	id := transport.NewID(time.Now())
 	c := a.dial(t, "Tenant", "acme", "Peer", "k")
 	f := jsonFrame(t, map[string]any{"@id": "7"})
 	f.Header = map[string]string{inbound.HeaderMessageID: id.String(), "X-Other": "1"}
 	send(t, c.Send(t.Context(), f))
-	m := got.last(t)
+	m := got.All()[0]
 	switch {
 	case m.ID != id, m.Profile.ID() != "acme", m.Session != c.Session().ID(), m.Peer != "k":
 		t.Errorf("who: %v, %v, %v, %q", m.ID, m.Profile, m.Session, m.Peer)
@@ -61,8 +61,8 @@ func TestFormat(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var got record
-			a := start(t, got.handle, inbound.Options{Tenants: inbound.Fixed(test.profile)})
+			var got inboundtest.Inbox
+			a := start(t, got.Handle, inbound.Options{Tenants: inbound.Fixed(test.profile)})
 			own := &inboundtest.Memory{Base: inbound.Base{Format: test.own}}
 			send(t, a.Register(own))
 			c, err := own.Dial(origin())
@@ -70,7 +70,7 @@ func TestFormat(t *testing.T) {
 			f := text("{}")
 			f.ContentType = test.contentType
 			send(t, c.Send(t.Context(), f))
-			if got := got.last(t).Receipt.Format; got != test.want {
+			if got := got.All()[0].Receipt.Format; got != test.want {
 				t.Errorf("it was read as %s, want %s", got, test.want)
 			}
 		})
@@ -271,6 +271,30 @@ func TestManyKeysOnOneSession(t *testing.T) {
 	}
 	if !a.Reaches(tenant, peer("2")) || a.Reaches(tenant, peer("3")) {
 		t.Error("want the first two keys and no other")
+	}
+}
+
+// TestLongNames: what is too long to be anybody's name is handled and not kept.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{Tenants: peers(t)})
+	c := a.dial(t)
+	long := strings.Repeat("x", 1025)
+	send(t, c.Send(t.Context(), text("x", "Peer", long, inbound.HeaderReturnRoute, "all")))
+	send(t, c.Send(t.Context(), text("x", "Peer", "k", inbound.HeaderReturnRoute, "thread", inbound.HeaderThreadID, long)))
+	if got := a.Sessions()[0]; len(got.Peers) != 0 || a.Reaches(tenant, peer(long)) {
+		t.Errorf("%+v", got.Peers)
+	}
+}
+
+// TestHandshakeNamesNoMessage: what holds for a connection is no message's id.
+func TestHandshakeNamesNoMessage(t *testing.T) {
+	t.Parallel()
+	var got inboundtest.Inbox
+	a := start(t, got.Handle, inbound.Options{})
+	send(t, a.dial(t, inbound.HeaderMessageID, transport.NewID(time.Now()).String()).Send(t.Context(), text("x")))
+	if id := got.All()[0].ID; !id.IsZero() {
+		t.Errorf("the message has the id %v", id)
 	}
 }
 

@@ -59,6 +59,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	routes   []route
+	first    [1]route // of routes: most sessions have no other
 	profiles []string // it counts against their limits
 	out      outbox
 	left     int           // messages that it still takes; negative: any number
@@ -119,8 +120,8 @@ func (s *Session) Await(ctx context.Context) *Outgoing {
 func (s *Session) look(ctx context.Context) (next *Outgoing, wait time.Duration, signal <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if next = s.out.pop(); next != nil {
-		return next, 0, nil
+	if first := s.out.pop(); first != nil {
+		return first, 0, nil
 	}
 	if !s.promised.IsZero() && s.left != 0 && s.ending == nil && ctx.Err() == nil {
 		if wait = time.Until(s.promised); wait > 0 {

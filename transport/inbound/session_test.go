@@ -412,7 +412,7 @@ func TestHeldAnswer(t *testing.T) {
 		t.Parallel()
 		var a *agent
 		a = start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
-			go a.Deliver(t.Context(), tenant, peer("k"), transport.ID{}, text("first")) //nolint:errcheck // seen below
+			go a.Deliver(t.Context(), tenant, peer("k"), transport.ID{}, text("first")) // seen below
 			for len(a.Sessions()) == 0 || a.Sessions()[0].Queued == 0 {
 				<-time.After(time.Millisecond)
 			}

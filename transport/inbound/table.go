@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/wireformat"
 )
 
 // address is a key within a profile.
@@ -85,6 +86,9 @@ func (t *table) remove(s *Session) ([]*Outgoing, bool) {
 	return s.out.clear(), true
 }
 
+// maxName is the longest key or thread, in bytes, that is kept.
+const maxName = 1024
+
 // learnt is what came of a message's return route.
 type learnt struct {
 	more   bool // the session takes more for the key than before
@@ -106,10 +110,13 @@ func (t *table) learn(s *Session, at address, returnRoute, thread string) (learn
 	if err := t.count(s, at.profile); err != nil {
 		return learnt{}, err
 	}
+	if len(at.key) > maxName || len(thread) > maxName {
+		return learnt{silent: returnRoute == wireformat.ReturnRouteNone}, nil // nobody's name is as long
+	}
 	r := s.routeOf(at.profile, at.key)
 	if r == nil {
 		if len(s.routes) >= t.keys {
-			return learnt{silent: returnRoute == modeNames[modeNone]}, nil
+			return learnt{silent: returnRoute == wireformat.ReturnRouteNone}, nil
 		}
 		s.routes = append(s.routes, route{profile: at.profile, key: at.key})
 		r = &s.routes[len(s.routes)-1]
@@ -142,16 +149,21 @@ func (t *table) index(s *Session, r *route, reachable bool) {
 		return
 	}
 	at := address{r.profile, r.key}
-	all := slices.DeleteFunc(slices.Clone(t.byAddress[at]), func(other *Session) bool { return other == s })
-	if reachable {
-		all = append(all, s)
-	}
-	if len(all) == 0 {
+	all := t.byAddress[at]
+	i, known := slices.BinarySearchFunc(all, s, older)
+	switch {
+	case reachable && !known:
+		t.byAddress[at] = slices.Insert(all, i, s)
+	case reachable, !known:
+	case len(all) == 1:
 		delete(t.byAddress, at)
-		return
+	default:
+		t.byAddress[at] = slices.Delete(all, i, i+1)
 	}
-	t.byAddress[at] = all
 }
+
+// older orders sessions by when they were opened.
+func older(a, b *Session) int { return cmp.Or(a.opened.Compare(b.opened), cmp.Compare(a.id, b.id)) }
 
 // find returns the sessions that may reach the peer: the one it names, then the
 // others, oldest first. named is nil where the one it names is not here.
@@ -159,19 +171,14 @@ func (t *table) find(profile string, to *transport.Peer) (all []*Session, named 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, key := range to.Keys {
-		for _, s := range t.byAddress[address{profile, key}] {
-			if s.id != to.Session && !slices.Contains(all, s) {
-				all = append(all, s)
-			}
-		}
+		all = append(all, t.byAddress[address{profile, key}]...)
 	}
-	if len(all) > 1 {
-		slices.SortFunc(all, func(a, b *Session) int {
-			return cmp.Or(a.opened.Compare(b.opened), cmp.Compare(a.id, b.id))
-		})
+	if len(to.Keys) > 1 {
+		slices.SortFunc(all, older)
+		all = slices.Compact(all)
 	}
 	if named = t.byID[to.Session]; named != nil {
-		all = slices.Insert(all, 0, named)
+		all = slices.Insert(all, 0, named) // it may be there twice: it is tried once
 	}
 	return all, named
 }
@@ -190,8 +197,6 @@ func (t *table) all() []*Session {
 		all = append(all, s)
 	}
 	t.mu.Unlock()
-	slices.SortFunc(all, func(a, b *Session) int {
-		return cmp.Or(a.opened.Compare(b.opened), cmp.Compare(a.id, b.id))
-	})
+	slices.SortFunc(all, older)
 	return all
 }

@@ -51,3 +51,12 @@ func (c *limitedConn) Close() error {
 	c.once.Do(func() { <-c.slots })
 	return err
 }
+
+// CloseWrite says that nothing more comes, where the connection can: net/http does
+// that so that an answer is read before the connection ends.
+func (c *limitedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}

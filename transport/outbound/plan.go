@@ -101,17 +101,17 @@ func (p *plan) addGiven(m *Manager, message *Message, waits bool) error {
 	if len(message.Alternates) > maxAlternates {
 		return &FieldError{"alternates", fmt.Errorf("has %d entries: at most %d are allowed", len(message.Alternates), maxAlternates)}
 	}
+	scheme, alternates := message.Endpoint.Scheme(), len(message.Alternates) > 0
 	switch {
-	case message.Endpoint.IsZero():
-		if len(p.targets) > 0 || waits {
-			return nil
-		}
+	case alternates && (scheme == "" || scheme == transport.SchemePickup):
+		return &FieldError{"alternates", errors.New("need an endpoint before them: make the first of them the endpoint")}
+	case scheme == "" && len(p.targets) == 0 && !waits:
 		return noEndpoint(message)
-	case message.Endpoint.Scheme() == transport.SchemePickup:
-		return nil // it is the plan's last target
+	case scheme == "", scheme == transport.SchemePickup: // which is the plan's last target
+		return nil
 	}
 	if _, err := m.route(message.Endpoint); err != nil {
-		if waits && errors.Is(err, ErrUnknownScheme) {
+		if waits && !alternates && errors.Is(err, ErrUnknownScheme) {
 			return nil
 		}
 		return &FieldError{"endpoint", err}

@@ -243,6 +243,22 @@ func TestAnEndpointThatNobodyServesIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestAlternatesNeedAnEndpoint(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{}, outbound.Options{Sessions: &peers{}, Profiles: picksUp(t, profile.Options{})})
+		for field, message := range map[string]outbound.Message{
+			"alternates": {Endpoint: endpoint(t, "pickup:bob")},
+			"endpoint":   {Endpoint: endpoint(t, "didcomm:transport/queue"), Target: wireformat.Target{Recipients: []string{"bob"}}},
+		} {
+			message.Alternates = []transport.Endpoint{endpoint(t, "test://a")}
+			_, err := f.Send(t.Context(), message)
+			if got, ok := errors.AsType[*outbound.FieldError](err); !ok || got.Field != field {
+				t.Errorf("%v: %v, want %s", message.Endpoint, err, field)
+			}
+		}
+	})
+}
+
 func TestWithoutPickupNothingWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{}, outbound.Options{Sessions: &peers{}})

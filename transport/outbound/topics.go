@@ -57,7 +57,7 @@ type TransportEvent struct {
 
 // ConnectionEvent is the payload of the events about a connection.
 type ConnectionEvent struct {
-	Transport string `json:"transport"` // "ws"
+	Transport string `json:"transport"` // "ws", "amqp"
 	Profile   string `json:"profile"`
 	Endpoint  string `json:"endpoint"` // redacted
 	// Code says why the connection is gone: the peer's own word, or the transport's.

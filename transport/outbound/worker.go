@@ -217,8 +217,9 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, status St
 	if receipt, err = route.HandleMessage(ctx, &w.message); err != nil {
 		return Receipt{}, "", err
 	}
+	err = weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
 	status = route.statusOf(&receipt)
-	return receipt, status, weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
+	return receipt, status, err
 }
 
 // panicError stands for a panic. Its text leaves out the value, which may hold

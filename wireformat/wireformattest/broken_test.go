@@ -87,7 +87,7 @@ func TestBrokenFormatsFail(t *testing.T) {
 		}}},
 		{"name and media types", "shared media types", &fake{mediaTypes: func() []string { return types }}},
 		{"registers", "bad name", &fake{name: "Bad Name"}},
-		{"registers", "no media types", &fake{mediaTypes: func() []string { return nil }}},
+		{"registers", "bad media types", &fake{mediaTypes: func() []string { return []string{"json"} }}},
 		{"round trip", "encode fails", &fake{encode: func(*wireformat.Message, *wireformat.Frame) error {
 			return errors.New("no")
 		}}},

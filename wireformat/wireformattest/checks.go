@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/outrider-go/outrider/wireformat"
 )
@@ -61,6 +62,9 @@ func trip(ctx context.Context, f wireformat.Format, features Features, s Sample)
 	}
 	if frame.ContentType == "" {
 		return fmt.Errorf("sample %q: Encode: the frame has no content type", s.Name)
+	}
+	if frame, err = stampedNow(ctx, f, features, s, frame); err != nil {
+		return err
 	}
 	parsed, receipt, err := f.Parse(ctx, features.Profile, frame)
 	switch {
@@ -128,6 +132,9 @@ func changesNothing(ctx context.Context, f wireformat.Format, features Features)
 		if !reflect.DeepEqual(given, kept) {
 			return fmt.Errorf("sample %q: Encode changed the message or the target", s.Name)
 		}
+		if frame, err = stampedNow(ctx, f, features, s, frame); err != nil {
+			return err
+		}
 		received := cloneFrame(frame)
 		if _, _, err := f.Parse(ctx, features.Profile, received); err != nil {
 			return fmt.Errorf("sample %q: %w", s.Name, err)
@@ -169,6 +176,9 @@ func keepsNoFrame(ctx context.Context, f wireformat.Format, features Features, s
 	if err != nil {
 		return fmt.Errorf("sample %q: %w", s.Name, err)
 	}
+	if frame, err = stampedNow(ctx, f, features, s, frame); err != nil {
+		return err
+	}
 	if frame.Header == nil {
 		frame.Header = map[string]string{}
 	}
@@ -206,6 +216,9 @@ func cloneFrame(f wireformat.Frame) wireformat.Frame {
 func eachFrame(ctx context.Context, f wireformat.Format, features Features, check func(wireformat.Frame) error) error {
 	for _, s := range features.Samples {
 		frame, err := f.Encode(ctx, features.Profile, s.clone().Message, s.Target)
+		if err == nil {
+			frame, err = stampedNow(ctx, f, features, s, frame)
+		}
 		if err == nil {
 			err = check(frame)
 		}
@@ -258,6 +271,22 @@ func sniffs(ctx context.Context, f wireformat.Format, features Features) error {
 	return nil
 }
 
+// stampedNow returns the frame as an attempt of this moment sends it.
+func stampedNow(ctx context.Context, f wireformat.Format, features Features, s Sample, frame wireformat.Frame) (wireformat.Frame, error) {
+	stamper, ok := wireformat.As[wireformat.Stamper](f)
+	if !ok {
+		return frame, nil
+	}
+	frame.Header = maps.Clone(frame.Header)
+	if frame.Header == nil {
+		frame.Header = map[string]string{}
+	}
+	if err := stamper.Stamp(ctx, features.Profile, &frame, wireformat.Attempt{ID: s.Message.ID, Number: 1, At: time.Now()}); err != nil {
+		return frame, fmt.Errorf("sample %q: Stamp: %w", s.Name, err)
+	}
+	return frame, nil
+}
+
 func stamps(ctx context.Context, f wireformat.Format, features Features) error {
 	stamper, ok := wireformat.As[wireformat.Stamper](f)
 	if !ok {
@@ -272,7 +301,9 @@ func stamps(ctx context.Context, f wireformat.Format, features Features) error {
 		for number := 1; number <= 2; number++ {
 			attempt := wireformat.Attempt{ID: s.Message.ID, Number: number, At: s.Message.ID.Time()}
 			stamped := frame
-			stamped.Header = maps.Clone(frame.Header)
+			if stamped.Header = maps.Clone(frame.Header); stamped.Header == nil {
+				stamped.Header = map[string]string{}
+			}
 			if err := stamper.Stamp(ctx, features.Profile, &stamped, attempt); err != nil {
 				return fmt.Errorf("sample %q: Stamp of attempt %d: %w", s.Name, number, err)
 			}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/outrider-go/outrider/internal/privatefile"
 )
 
 // Rotate makes a new data key for a profile: what is sealed from now on is sealed
@@ -95,7 +97,7 @@ func (k *Keyring) change(ctx context.Context, what string, do func(next *state) 
 	if k.unsure != nil {
 		return fmt.Errorf("%s: an earlier change failed, look after the disk, then start again: %w", what, k.unsure)
 	}
-	unlock, err := lockFile(k.path)
+	unlock, err := privatefile.Lock(k.path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -119,8 +121,8 @@ func (k *Keyring) changeLocked(do func(next *state) (bool, error)) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(k.path, content); err != nil {
-		if errors.As(err, new(*unsureError)) {
+	if err := privatefile.Replace(k.path, content); err != nil {
+		if errors.As(err, new(*privatefile.UnsureError)) {
 			k.unsure = err
 		}
 		return err
@@ -166,7 +168,7 @@ func (k *Keyring) latest() (*state, error) {
 
 // read reads the file; the keyring is empty where there is none.
 func (k *Keyring) read(master *Master) (*state, error) {
-	content, info, err := readPrivate(k.path, maxFileSize)
+	content, info, err := privatefile.Read(k.path, maxFileSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &state{master: master, profiles: map[string]ring{}}, nil
 	}

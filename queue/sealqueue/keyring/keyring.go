@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/privatefile"
 	"github.com/outrider-go/outrider/transport"
 )
 
@@ -26,7 +27,7 @@ var (
 	// ErrDamaged: the file is not as it was written.
 	ErrDamaged = errors.New("keyring is damaged: restore it from a backup")
 	// ErrExposed: others than its owner may read a file with keys.
-	ErrExposed = errors.New("file with keys is open to others")
+	ErrExposed = privatefile.ErrExposed
 )
 
 // ID names a data key of a profile. Its text is 16 hexadecimal digits.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/outrider-go/outrider/internal/privatefile"
 )
 
 func newMaster(tb testing.TB) *Master {
@@ -244,7 +246,7 @@ func TestCrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for file, content := range map[string][]byte{path: before, path + tempSuffix: left(after)} {
+			for file, content := range map[string][]byte{path: before, path + privatefile.TempSuffix: left(after)} {
 				if err := os.WriteFile(file, content, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -258,7 +260,7 @@ func TestCrash(t *testing.T) {
 			again := openRing(t, dir, master)
 			acme.opens(t, again)
 			other.opens(t, again)
-			if _, err := os.Stat(path + tempSuffix); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(path + privatefile.TempSuffix); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("the temporary file is left: %v", err)
 			}
 		})

@@ -1,26 +1,23 @@
 package httpin_test
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/inbound/httpin"
+	"github.com/outrider-go/outrider/transport/inbound/inboundtest"
 )
 
 // receiver is a transport that is started, and what its handler has got.
 type receiver struct {
 	*httpin.Transport
 	manager *inbound.Manager
-
-	mu  sync.Mutex
-	all []*inbound.Message
+	inbox   inboundtest.Inbox
 }
 
 // receive starts a transport whose messages are kept and then given to the
@@ -31,39 +28,12 @@ func receive(t *testing.T, handler inbound.Handler, options httpin.Options, more
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{Transport: tr}
-	r.manager, err = inbound.New(func(ctx context.Context, m *inbound.Message) (*inbound.Reply, error) {
-		r.mu.Lock()
-		r.all = append(r.all, m)
-		r.mu.Unlock()
-		if handler == nil {
-			return nil, nil
-		}
-		return handler(ctx, m)
-	}, more)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.manager.Register(tr); err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.WithoutCancel(t.Context())
-	if err := r.manager.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.manager.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	r := &receiver{Transport: tr, inbox: inboundtest.Inbox{Then: handler}}
+	r.manager = inboundtest.Start(t, r.inbox.Handle, more, tr)
 	return r
 }
 
-func (r *receiver) messages() []*inbound.Message {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.all
-}
+func (r *receiver) messages() []*inbound.Message { return r.inbox.All() }
 
 func (r *receiver) hostPort() string { return strings.TrimPrefix(r.Address(), "http://") }
 
@@ -113,7 +83,7 @@ func (r *receiver) raw(t *testing.T, text string) net.Conn {
 // eventually waits for what nothing tells of.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !done(); <-time.After(time.Millisecond) {
+	for limit := time.Now().Add(30 * time.Second); !done(); <-time.After(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("waited for long until %s", what)
 		}

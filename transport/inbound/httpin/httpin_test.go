@@ -59,7 +59,7 @@ func TestRequests(t *testing.T) {
 			if resp.Header.Get("Server") != "" {
 				t.Errorf("it says that it is %q", resp.Header.Get("Server"))
 			}
-			if resp.StatusCode == 200 && test.method == "POST" && body != "" {
+			if resp.StatusCode == http.StatusOK && test.method == "POST" && body != "" {
 				t.Errorf("the answer is %q", body)
 			}
 		})
@@ -146,7 +146,7 @@ func TestBusy(t *testing.T) {
 		first <- resp.StatusCode
 	}()
 	eventually(t, "a handler is at work", func() bool { return len(r.messages()) == 1 })
-	if resp, _ := do(t, "POST", r.Address(), "x"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "2" {
+	if resp, _ := do(t, "POST", r.Address(), "x"); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "2" {
 		t.Errorf("%s, Retry-After %q", resp.Status, resp.Header.Get("Retry-After"))
 	}
 	close(release)
@@ -164,10 +164,10 @@ func TestBytesAreBounded(t *testing.T) {
 		r.raw(t, announced+"x")
 	}
 	eventually(t, "both are read", func() bool { return len(r.manager.Sessions()) == 2 })
-	if resp, _ := do(t, "POST", r.Address(), strings.Repeat("x", 150<<10)); resp.StatusCode != 503 {
+	if resp, _ := do(t, "POST", r.Address(), strings.Repeat("x", 150<<10)); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("beyond MaxBytes: %s, want 503", resp.Status)
 	}
-	if resp, _ := do(t, "POST", r.Address(), "small"); resp.StatusCode != 200 {
+	if resp, _ := do(t, "POST", r.Address(), "small"); resp.StatusCode != http.StatusOK {
 		t.Errorf("within: %s", resp.Status)
 	}
 }
@@ -248,7 +248,7 @@ func TestStopEndsHeldRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if resp.StatusCode != 200 {
+	if resp.StatusCode != http.StatusOK {
 		t.Errorf("%s, want 200: the message was taken", resp.Status)
 	}
 }
@@ -278,7 +278,7 @@ func TestClientCertificates(t *testing.T) {
 		}}
 		resp, _ := doWith(t, client, "POST", r.Address(), "x")
 		client.CloseIdleConnections()
-		if resp.StatusCode != 200 || (resp.ProtoMajor == 2) != http2 {
+		if resp.StatusCode != http.StatusOK || (resp.ProtoMajor == 2) != http2 {
 			t.Errorf("%s over %s", resp.Status, resp.Proto)
 		}
 	}
@@ -340,21 +340,12 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := inbound.New(func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		m := inboundtest.Start(t, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 			if len(m.Payload) > 64 {
 				t.Errorf("a message of %d bytes is handled", len(m.Payload))
 			}
 			return &inbound.Reply{Payload: m.Payload, WireFormat: "raw"}, nil
-		}, inbound.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Register(tr); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Start(context.WithoutCancel(t.Context())); err != nil {
-			t.Fatal(err)
-		}
+		}, inbound.Options{}, tr)
 		c, err := l.Dial(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -3,7 +3,6 @@ package httpin
 import (
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"strings"
@@ -90,13 +89,13 @@ func frameOf(r *http.Request, origin *inbound.Origin, body []byte) wireformat.Fr
 	}
 }
 
+// isJSON reports application/json and what is built on it, by its suffix.
 func isJSON(contentType string) bool {
-	const plain = "application/json"
-	if contentType == plain {
-		return true
-	}
-	mediaType, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (mediaType == plain || strings.HasSuffix(mediaType, "+json"))
+	const plain, suffix = "application/json", "+json"
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	mediaType = strings.TrimSpace(mediaType)
+	return strings.EqualFold(mediaType, plain) ||
+		len(mediaType) > len(suffix) && strings.EqualFold(mediaType[len(mediaType)-len(suffix):], suffix)
 }
 
 // unread answers a request whose body could not be read.

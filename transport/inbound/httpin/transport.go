@@ -78,16 +78,7 @@ func (t *Transport) Start(ctx context.Context, host inbound.Host) error {
 		now.server = server
 		t.running.Store(now)
 		close(ready)
-		aborted := make(chan struct{})
-		detach := context.AfterFunc(ctx, func() {
-			defer close(aborted)
-			server.Abort()
-		})
-		t.release = func() {
-			if !detach() {
-				<-aborted
-			}
-		}
+		t.release = transport.AfterCancel(ctx, server.Abort)
 		return nil
 	})
 }

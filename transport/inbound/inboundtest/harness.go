@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/outrider-go/outrider/transport"
@@ -75,11 +74,7 @@ type bench struct {
 	features Features
 	manager  *inbound.Manager
 	cancel   context.CancelFunc
-
-	mu       sync.Mutex
-	handler  inbound.Handler
-	messages []*inbound.Message
-	changed  chan struct{} // closed at the next message
+	inbox    Inbox
 	unsent   chan *inbound.Reply
 }
 
@@ -87,8 +82,8 @@ func newBench(ctx context.Context, h Harness, features Features) (*bench, error)
 	if h.Transport == nil || h.Dial == nil {
 		return nil, errors.New("inboundtest: a harness needs Transport and Dial")
 	}
-	b := &bench{Harness: h, features: features, changed: make(chan struct{}), unsent: make(chan *inbound.Reply, 64)}
-	m, err := inbound.New(b.handle, inbound.Options{
+	b := &bench{Harness: h, features: features, unsent: make(chan *inbound.Reply, 64)}
+	m, err := inbound.New(b.inbox.Handle, inbound.Options{
 		ReplyWait: features.Patience,
 		Tenants:   inbound.TenantsFunc(byMetadata),
 		Unsent: func(_ context.Context, _ *inbound.Message, r *inbound.Reply) error {
@@ -107,45 +102,14 @@ func newBench(ctx context.Context, h Harness, features Features) (*bench, error)
 	return b, m.Start(ctx)
 }
 
-// handle is the manager's handler: it keeps the message and does what the case
-// wants.
-func (b *bench) handle(ctx context.Context, m *inbound.Message) (*inbound.Reply, error) {
-	b.mu.Lock()
-	b.messages = append(b.messages, m)
-	close(b.changed)
-	b.changed = make(chan struct{})
-	handler := b.handler
-	b.mu.Unlock()
-	if handler == nil {
-		return nil, nil
-	}
-	return handler(ctx, m)
-}
-
 // on sets what the handler does.
-func (b *bench) on(handler inbound.Handler) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.handler = handler
-}
+func (b *bench) on(handler inbound.Handler) { b.inbox.Do(handler) }
 
 // arrived waits until n messages in all have reached the handler.
 func (b *bench) arrived(ctx context.Context, n int) ([]*inbound.Message, error) {
 	ctx, cancel := b.patience(ctx)
 	defer cancel()
-	for {
-		b.mu.Lock()
-		messages, changed := b.messages, b.changed
-		b.mu.Unlock()
-		if len(messages) >= n {
-			return messages, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d messages have reached the handler: %w", len(messages), n, ctx.Err())
-		}
-	}
+	return b.inbox.Wait(ctx, n)
 }
 
 func (b *bench) patience(ctx context.Context) (context.Context, context.CancelFunc) {

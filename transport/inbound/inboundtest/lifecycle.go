@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/outrider-go/outrider/transport/inbound"
@@ -47,6 +48,7 @@ func givesEverythingBack(ctx context.Context, b *bench) error {
 	b.on(func(context.Context, *inbound.Message) (*inbound.Reply, error) {
 		return &inbound.Reply{Payload: []byte("reply")}, nil
 	})
+	var left []Peer
 	for i := range 8 {
 		p, err := b.dial(ctx)
 		if err != nil {
@@ -66,9 +68,13 @@ func givesEverythingBack(ctx context.Context, b *bench) error {
 			}
 			continue
 		}
-		defer p.Close() //nolint:errcheck // the transport has ended it
+		left = append(left, p)
 	}
-	return b.stop(ctx)
+	err := b.stop(ctx)
+	for _, p := range left {
+		_ = p.Close() // the transport has ended it
+	}
+	return err
 }
 
 // endsOnHardStop: cancelling Start's context ends handlers and connections.
@@ -83,7 +89,7 @@ func endsOnHardStop(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // the transport has ended it
+	defer p.Close() // the transport has ended it
 	sent := make(chan error, 1)
 	go func() {
 		answer, err := b.send(ctx, p, Message{Payload: []byte("hang")})
@@ -109,6 +115,8 @@ func endsOnHardStop(ctx context.Context, b *bench) error {
 // stopWaitsForHandlers: what is being handled is answered.
 func stopWaitsForHandlers(ctx context.Context, b *bench) error {
 	release := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	defer letGo()
 	b.on(func(context.Context, *inbound.Message) (*inbound.Reply, error) {
 		<-release
 		return &inbound.Reply{Payload: []byte("reply")}, nil
@@ -117,20 +125,24 @@ func stopWaitsForHandlers(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // the transport may have ended it
+	defer p.Close() // the transport may have ended it
 	sent, stopped := make(chan error, 1), make(chan error, 1)
 	go func() { sent <- b.take(ctx, p, Message{Payload: []byte("x")}) }()
 	if _, err := b.arrived(ctx, 1); err != nil {
 		return err
 	}
-	go func() { stopped <- b.stop(ctx) }()
+	go func() { // not by the manager, which waits itself
+		ctx, cancel := b.patience(ctx)
+		defer cancel()
+		stopped <- b.Transport.Stop(ctx)
+	}()
 	select {
 	case err := <-stopped:
 		return fmt.Errorf("Stop returned while a message was being handled: %w", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	close(release)
-	if err := errors.Join(<-sent, <-stopped); err != nil {
+	letGo()
+	if err := errors.Join(<-sent, <-stopped, b.stop(ctx)); err != nil {
 		return err
 	}
 	m, err := b.receive(ctx, p)
@@ -146,26 +158,26 @@ func stopWaitsForHandlers(ctx context.Context, b *bench) error {
 // stopIsBounded: Stop's context bounds its wait, and it can be called again.
 func stopIsBounded(ctx context.Context, b *bench) error {
 	release := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	defer letGo()
 	b.on(func(context.Context, *inbound.Message) (*inbound.Reply, error) {
 		<-release
 		return nil, nil
 	})
 	p, err := b.dial(ctx)
 	if err != nil {
-		close(release)
 		return err
 	}
-	defer p.Close() //nolint:errcheck // the transport may have ended it
+	defer p.Close() // the transport may have ended it
 	sent := make(chan error, 1)
 	go func() { sent <- b.take(ctx, p, Message{Payload: []byte("x")}) }()
 	if _, err := b.arrived(ctx, 1); err != nil {
-		close(release)
 		return err
 	}
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	err = b.manager.Stop(short)
 	cancel()
-	close(release)
+	letGo()
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("Stop while a message is being handled: %w, want the context's error", err)
 	}

@@ -24,7 +24,7 @@ type Memory struct {
 	host      inbound.Host // nil while it is stopped
 	conns     map[*Conn]struct{}
 	busy      sync.WaitGroup // sends and posts under way
-	release   func() bool    // detaches from Start's context
+	release   func()         // detaches from Start's context
 }
 
 // ErrDown is what a [Memory] that is not started answers.
@@ -49,7 +49,7 @@ func (t *Memory) Start(ctx context.Context, host inbound.Host) error {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.host, t.conns = host, map[*Conn]struct{}{}
-		t.release = context.AfterFunc(ctx, t.closeAll)
+		t.release = transport.AfterCancel(ctx, t.closeAll)
 		return nil
 	})
 }

@@ -33,7 +33,7 @@ func describesItself(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	if err := b.take(ctx, p, Message{Payload: []byte("x")}); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func counts(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	if err := b.take(ctx, p, Message{Payload: []byte("counted")}); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func takesPayloads(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	for i, sent := range payloads(b.features) {
 		m := Message{Payload: sent.bytes, Text: sent.text, ContentType: sent.contentType}
 		if err := b.take(ctx, p, m); err != nil {
@@ -138,7 +138,7 @@ func takesMetadata(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	const name, value = "X-Outrider-Test", `one two; three="4"`
 	for i, m := range []Message{{Metadata: transport.Metadata{name: value}}, {}} {
 		if err := b.take(ctx, p, m); err != nil {
@@ -160,7 +160,7 @@ func takesID(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	id := transport.NewID(time.Now())
 	if err := b.take(ctx, p, Message{ID: id}); err != nil {
 		return err
@@ -177,7 +177,7 @@ func knowsTheOrigin(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	if err := b.take(ctx, p, Message{}); err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func keepsOrder(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	for i := range n {
 		if err := b.take(ctx, p, Message{Payload: fmt.Appendf(nil, "%d", i)}); err != nil {
 			return err
@@ -269,7 +269,7 @@ func (b *bench) talk(ctx context.Context, i, n int) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	for j := range n {
 		text := fmt.Sprintf("%d/%d", i, j)
 		if err := b.take(ctx, p, Message{Payload: []byte(text)}); err != nil {

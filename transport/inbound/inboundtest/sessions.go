@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
@@ -17,7 +18,7 @@ func writesReplies(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	for _, sent := range payloads(b.features) {
 		want := Message{Payload: sent.bytes, Text: sent.text, ContentType: sent.contentType, ID: transport.NewID(time.Now())}
 		b.on(func(context.Context, *inbound.Message) (*inbound.Reply, error) {
@@ -74,7 +75,7 @@ func delivers(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	want := Message{Payload: []byte(`{"late":true}`), Text: true, ContentType: "application/json", ID: transport.NewID(time.Now())}
 	sent := make(chan error, 1)
 	go func() { sent <- b.take(ctx, p, Message{Payload: []byte("x")}) }()
@@ -91,7 +92,7 @@ func delivers(ctx context.Context, b *bench) error {
 		return err
 	}
 	if err := b.deliver(ctx, all[0].Session, want); err != nil {
-		return fmt.Errorf("Deliver: %w", err)
+		return fmt.Errorf("the delivery: %w", err)
 	}
 	if err := <-sent; err != nil {
 		return err
@@ -124,12 +125,12 @@ func deliversWhileHandling(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() //nolint:errcheck // it has served
+	defer p.Close() // it has served
 	if err := b.take(ctx, p, Message{Payload: []byte("x")}); err != nil {
 		return err
 	}
 	if err := <-delivered; err != nil {
-		return fmt.Errorf("Deliver: %w", err)
+		return fmt.Errorf("the delivery: %w", err)
 	}
 	return b.gets(ctx, p, want)
 }
@@ -154,7 +155,7 @@ func knowsThatThePeerHasGone(ctx context.Context, b *bench) error {
 		return err
 	}
 	if err := b.deliver(ctx, all[0].Session, Message{Payload: []byte("x")}); !errors.Is(err, transport.ErrSessionGone) {
-		return fmt.Errorf("Deliver to it: %w, want transport.ErrSessionGone", err)
+		return fmt.Errorf("a delivery to it: %w, want transport.ErrSessionGone", err)
 	}
 	return nil
 }
@@ -163,13 +164,14 @@ func knowsThatThePeerHasGone(ctx context.Context, b *bench) error {
 // goes meanwhile, and the reply is not lost.
 func handlesWhatAPeerLeft(ctx context.Context, b *bench) error {
 	gone := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(gone) })
+	defer letGo()
 	b.on(func(ctx context.Context, _ *inbound.Message) (*inbound.Reply, error) {
 		<-gone
 		return &inbound.Reply{Payload: []byte("too late")}, ctx.Err()
 	})
 	p, err := b.dial(ctx)
 	if err != nil {
-		close(gone)
 		return err
 	}
 	sending, hangUp := context.WithCancel(ctx)
@@ -185,7 +187,7 @@ func handlesWhatAPeerLeft(ctx context.Context, b *bench) error {
 	if err == nil {
 		err = b.peerGone(ctx)
 	}
-	close(gone)
+	letGo()
 	if err != nil {
 		return err
 	}

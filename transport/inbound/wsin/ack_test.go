@@ -17,6 +17,7 @@ import (
 
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/inbound/httpin"
+	"github.com/outrider-go/outrider/transport/inbound/inboundtest"
 	"github.com/outrider-go/outrider/transport/inbound/wsin"
 )
 
@@ -130,7 +131,7 @@ func TestFailureLeavesTheSocketOpen(t *testing.T) {
 // nothing is lost.
 func TestReaderWaits(t *testing.T) {
 	t.Parallel()
-	const n = 500
+	const n = 150
 	hold := make(chan struct{})
 	r := receive(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
 		<-hold
@@ -184,7 +185,7 @@ func TestManyDeliveries(t *testing.T) {
 	for i := range senders {
 		group.Go(func() {
 			for j := range each {
-				if _, err := deliver(r, t.Context(), session, fmt.Sprintf("%d/%d", i, j)); err != nil {
+				if _, err := deliver(t.Context(), r, session, fmt.Sprintf("%d/%d", i, j)); err != nil {
 					t.Errorf("sender %d: %v", i, err)
 					return
 				}
@@ -233,22 +234,11 @@ func TestOnePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make(chan string, 2)
-	m, err := inbound.New(func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+	m := inboundtest.Start(t, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 		got <- m.Origin.Scheme + " " + string(m.Payload)
 		return nil, nil
-	}, inbound.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tr := range []inbound.Transport{ws, web} {
-		if err := m.Register(tr); err != nil {
-			t.Fatal(err)
-		}
-	}
+	}, inbound.Options{}, ws, web)
 	ctx := context.WithoutCancel(t.Context())
-	if err := m.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
 	c, err := dial(ctx, strings.Replace(web.Address(), "http://", "ws://", 1), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -299,7 +289,7 @@ func TestStopClosesSockets(t *testing.T) {
 	p := r.raw(t)
 	stopped := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		stopped <- r.manager.Stop(ctx)
 	}()
@@ -321,4 +311,38 @@ func TestOptionsAreChecked(t *testing.T) {
 			t.Errorf("%v, want %s named", err, want)
 		}
 	}
+}
+
+// TestStopAcknowledges what it has taken: the ping may come after Stop was called,
+// but not behind a message that was not taken.
+func TestStopAcknowledges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r, connect := memory(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+			<-release
+			return nil, nil
+		}, wsin.Options{Heartbeat: -1}, inbound.Options{})
+		p := connect("")
+		p.write(t, frame(final|opText, []byte("taken")))
+		synctest.Wait()
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.manager.Stop(t.Context()) }()
+		synctest.Wait()
+		for _, f := range [][]byte{ackPing(1), frame(final|opText, []byte("not taken")), ackPing(2)} {
+			p.write(t, f)
+		}
+		synctest.Wait()
+		close(release)
+		if got := string(p.until(t, opPong)); got != "outrider:1" {
+			t.Errorf("the pong is %q", got)
+		}
+		if code, err := p.closedWith(); err != nil || code != 1001 {
+			t.Errorf("closed with %d, %v, want 1001, and no second pong", code, err)
+		}
+		_ = p.Close()
+		if err := <-stopped; err != nil || r.payloads() != "taken" {
+			t.Errorf("%v, handled: %s", err, r.payloads())
+		}
+	})
 }

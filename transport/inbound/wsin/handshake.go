@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -59,13 +60,15 @@ func (t *Transport) upgrade(now *running, w http.ResponseWriter, r *http.Request
 		s.session.Close() // the peer has been told
 		return
 	}
-	s.connect(conn)
+	ended := s.connect(conn)
 	if err := now.add(s); err != nil {
 		s.session.Close()
-		_ = s.conn.Close() // nothing has been said on it
+		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, reasonStopping),
+			time.Now().Add(t.options.CloseTimeout)) // if it can be told
+		_ = conn.Close() // nothing else has been said on it
 		return
 	}
-	go s.run() // not here: what net/http keeps of the request is not needed any more
+	go s.run(ended) // not here: what net/http keeps of the request is not needed any more
 }
 
 // subprotocol returns the first that the peer offers, the zero value for none.

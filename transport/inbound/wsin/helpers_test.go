@@ -3,7 +3,6 @@ package wsin_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +22,7 @@ import (
 type receiver struct {
 	*wsin.Transport
 	manager *inbound.Manager
-
-	mu  sync.Mutex
-	all []*inbound.Message
+	inbox   inboundtest.Inbox
 }
 
 // receive starts a transport whose messages are kept and then given to the
@@ -37,39 +33,12 @@ func receive(t testing.TB, handler inbound.Handler, options wsin.Options, more i
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{Transport: tr}
-	r.manager, err = inbound.New(func(ctx context.Context, m *inbound.Message) (*inbound.Reply, error) {
-		r.mu.Lock()
-		r.all = append(r.all, m)
-		r.mu.Unlock()
-		if handler == nil {
-			return nil, nil
-		}
-		return handler(ctx, m)
-	}, more)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.manager.Register(tr); err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.WithoutCancel(t.Context())
-	if err := r.manager.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.manager.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	r := &receiver{Transport: tr, inbox: inboundtest.Inbox{Then: handler}}
+	r.manager = inboundtest.Start(t, r.inbox.Handle, more, tr)
 	return r
 }
 
-func (r *receiver) messages() []*inbound.Message {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.all
-}
+func (r *receiver) messages() []*inbound.Message { return r.inbox.All() }
 
 func (r *receiver) payloads() string {
 	var all []string
@@ -87,7 +56,7 @@ func (r *receiver) noSessions(t testing.TB) {
 // eventually waits for what nothing tells of.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !done(); <-time.After(time.Millisecond) {
+	for limit := time.Now().Add(30 * time.Second); !done(); <-time.After(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("waited for long until %s", what)
 		}
@@ -196,7 +165,7 @@ func (p *rawPeer) next() (op byte, payload []byte, err error) {
 // until reads up to a frame of that kind, and answers no ping.
 func (p *rawPeer) until(t testing.TB, want byte) []byte {
 	t.Helper()
-	_ = p.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
 		op, payload, err := p.next()
 		if err != nil {
@@ -211,7 +180,7 @@ func (p *rawPeer) until(t testing.TB, want byte) []byte {
 // closedWith reads up to the close frame, and returns its code, 0 where the
 // connection ends without.
 func (p *rawPeer) closedWith() (int, error) {
-	_ = p.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
 		op, payload, err := p.next()
 		switch {

@@ -41,7 +41,10 @@ func (b *inbox) put(i item) {
 func (b *inbox) add(i item) (room <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.queue) >= b.socket.t.options.Waiting && !b.opened {
+	switch full := len(b.queue) >= b.socket.t.options.Waiting; {
+	case full && b.opened && i.ping != "":
+		return nil // there need be no answer
+	case full && !b.opened:
 		if b.room == nil {
 			b.room = make(chan struct{})
 		}
@@ -55,8 +58,8 @@ func (b *inbox) add(i item) (room <-chan struct{}) {
 	return nil
 }
 
-// open lets whoever waits for room go on without: at most one item is added beyond
-// the limit, since what comes afterwards is not taken.
+// open lets whoever waits for room go on without: at most one message is added
+// beyond the limit, since what comes afterwards is not taken.
 func (b *inbox) open() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

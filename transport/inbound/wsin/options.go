@@ -96,6 +96,12 @@ func (o Options) validate(address string) error {
 	if _, _, err := net.SplitHostPort(address); err != nil && o.Server.Listener == nil && !o.NoListener {
 		faults = append(faults, errors.New("the address is not host:port"))
 	}
+	return errors.Join(append(faults, o.validatePeers())...)
+}
+
+// validatePeers checks what is about the peers.
+func (o Options) validatePeers() error {
+	var faults []error
 	if o.Acks != "" && o.Acks != AckPing && o.Acks != AckNone {
 		faults = append(faults, fmt.Errorf("Acks is %q: want %q or %q", o.Acks, AckPing, AckNone))
 	}

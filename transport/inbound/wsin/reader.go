@@ -19,9 +19,6 @@ const ackPrefix = "outrider:"
 
 // read reads messages until the connection ends, and returns why.
 func (s *socket) read() error {
-	if s.early {
-		s.shut(websocket.CloseGoingAway, reasonEnded)
-	}
 	for {
 		s.touch()
 		kind, r, err := s.conn.NextReader()
@@ -99,10 +96,7 @@ func (s *socket) pinged(payload string) error {
 		s.pong(payload)
 		return nil
 	}
-	if s.takes() {
-		s.state.Lock()
-		s.acks = true
-		s.state.Unlock()
+	if s.asks() {
 		s.inbox.put(item{ping: payload})
 	}
 	return nil

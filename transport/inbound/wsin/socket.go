@@ -27,6 +27,7 @@ type socket struct {
 	closing bool      // a close frame is on its way, or it has ended
 	drains  bool      // it is to close when nothing is under way
 	acks    bool      // the peer asks for acknowledgements
+	dropped bool      // a message was not taken, so that no ping is answered any more
 	failed  inbound.Refusal
 }
 
@@ -37,8 +38,11 @@ func newSocket(now *running) *socket {
 }
 
 // run reads the socket until it ends, and cleans up.
-func (s *socket) run() {
+func (s *socket) run(ended bool) {
 	defer s.remove(s)
+	if ended {
+		s.shut(websocket.CloseGoingAway, reasonEnded)
+	}
 	s.conn.SetPingHandler(s.pinged)
 	s.conn.SetPongHandler(s.ponged)
 	s.beat()
@@ -141,25 +145,33 @@ func (s *socket) shut(code int, reason string) {
 // end ends the socket because the manager wants that.
 func (s *socket) end(error) {
 	s.state.Lock()
-	s.early = s.conn == nil
-	early := s.early
+	connected := s.conn != nil
+	if !connected {
+		s.early = true
+	}
 	s.state.Unlock()
-	if !early {
+	if connected {
 		s.shut(websocket.CloseGoingAway, reasonEnded)
 	}
 }
 
-const reasonEnded = "the session is ended"
+// Reasons of close frames with the code 1001.
+const (
+	reasonEnded    = "the session is ended"
+	reasonStopping = "going away"
+)
 
-// connect makes a socket of what was a session alone.
-func (s *socket) connect(conn *websocket.Conn) {
+// connect makes a socket of what was a session alone, and reports whether that was
+// ended meanwhile.
+func (s *socket) connect(conn *websocket.Conn) (ended bool) {
 	s.state.Lock()
 	defer s.state.Unlock()
 	s.conn = conn
+	return s.early
 }
 
-// drain closes the socket when nothing is under way on it any more. What comes
-// from now on is dropped, and not acknowledged.
+// drain closes the socket when nothing is under way on it any more. Messages that
+// come from now on are dropped, and not acknowledged; those before still are.
 func (s *socket) drain() {
 	s.state.Lock()
 	s.drains = true
@@ -174,15 +186,25 @@ func (s *socket) settled() {
 	drains := s.drains
 	s.state.Unlock()
 	if drains && s.inbox.idle() && s.writer.idle() {
-		s.shut(websocket.CloseGoingAway, "going away")
+		s.shut(websocket.CloseGoingAway, reasonStopping)
 	}
 }
 
-// takes reports whether what comes is still handled.
+// takes reports whether the message that comes is still handled.
 func (s *socket) takes() bool {
 	s.state.Lock()
 	defer s.state.Unlock()
-	return !s.closing && !s.drains
+	s.dropped = s.dropped || s.closing || s.drains
+	return !s.dropped
+}
+
+// asks notes that the peer wants acknowledgements, and reports whether it can have
+// one.
+func (s *socket) asks() bool {
+	s.state.Lock()
+	defer s.state.Unlock()
+	s.acks = true
+	return !s.closing && !s.dropped
 }
 
 // codes are what refusals are among close codes (RFC 6455 section 7.4).

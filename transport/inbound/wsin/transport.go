@@ -97,16 +97,7 @@ func (t *Transport) Start(ctx context.Context, host inbound.Host) error {
 			close(ready)
 		}
 		t.running.Store(now)
-		aborted := make(chan struct{})
-		detach := context.AfterFunc(ctx, func() {
-			defer close(aborted)
-			now.abort()
-		})
-		t.release = func() {
-			if !detach() {
-				<-aborted
-			}
-		}
+		t.release = transport.AfterCancel(ctx, now.abort)
 		return nil
 	})
 }

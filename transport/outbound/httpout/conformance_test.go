@@ -33,6 +33,12 @@ func newHarness(t *testing.T) outboundtest.Harness {
 	})
 	mux.HandleFunc("/refusing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
 	mux.HandleFunc("/failing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	mux.HandleFunc("/dropping", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+	})
 	mux.HandleFunc("/hanging", func(_ http.ResponseWriter, r *http.Request) {
 		reached.Add(receive(r))
 		<-r.Context().Done() // until the attempt hangs up
@@ -51,6 +57,7 @@ func newHarness(t *testing.T) outboundtest.Harness {
 		Refusing:  at(server.URL + "/refusing"),
 		Failing:   at(server.URL + "/failing"),
 		Hanging:   at(server.URL + "/hanging"),
+		Dropping:  at(server.URL + "/dropping"),
 		Down:      at(nobody(t)),
 		Received:  received,
 		Reached:   reached,

@@ -112,6 +112,9 @@ func TestBrokenTransportsFail(t *testing.T) {
 		}},
 		{"refused", "temporary", replaced(func(e *outbound.DeliveryError) { e.Class = transport.Temporary })},
 		{"refused", "success", handling(succeed)},
+		{"dropping", "acknowledged", handling(succeed)},
+		{"dropping", "permanent", replaced(func(e *outbound.DeliveryError) { e.Class = transport.Permanent })},
+		{"dropping", "not sent", replaced(func(e *outbound.DeliveryError) { e.MaybeSent = false })},
 		{"failing", "permanent", replaced(func(e *outbound.DeliveryError) { e.Class = transport.Permanent })},
 		{"failing", "no transport", replaced(func(e *outbound.DeliveryError) { e.Transport = "" })},
 		{"failing", "no endpoint", replaced(func(e *outbound.DeliveryError) { e.Endpoint = transport.Endpoint{} })},
@@ -191,7 +194,7 @@ func TestCasesSayWhatTheyNeed(t *testing.T) {
 		}
 		missing, err := c.check(t.Context(), func() Harness {
 			h := newFake(t, &fake{})
-			h.Refusing, h.Failing, h.Hanging = transport.Endpoint{}, transport.Endpoint{}, transport.Endpoint{}
+			h.Refusing, h.Failing, h.Hanging, h.Dropping = transport.Endpoint{}, transport.Endpoint{}, transport.Endpoint{}, transport.Endpoint{}
 			return h
 		}, patient(t, bare, 0))
 		if err != nil {

@@ -47,6 +47,22 @@ func classifiesFailure(ctx context.Context, b *bench) error {
 	return fault
 }
 
+// claimsNothingOfDropped: a peer that hung up in the place of an answer may have
+// the message. An attempt that succeeds with it says that it was written, and no
+// more.
+func claimsNothingOfDropped(ctx context.Context, b *bench) error {
+	m := b.message(b.Dropping, "dropped")
+	receipt, err := b.attempt(ctx, m)
+	if err == nil {
+		if receipt.Evidence > transport.Written {
+			return fmt.Errorf("the peer hung up without an answer, and the evidence is %v", receipt.Evidence)
+		}
+		return nil
+	}
+	_, fault := facts(m, err, transport.Unknown)
+	return fault
+}
+
 // classifiesDown: where nothing listens, nothing was sent, and later there may
 // be somebody.
 func classifiesDown(ctx context.Context, b *bench) error {

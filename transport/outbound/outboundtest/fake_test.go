@@ -95,6 +95,7 @@ func newFake(t *testing.T, f *fake) Harness {
 		Transport: f, Received: &Inbox{}, Reached: &Inbox{},
 		Healthy: endpoint(t, "mem://healthy/in"), Down: endpoint(t, "mem://down/in"), Refusing: endpoint(t, "mem://refusing/in"),
 		Failing: endpoint(t, "mem://failing/in"), Hanging: endpoint(t, "mem://hanging/in"),
+		Dropping: endpoint(t, "mem://dropping/in"),
 	}
 	inner, err := memout.New(memout.Options{Capacity: -1, Respond: respond(h.Received, h.Reached)})
 	if err != nil {
@@ -113,6 +114,8 @@ func respond(received, reached *Inbox) handler {
 			return outbound.Receipt{}, &outbound.DeliveryError{Class: transport.Permanent, MaybeSent: true, Code: "400"}
 		case "failing":
 			return outbound.Receipt{}, &outbound.DeliveryError{Class: transport.Throttled, MaybeSent: true, Code: "429"}
+		case "dropping":
+			return outbound.Receipt{}, &outbound.DeliveryError{Class: transport.Unknown, MaybeSent: true, Code: "reset"}
 		case "hanging":
 			reached.Add(Received{ID: m.ID})
 			<-ctx.Done()

@@ -26,6 +26,8 @@ type Harness struct {
 	Failing transport.Endpoint
 	// Hanging takes messages and never answers.
 	Hanging transport.Endpoint
+	// Dropping takes messages, and hangs up in the place of an answer.
+	Dropping transport.Endpoint
 	// Received is what Healthy got. Required.
 	Received *Inbox
 	// Reached is what Hanging got. Default: it cannot tell.

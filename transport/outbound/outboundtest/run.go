@@ -73,6 +73,7 @@ var cases = [...]testCase{
 
 	{name: "refused", needs: peer("Refusing"), run: classifiesRefusal},
 	{name: "failing", needs: peer("Failing"), run: classifiesFailure},
+	{name: "dropping", needs: peer("Dropping"), run: claimsNothingOfDropped},
 	{name: "nothing listens", run: classifiesDown},
 	{name: "foreign endpoint", run: refusesForeignEndpoints},
 	{name: "payload too long", needs: feature("MaxPayload", func(f Features) bool { return f.MaxPayload > 0 }), run: refusesLongPayload},
@@ -148,7 +149,7 @@ func feature(name string, has func(Features) bool) func(Features, Harness) strin
 
 func peer(name string) func(Features, Harness) string {
 	return func(_ Features, h Harness) string {
-		peers := map[string]transport.Endpoint{"Refusing": h.Refusing, "Failing": h.Failing, "Hanging": h.Hanging}
+		peers := map[string]transport.Endpoint{"Refusing": h.Refusing, "Failing": h.Failing, "Hanging": h.Hanging, "Dropping": h.Dropping}
 		if !peers[name].IsZero() {
 			return ""
 		}

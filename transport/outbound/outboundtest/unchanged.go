@@ -14,7 +14,7 @@ import (
 
 // others returns the peers that do not take messages.
 func (b *bench) others() []transport.Endpoint {
-	peers := []transport.Endpoint{b.Down, b.Refusing, b.Failing, b.Hanging}
+	peers := []transport.Endpoint{b.Down, b.Refusing, b.Failing, b.Hanging, b.Dropping}
 	return slices.DeleteFunc(peers, transport.Endpoint.IsZero)
 }
 

@@ -7,7 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sort"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +51,12 @@ func upgrade(conn net.Conn, in *bufio.Reader) bool {
 // readFrame reads a frame of a client. The payload is that of control frames; that
 // of others is dropped.
 func readFrame(in *bufio.Reader) (kind int, payload []byte, err error) {
+	return readFrameOr(in, true)
+}
+
+// readFrameOr reads a frame of a client, and drops its payload where drop says so
+// and it is none of a control frame.
+func readFrameOr(in *bufio.Reader, drop bool) (kind int, payload []byte, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
 		return 0, nil, err
@@ -72,7 +78,7 @@ func readFrame(in *bufio.Reader) (kind int, payload []byte, err error) {
 	if _, err := io.ReadFull(in, key[:]); err != nil {
 		return 0, nil, err
 	}
-	if kind < websocket.CloseMessage {
+	if drop && kind < websocket.CloseMessage {
 		_, err = in.Discard(int(length))
 		return kind, nil, err
 	}
@@ -111,7 +117,7 @@ func inParallel(b *testing.B, send func() error) {
 	for _, some := range took {
 		all = append(all, some...)
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
+	slices.Sort(all)
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-us")
 }
 

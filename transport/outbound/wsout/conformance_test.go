@@ -65,6 +65,9 @@ func newHarness(t *testing.T, options wsout.Options) outboundtest.Harness {
 		}
 		defer func() { _ = ws.Close() }()
 		inbox := received
+		if r.URL.Path == "/dropping" {
+			inbox = new(outboundtest.Inbox)
+		}
 		if r.URL.Path == "/hanging" {
 			inbox = reached
 			ws.SetPingHandler(func(string) error { return nil })
@@ -76,6 +79,9 @@ func newHarness(t *testing.T, options wsout.Options) outboundtest.Harness {
 				break
 			}
 			inbox.Add(receive(r, kind, payload))
+			if r.URL.Path == "/dropping" {
+				return
+			}
 		}
 		if inbox == reached {
 			_, _ = ws.NetConn().Read(make([]byte, 1)) // until the transport hangs up
@@ -94,6 +100,7 @@ func newHarness(t *testing.T, options wsout.Options) outboundtest.Harness {
 		Healthy:   at(base + "/healthy"),
 		Refusing:  at(base + "/refusing"),
 		Failing:   at(base + "/failing"),
+		Dropping:  at(base + "/dropping"),
 		Down:      at(nobody(t)),
 		Received:  received,
 		Close:     func() { server.CloseClientConnections(); server.Close() },

@@ -45,14 +45,16 @@ type conn struct {
 	useful   bool        // something was delivered
 	used     time.Time
 
-	timed time.Time // the writer's own: of the latest heartbeat
+	// The writer's own.
+	timed   time.Time   // when the latest heartbeat was
+	settled []*delivery // scratch paper
 }
 
 func newConn(p *pool, ws *websocket.Conn, w *wire) *conn {
 	o, now := &p.links.options, time.Now()
 	c := &conn{
 		pool: p, ws: ws, wire: w, ack: p.tenant.ack, born: now, used: now, timed: now,
-		age:  o.MaxAge - rand.N(o.MaxAge/10+1),
+		age:  o.MaxAge - rand.N(o.MaxAge/10+1), //nolint:gosec // no secret
 		wake: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	ws.SetReadLimit(int64(o.MaxInboundBytes))
@@ -66,7 +68,9 @@ func (c *conn) run(ctx context.Context) {
 	aborted := make(chan struct{})
 	unhook := context.AfterFunc(ctx, func() {
 		defer close(aborted)
-		c.end(lost(codeStopped, ErrStopped))
+		e := lost(codeStopped, ErrStopped)
+		e.say = websocket.CloseGoingAway
+		c.end(e)
 	})
 	defer func() {
 		if !unhook() {
@@ -167,9 +171,10 @@ func (c *conn) end(e ending) {
 		}
 		p.failed(now)
 	}
-	var all []settled
+	var all []*delivery
 	if c.settlesAtEnd() && e.ours {
-		all = c.settle(window, transport.Written, e.code, now, nil)
+		c.settle(window, transport.Written, e.code, now)
+		all = window
 	} else {
 		all = p.takeBack(window, &e, c.ack != AckNone)
 	}
@@ -199,24 +204,30 @@ func (c *conn) sayGoodbye(code int) {
 	_ = c.wire.Flush(goodbyeTimeout)
 }
 
-// settle returns the result of deliveries that were written, with what is known
-// of their arrival. The caller holds the pool's mutex, and has taken them out of
-// the window.
-func (c *conn) settle(deliveries []*delivery, evidence transport.Evidence, code string, now time.Time, all []settled) []settled {
-	m := &c.pool.links.metrics
+// settle ends deliveries that were written, with what is known of their arrival.
+// The caller holds the pool's mutex, and takes them out of the window.
+func (c *conn) settle(deliveries []*delivery, evidence transport.Evidence, code string, now time.Time) {
+	if len(deliveries) == 0 {
+		return
+	}
+	m, bytes := &c.pool.links.metrics, 0
 	for _, d := range deliveries {
 		d.stage = ended
-		c.bytes -= d.size()
-		if evidence == transport.Acknowledged && !d.flushedAt.IsZero() {
+		d.result = result{receipt: outbound.Receipt{Evidence: evidence, Code: code}}
+		bytes += d.size()
+		if evidence == transport.Acknowledged {
+			if d.flushedAt.IsZero() { // the answer was faster than our bookkeeping
+				m.write.Observe(now.Sub(d.queuedAt))
+				d.flushedAt = now
+			}
 			m.ack.Observe(now.Sub(d.flushedAt))
 		}
-		all = append(all, settled{d, result{receipt: outbound.Receipt{Evidence: evidence, Code: code}}})
+		m.total.Observe(now.Sub(d.queuedAt))
 	}
-	if len(deliveries) > 0 {
-		c.useful, c.used, c.pool.failures = true, now, 0
-	}
+	m.collector.AddBytes(int64(bytes), 0)
+	c.bytes -= bytes
+	c.useful, c.used, c.pool.failures = true, now, 0
 	if c.pool.single {
 		c.retireLocked(websocket.CloseNormalClosure)
 	}
-	return all
 }

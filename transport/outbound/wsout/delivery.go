@@ -26,7 +26,9 @@ type delivery struct {
 	key     string // the idempotency key
 	payload []byte
 	text    bool
-	done    chan result // has room for one
+	done    chan struct{} // has room for one: the result is there
+
+	result result // is there when done says so
 
 	// Guarded by the pool's mutex, until the result is on its way.
 	stage   stage
@@ -45,35 +47,41 @@ type result struct {
 	fault   *outbound.DeliveryError // shared with other deliveries: not to be changed
 }
 
-func newDelivery() *delivery { return &delivery{done: make(chan result, 1)} }
+func newDelivery() *delivery { return &delivery{done: make(chan struct{}, 1)} }
 
 // size is what a delivery counts in a connection's window, in bytes.
 func (d *delivery) size() int { return len(d.payload) }
 
-// failed is the result of an attempt whose error is fault. One that wrote its
-// message before must say so.
-func (d *delivery) failed(fault *outbound.DeliveryError) result {
-	if d.replays == 0 || fault.MaybeSent {
-		return result{fault: fault}
+// fail ends a delivery whose attempt's error is fault. One that wrote its message
+// before must say so. The caller holds the pool's mutex.
+func (d *delivery) fail(fault *outbound.DeliveryError) {
+	d.stage = ended
+	if d.replays > 0 && !fault.MaybeSent {
+		sent := *fault
+		sent.MaybeSent = true
+		if sent.Class != transport.Permanent {
+			sent.Class = transport.Unknown
+		}
+		fault = &sent
 	}
-	sent := *fault
-	sent.MaybeSent = true
-	if sent.Class != transport.Permanent {
-		sent.Class = transport.Unknown
-	}
-	return result{fault: &sent}
+	d.result = result{fault: fault}
 }
 
-// finish hands results to those that wait for them.
-func finish(all []settled) {
-	for i := range all {
-		all[i].delivery.done <- all[i].result
+// blamed reports that a connection's end is about this message, which the second
+// time may be a matter of. alone: the connection had no other under way.
+func (d *delivery) blamed(e *ending, alone bool) bool {
+	if e.class != transport.Permanent || !alone {
+		return false
 	}
+	before := d.accused
+	d.accused = d.accused || e.twice
+	return before || !e.twice
 }
 
-// settled is a delivery and its result. The delivery is its attempt's again once
-// the result is sent.
-type settled struct {
-	delivery *delivery
-	result   result
+// finish tells those that wait for ended deliveries. These are their attempts'
+// again then.
+func finish(all []*delivery) {
+	for _, d := range all {
+		d.done <- struct{}{}
+	}
 }

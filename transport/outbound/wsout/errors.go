@@ -185,10 +185,10 @@ func closeText(code int) string {
 }
 
 // fault is the error of a message that was written on a connection that ended so.
-// alone: no other message may be the cause.
-func (e *ending) fault(alone bool) *outbound.DeliveryError {
+// blamed: it is about this message.
+func (e *ending) fault(blamed bool) *outbound.DeliveryError {
 	class := e.class
-	if class == transport.Permanent && !alone {
+	if class == transport.Permanent && !blamed {
 		class = transport.Unknown
 	}
 	return &outbound.DeliveryError{Op: "send", Transport: name, Class: class, MaybeSent: true, Code: e.code, Err: e.err}

@@ -39,7 +39,7 @@ type handshake struct {
 
 // newHandshake returns the handshake for a message, with its id where the
 // connection will be its own.
-func newHandshake(t *tenant, m *outbound.Message, own bool) (*handshake, *outbound.FieldError) {
+func newHandshake(m *outbound.Message, own bool) (*handshake, *outbound.FieldError) {
 	header, fault := newHeader(m.Endpoint, m.Metadata)
 	if fault != nil {
 		return nil, fault

@@ -2,6 +2,7 @@ package wsout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,6 +24,9 @@ const maxTenants = 1024
 // looked for.
 const firstSweep = 1024
 
+// onFrameGrace is how long a stop waits for OnFrame when its time is over.
+const onFrameGrace = time.Second
+
 // links are the connections of a transport, from Start to Stop.
 type links struct {
 	options  Options
@@ -30,9 +34,11 @@ type links struct {
 	buffers  buffers
 	observe  func(phase string, took time.Duration) // of the dialers
 	attempts *transport.Gate
-	work     *transport.Gate         // goroutines
-	base     context.Context         //nolint:containedctx // Start's: bounds connections, which outlive attempts
-	halt     context.CancelCauseFunc // the hard stop
+	work     *transport.Gate    // goroutines
+	base     context.Context    //nolint:containedctx // Start's: bounds connections, which outlive attempts
+	halt     context.CancelFunc // the hard stop
+	dials    context.Context    //nolint:containedctx // ends before base, when nobody waits for a connection any more
+	noDials  context.CancelFunc
 
 	tenants sync.Map // *profile.Profile to *tenant
 	known   int      // of them; guarded by mu
@@ -64,7 +70,8 @@ func newLinks(ctx context.Context, o Options, m metrics, observe func(string, ti
 		pools: map[poolKey]*pool{}, sweep: firstSweep,
 		slots: newSlots(o.MaxConns, o.MaxConnsPerHost),
 	}
-	l.base, l.halt = context.WithCancelCause(ctx)
+	l.base, l.halt = context.WithCancel(ctx)
+	l.dials, l.noDials = context.WithCancel(l.base)
 	return l
 }
 
@@ -108,7 +115,7 @@ func (l *links) tenant(p *profile.Profile) (*tenant, error) {
 // submit puts a delivery into the queue of its pool.
 func (l *links) submit(t *tenant, m *outbound.Message, d *delivery) (*pool, *outbound.DeliveryError) {
 	if t.mode == Single {
-		shake, err := newHandshake(t, m, true)
+		shake, err := newHandshake(m, true)
 		if err != nil {
 			return nil, refusal("prepare", transport.Permanent, codeBadMessage, err)
 		}
@@ -122,7 +129,7 @@ func (l *links) submit(t *tenant, m *outbound.Message, d *delivery) (*pool, *out
 		p := l.pools[key]
 		l.mu.RUnlock()
 		if p == nil {
-			shake, err := newHandshake(t, m, false)
+			shake, err := newHandshake(m, false)
 			if err != nil {
 				return nil, refusal("prepare", transport.Permanent, codeBadMessage, err)
 			}
@@ -164,6 +171,7 @@ func (l *links) stop(ctx context.Context) error {
 		return fmt.Errorf("stop ws transport: attempts are under way: %w", ctx.Err())
 	}
 	ended := l.work.Close()
+	l.noDials()
 	for _, c := range l.slots.conns() {
 		c.retire(websocket.CloseGoingAway)
 	}
@@ -171,7 +179,13 @@ func (l *links) stop(ctx context.Context) error {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	l.halt(ErrStopped)
-	<-ended // what is of this package ends at once; OnFrame's context has ended
-	return nil
+	l.halt() // what is left of this package ends at once
+	timer := time.NewTimer(onFrameGrace)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-timer.C:
+		return errors.New("stop ws transport: OnFrame has not returned, although its context has ended")
+	}
 }

@@ -96,13 +96,12 @@ func (p *pool) dequeue(n int) {
 }
 
 // failAll ends all that is queued. The caller holds mu.
-func (p *pool) failAll(fault *outbound.DeliveryError) []settled {
-	all := make([]settled, 0, len(p.queue))
-	for _, d := range p.queue {
-		d.stage = ended
-		all = append(all, settled{d, d.failed(fault)})
-	}
+func (p *pool) failAll(fault *outbound.DeliveryError) []*delivery {
+	all := p.queue
 	p.queue = nil
+	for _, d := range all {
+		d.fail(fault)
+	}
 	return all
 }
 
@@ -131,7 +130,7 @@ func (p *pool) connect() {
 	if !p.waitTurn() {
 		return
 	}
-	c, fault := p.dial(p.links.base)
+	c, fault := p.dial(p.links.dials)
 	if fault != nil {
 		p.notConnected(fault)
 		return
@@ -143,7 +142,10 @@ func (p *pool) connect() {
 		c.limit, p.careful = 1, false
 	}
 	p.conns = append(p.conns, c)
-	if p.single && len(p.queue) == 0 {
+	switch {
+	case p.links.dials.Err() != nil:
+		c.retireLocked(websocket.CloseGoingAway) // stop may have missed it
+	case p.single && len(p.queue) == 0:
 		c.retireLocked(websocket.CloseNormalClosure) // its attempt is over
 	}
 	p.mu.Unlock()
@@ -161,12 +163,12 @@ func (p *pool) waitTurn() bool {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-p.links.base.Done():
+		case <-p.links.dials.Done():
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.links.base.Err() != nil {
+	if p.links.dials.Err() != nil {
 		p.dialing = false
 		finish(p.failAll(stoppedFault()))
 		return false
@@ -183,7 +185,7 @@ func (p *pool) notConnected(fault *outbound.DeliveryError) {
 	p.mu.Lock()
 	p.dialing = false
 	p.failed(time.Now())
-	var all []settled
+	var all []*delivery
 	if len(p.conns) == 0 {
 		all = p.failAll(fault)
 	}
@@ -201,7 +203,7 @@ func (p *pool) failed(now time.Time) {
 		wait = min(o.ReconnectWait<<p.failures, wait)
 	}
 	p.failures++
-	p.dialAt = now.Add(rand.N(wait + 1))
+	p.dialAt = now.Add(rand.N(wait + 1)) //nolint:gosec // no secret
 }
 
 // closeUnused closes the pool where nobody has used it for a while.
@@ -215,26 +217,26 @@ func (p *pool) closeUnused(now time.Time) bool {
 }
 
 // takeBack puts those deliveries of a lost connection into the queue that are to
-// be written again, in front of all others, and returns the results of the rest.
+// be written again, in front of all others, and returns the rest, which have ended.
 // The caller holds mu.
-func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []settled {
-	var again []*delivery
-	var all []settled
+func (p *pool) takeBack(lost []*delivery, e *ending, acks bool) []*delivery {
+	var again, all []*delivery
+	aboutOne := e.class == transport.Permanent
 	alone := len(lost) == 1
+	repeats := acks && (e.again || aboutOne) && p.links.base.Err() == nil
 	for _, d := range lost {
-		d.conn, d.ping, d.flushedAt = nil, 0, time.Time{}
-		blamed := e.class == transport.Permanent && alone && (!e.twice || d.accused)
-		d.accused = d.accused || e.twice && alone
-		if acks && !blamed && (e.again || e.class == transport.Permanent) && d.replays < maxReplays && p.links.base.Err() == nil {
+		d.conn, d.ping, d.early, d.flushedAt = nil, 0, false, time.Time{}
+		blamed := d.blamed(e, alone)
+		if repeats && !blamed && d.replays < maxReplays {
 			d.stage = queued
 			d.replays++
 			again = append(again, d)
 			continue
 		}
-		d.stage = ended
-		all = append(all, settled{d, d.failed(e.fault(blamed || e.class != transport.Permanent))})
+		d.fail(e.fault(blamed))
+		all = append(all, d)
 	}
-	if e.class == transport.Permanent && !alone {
+	if acks && aboutOne && !alone {
 		p.careful = true // to find out which of them it was
 	}
 	p.queue = slices.Concat(again, p.queue)

@@ -22,7 +22,7 @@ type proxyError struct{ status int }
 
 func (e *proxyError) Error() string {
 	if e.status == 0 {
-		return "the profile's proxy did not answer CONNECT"
+		return "the profile's proxy did not answer CONNECT as it must"
 	}
 	return fmt.Sprintf("the profile's proxy answered %d %s", e.status, strings.ToLower(http.StatusText(e.status)))
 }
@@ -59,18 +59,18 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, addr string) err
 		request.Header.Set("Proxy-Authorization", httprules.BasicAuth(proxy.User))
 	}
 	if err := request.Write(conn); err != nil {
-		return err
+		return &proxyError{}
 	}
 	in := bufio.NewReader(io.LimitReader(conn, maxAnswerBytes))
-	resp, err := http.ReadResponse(in, &request)
+	resp, err := http.ReadResponse(in, &request) //nolint:bodyclose // what follows is the tunnel, or the end of the connection
 	if err != nil {
 		return &proxyError{}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return &proxyError{resp.StatusCode}
 	}
-	if in.Buffered() > 0 {
-		return errors.New("the profile's proxy sent more than its answer")
+	if in.Buffered() > 0 { // the peer waits for the handshake
+		return &proxyError{}
 	}
 	return conn.SetDeadline(time.Time{})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -191,7 +192,7 @@ func (c *conn) ponged(payload string) error {
 }
 
 // acknowledged settles what was written before the ping of that number.
-func (c *conn) acknowledged(number uint64, now time.Time) []settled {
+func (c *conn) acknowledged(number uint64, now time.Time) []*delivery {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	if number > c.ping {
@@ -228,7 +229,7 @@ func (c *conn) replyID(ctx context.Context, f Frame) (string, bool) {
 
 // acknowledgedBy settles the message with that id or idempotency key, and reports
 // whether it is known. One that is still being written is settled by the writer.
-func (c *conn) acknowledgedBy(text string, now time.Time) (all []settled, known bool) {
+func (c *conn) acknowledgedBy(text string, now time.Time) (all []*delivery, known bool) {
 	if text == "" {
 		return nil, false
 	}
@@ -250,12 +251,13 @@ func (c *conn) acknowledgedBy(text string, now time.Time) (all []settled, known 
 
 // acknowledge settles part of the window, and lets others take its place. The
 // caller holds the pool's mutex.
-func (c *conn) acknowledge(from, to int, code string, now time.Time) []settled {
+func (c *conn) acknowledge(from, to int, code string, now time.Time) []*delivery {
 	if from == to {
 		return nil
 	}
 	suspect := c.window[from].replays > 0
-	all := c.settle(c.window[from:to], transport.Acknowledged, code, now, make([]settled, 0, to-from))
+	all := slices.Clone(c.window[from:to])
+	c.settle(all, transport.Acknowledged, code, now)
 	c.window = append(c.window[:from], c.window[to:]...)
 	clear(c.window[len(c.window) : len(c.window)+to-from])
 	if most := c.pool.links.options.WindowFrames; !suspect {

@@ -212,7 +212,7 @@ func TestStuckOnFrameEndsTheConnection(t *testing.T) {
 		}
 		for {
 			_, _, err := ws.ReadMessage()
-			if e, ok := err.(*websocket.CloseError); ok {
+			if e, ok := errors.AsType[*websocket.CloseError](err); ok {
 				closed <- e.Code
 			}
 			if err != nil {

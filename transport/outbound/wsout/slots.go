@@ -35,20 +35,16 @@ func newSlots(most, mostPerHost int) slots {
 // take waits for a slot, for at most patience. Where there is none, the connection
 // that was idle longest is closed.
 func (s *slots) take(ctx context.Context, profile, host string, patience time.Duration) (*slot, error) {
-	var patient <-chan time.Time
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	for {
 		taken, freed := s.tryTake(profile, host)
 		if taken != nil {
 			return taken, nil
 		}
-		if patient == nil {
-			timer := time.NewTimer(patience)
-			defer timer.Stop()
-			patient = timer.C
-		}
 		select {
 		case <-freed:
-		case <-patient:
+		case <-timer.C:
 			return nil, errTooManyConns
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)

@@ -161,18 +161,17 @@ func (t *Transport) HandleMessage(ctx context.Context, m *outbound.Message) (out
 		}
 	}
 	r := t.attempt(ctx, running, m, started)
-	t.metrics.total.Observe(time.Since(started))
-	if r.fault != nil {
-		fault := *r.fault // which others may share
-		fault.Endpoint = m.Endpoint
-		t.Collector().CountError(string(fault.Class))
-		if fault.MaybeSent {
-			t.Collector().AddBytes(int64(len(m.Payload)), 0)
-		}
-		return outbound.Receipt{}, &fault
+	if r.fault == nil {
+		return r.receipt, nil // settle has counted it
 	}
-	t.Collector().AddBytes(int64(len(m.Payload)), 0)
-	return r.receipt, nil
+	fault := *r.fault // which others may share
+	fault.Endpoint = m.Endpoint
+	t.metrics.total.Observe(time.Since(started))
+	t.Collector().CountError(string(fault.Class))
+	if fault.MaybeSent {
+		t.Collector().AddBytes(int64(len(m.Payload)), 0)
+	}
+	return outbound.Receipt{}, &fault
 }
 
 func (t *Transport) attempt(ctx context.Context, running *links, m *outbound.Message, started time.Time) result {
@@ -187,7 +186,8 @@ func (t *Transport) attempt(ctx context.Context, running *links, m *outbound.Mes
 		return result{fault: fault}
 	}
 	select {
-	case r := <-d.done:
+	case <-d.done:
+		r := d.result
 		d.payload = nil
 		t.deliveries.Put(d)
 		return r
@@ -195,7 +195,8 @@ func (t *Transport) attempt(ctx context.Context, running *links, m *outbound.Mes
 	}
 	known, sent := p.abandon(d)
 	if known {
-		return <-d.done
+		<-d.done
+		return d.result
 	}
 	return result{fault: expired(ctx, sent)}
 }

@@ -94,23 +94,33 @@ func (w *wire) Write(p []byte) (int, error) {
 	if !w.collects {
 		return w.Conn.Write(p)
 	}
-	if len(w.buffer)+len(p) > flushBytes {
-		if err := w.flush(w.timeout); err != nil {
-			return 0, err
-		}
+	if err := w.makeRoom(len(p)); err != nil {
+		return 0, err
 	}
-	if len(p) >= flushBytes {
+	if len(p) > flushBytes {
 		return w.send(p, w.timeout)
-	}
-	if w.buffer == nil {
-		if spare, ok := w.buffers.wires.Get().(*[]byte); ok {
-			w.buffer = (*spare)[:0]
-		} else {
-			w.buffer = make([]byte, 0, flushBytes)
-		}
 	}
 	w.buffer = append(w.buffer, p...)
 	return len(p), nil
+}
+
+// makeRoom flushes where n bytes more would be too many, and sees to it that there
+// is a buffer. The caller holds mu.
+func (w *wire) makeRoom(n int) error {
+	if len(w.buffer)+n > flushBytes {
+		if err := w.flush(w.timeout); err != nil {
+			return err
+		}
+	}
+	if w.buffer != nil || n > flushBytes {
+		return nil
+	}
+	if spare, ok := w.buffers.wires.Get().(*[]byte); ok {
+		w.buffer = (*spare)[:0]
+	} else {
+		w.buffer = make([]byte, 0, flushBytes)
+	}
+	return nil
 }
 
 // Flush writes what was collected.

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
+	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/outbound"
 )
 
 // frame is one of a server: not masked.
@@ -108,7 +111,7 @@ func TestMisbehavingPeers(t *testing.T) {
 		"reserved control opcode":          {says(frame(final|0xb, []byte("x"))), codeProtocolError},
 		"long ping":                        {says(frame(pingFrame, make([]byte, 126))), codeProtocolError},
 		"fragmented ping":                  {says(frame(websocket.PingMessage, []byte("x"))), codeProtocolError},
-		"continuation of nothing":          {says(frame(final|0, []byte("x"))), codeProtocolError},
+		"continuation of nothing":          {says(frame(final, []byte("x"))), codeProtocolError},
 		"message in a message":             {says(fragments(websocket.TextMessage, textFrame, []byte("x"), 1)), codeProtocolError},
 		"text that is not UTF-8":           {says(frame(textFrame, []byte("\xff"))), codeProtocolError},
 		"too long":                         {says(frame(binFrame, make([]byte, 1001))), codeInboundTooLong},
@@ -223,7 +226,7 @@ func TestLostConnectionIsReplaced(t *testing.T) {
 					return
 				}
 				first := connections.Add(1) < 3
-				if say != nil && len(say) > 3 && say[3] == 0xea { // 1002 is about the message the second time
+				if len(say) > 3 && say[3] == 0xea { // 1002 is about the message the second time
 					first = connections.Load() < 2
 				}
 				for {
@@ -269,20 +272,12 @@ func TestOneBadMessageAmongMany(t *testing.T) {
 			return
 		}
 		for {
-			var head [2]byte
-			if _, err := io.ReadFull(in, head[:]); err != nil {
+			kind, payload, err := readFrameOr(in, false)
+			if err != nil {
 				return
-			}
-			rest := make([]byte, 4+int(head[1]&0x7f))
-			if _, err := io.ReadFull(in, rest); err != nil {
-				return
-			}
-			payload := rest[4:]
-			for i := range payload {
-				payload[i] ^= rest[i%4]
 			}
 			switch {
-			case head[0]&0xf == websocket.PingMessage:
+			case kind == websocket.PingMessage:
 				_, _ = conn.Write(frame(pongFrame, payload))
 			case string(payload) == "bad":
 				_, _ = conn.Write(frame(closeFrame, binary.BigEndian.AppendUint16(nil, websocket.CloseUnsupportedData)))
@@ -349,6 +344,7 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 		t.Run(string(ack), func(t *testing.T) {
 			t.Parallel()
 			var connections atomic.Int64
+			read := make(chan struct{}, 1)
 			uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 				if !upgrade(conn, in) {
 					return
@@ -359,8 +355,11 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 					if err != nil {
 						return
 					}
-					if kind == websocket.PingMessage && string(payload) == heartbeat {
+					switch {
+					case kind == websocket.PingMessage && string(payload) == heartbeat:
 						_, _ = conn.Write(frame(pongFrame, payload))
+					case kind < websocket.CloseMessage:
+						read <- struct{}{}
 					}
 				}
 			})
@@ -368,9 +367,11 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 			options.PingInterval, options.PongTimeout, options.WindowFrames = 5*time.Millisecond, time.Minute, 2
 			tr, p := start(t, options), local(t, nil)
 			for range 5 { // what nobody waits for takes no room in the window
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-				expect(t, fail(t, ctx, tr, message(t, p, uri, "x")), transport.Unknown, codeTimeout, true)
+				ctx, cancel := context.WithCancel(t.Context())
+				waiting := begin(ctx, tr, message(t, p, uri, "x"))
+				<-read
 				cancel()
+				expect(t, (<-waiting).fault, transport.Unknown, codeCanceled, true)
 			}
 			if connections.Load() != 1 {
 				t.Errorf("%d connections", connections.Load())
@@ -413,5 +414,135 @@ func TestHungUp(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Over connections that break at any moment, what counts as delivered has been
+// read by the peer, whose own record is the judge.
+func TestNothingIsDeliveredThatThePeerHasNotRead(t *testing.T) {
+	t.Parallel()
+	for name, ack := range map[string]Ack{"pings": AckPing, "replies": AckReply} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			read := map[string]bool{}
+			uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+				if !upgrade(conn, in) {
+					return
+				}
+				for patience := 1 + rand.IntN(200); ; patience-- {
+					kind, payload, err := readFrameOr(in, false)
+					if err != nil {
+						return
+					}
+					if patience == 0 {
+						switch rand.IntN(4) {
+						case 0:
+							_ = conn.SetLinger(0)
+						case 1:
+							_, _ = conn.Write(frame(closeFrame, []byte{0x03, 0xe9}))
+						case 2: // half of an answer
+							_, _ = conn.Write(frame(pongFrame, payload)[:1])
+						}
+						return
+					}
+					switch {
+					case kind == websocket.PingMessage:
+						_, _ = conn.Write(frame(pongFrame, payload))
+					case kind < websocket.CloseMessage:
+						mu.Lock()
+						read[string(payload)] = true
+						mu.Unlock()
+						if ack == AckReply {
+							_, _ = conn.Write(frame(textFrame, payload))
+						}
+					}
+				}
+			})
+			options := impatient(ack)
+			options.Connections, options.OnFrame = 2, nil
+			tr, p := start(t, options), local(t, nil)
+			var delivered, lost atomic.Int64
+			var senders sync.WaitGroup
+			for range 32 {
+				senders.Go(func() {
+					for range 100 {
+						m := message(t, p, uri, "")
+						m.Payload = []byte(m.ID.String())
+						_, err := tr.HandleMessage(t.Context(), m)
+						mu.Lock()
+						arrived := read[m.ID.String()]
+						mu.Unlock()
+						fault, _ := errors.AsType[*outbound.DeliveryError](err)
+						switch {
+						case err == nil && !arrived:
+							t.Error("it counts as delivered, and the peer has not read it")
+						case err == nil:
+							delivered.Add(1)
+						case !fault.MaybeSent && arrived:
+							t.Errorf("it counts as not sent, and the peer has read it: %v", err)
+						default:
+							lost.Add(1)
+						}
+					}
+				})
+			}
+			senders.Wait()
+			t.Logf("%d delivered, %d not", delivered.Load(), lost.Load())
+			if delivered.Load() == 0 {
+				t.Error("nothing was delivered")
+			}
+		})
+	}
+}
+
+// What a lost connection had under way is written again in its order, in front of
+// what has not been written.
+func TestReplaysKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	const n = 8
+	var connections atomic.Int64
+	var mu sync.Mutex
+	var order [2][]string
+	uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+		if !upgrade(conn, in) {
+			return
+		}
+		at := connections.Add(1) - 1
+		if at >= int64(len(order)) {
+			return
+		}
+		for {
+			kind, payload, err := readFrameOr(in, false)
+			if err != nil {
+				return
+			}
+			if kind == websocket.PingMessage && at > 0 {
+				_, _ = conn.Write(frame(pongFrame, payload))
+			}
+			if kind >= websocket.CloseMessage {
+				continue
+			}
+			mu.Lock()
+			order[at] = append(order[at], string(payload))
+			full := len(order[at]) == n
+			mu.Unlock()
+			if full && at == 0 {
+				return // with nothing acknowledged
+			}
+		}
+	})
+	tr, p := start(t, impatient(AckPing)), local(t, nil)
+	var all []<-chan attempt
+	for i := range n {
+		all = append(all, begin(t.Context(), tr, message(t, p, uri, fmt.Sprint(i))))
+	}
+	for _, waiting := range all {
+		if done := <-waiting; done.fault != nil {
+			t.Error(done.fault)
+		}
+	}
+	if fmt.Sprint(order[0]) != fmt.Sprint(order[1]) || len(order[1]) != n {
+		t.Errorf("first %v, then %v", order[0], order[1])
 	}
 }

@@ -137,14 +137,6 @@ func (c *conn) writeBatch(j *job) error {
 	return c.flush(frames > 0)
 }
 
-func (c *conn) writeFrame(d *delivery) error {
-	kind := websocket.BinaryMessage
-	if d.text {
-		kind = websocket.TextMessage
-	}
-	return c.ws.WriteMessage(kind, d.payload)
-}
-
 func (c *conn) control(kind int, payload []byte) error {
 	return c.ws.WriteControl(kind, payload, time.Time{}) // the wire has deadlines of its own
 }
@@ -183,7 +175,7 @@ func (c *conn) numberPing() []byte {
 
 // flushed notes that the socket has taken all that is in the window, and returns
 // the results of what waits for no acknowledgement.
-func (c *conn) flushed(now time.Time) (all []settled) {
+func (c *conn) flushed(now time.Time) (all []*delivery) {
 	p := c.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -207,7 +199,9 @@ func (c *conn) flushed(now time.Time) (all []settled) {
 			}
 		}
 	case c.ack == AckNone:
-		all = c.settle(c.window, transport.Written, "", now, make([]settled, 0, len(c.window)))
+		c.settle(c.window, transport.Written, "", now)
+		c.settled = append(c.settled[:0], c.window...)
+		all = c.settled
 		clear(c.window)
 		c.window = c.window[:0]
 	}

@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/outrider-go/outrider/internal/amqppeer"
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/profile/secmod"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/wireformat/cloudevents"
+	"github.com/outrider-go/outrider/wireformat/didcomm"
+	"github.com/outrider-go/outrider/wireformat/webhook"
+)
+
+// TestFormatsByTransport sends in each wire format over each transport that carries
+// it, to another agent, and reads what that received: the table of
+// docs/wireformats.md.
+func TestFormatsByTransport(t *testing.T) {
+	t.Parallel()
+	file, keys := keyFile(t, profile.Ed25519, profile.Ed25519)
+	tenant := map[string]profile.Options{profile.DefaultID: {
+		KeyFile: file, Secrets: map[string]transport.Secret{"webhook": webhook.NewSecret()},
+		Settings: map[string]string{cloudevents.SettingSource: "/src", cloudevents.SettingType: "t"},
+	}}
+	received := make(chan *inbound.Message, 1)
+	broker, err := amqppeer.Listen(t.Context(), "", amqppeer.Options{Queue: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	node := "amqp://" + broker.Addr() + "/queue"
+	other, err := New(Config{
+		Memory: true, AllowPrivate: true, API: APIConfig{Listen: ListenOff}, Profiles: tenant,
+		Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}, From: []transport.Endpoint{mustEndpoint(t, node)}},
+	}, Options{Handler: func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		received <- m
+		return nil, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	there := &bench{t: t, agent: other, client: &http.Client{}}
+	t.Cleanup(there.stop)
+	b := start(t, func(c *Config) { c.Profiles = tenant })
+	p, closeKeys, err := b.agent.config.OpenProfile(t.Context(), profile.DefaultID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = closeKeys(context.WithoutCancel(t.Context())) })
+	formats, err := Formats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, bob := secmod.Names(keys[0]), secmod.Names(keys[1])
+	one, two, plain := `{"@type":"t","n":1}`, `{"id":"1","type":"t","from":"`+alice.DID+`"}`, `{"n":1}`
+	for _, test := range []struct{ format, payload, sender, recipient, schemes string }{
+		{"raw", plain, "", "", "http ws amqp"},
+		{"json", plain, "", "", "http ws amqp"},
+		{didcomm.NameV1, one, alice.Verkey, bob.Verkey, "http ws amqp"},
+		{didcomm.NameV2, two, alice.DID, bob.DID, "http ws amqp"},
+		{didcomm.NameSigned, two, alice.DID, "", "http ws amqp"},
+		{didcomm.NameAny, one, alice.DID, bob.DID, "http ws amqp"},
+		{didcomm.NameAny, two, alice.DID, bob.DID, "http ws amqp"},
+		{didcomm.NameACAPy, one, alice.DID, bob.DID, "http ws amqp"},
+		{cloudevents.NameStructured, plain, "", "", "http ws amqp"},
+		{cloudevents.NameBatch, plain, "", "", "http"},
+		{cloudevents.NameBinary, plain, "", "", "http"},
+		{cloudevents.NameAMQP, plain, "", "", "amqp"},
+		{"webhook", plain, "", "", "http"},
+	} {
+		for scheme := range strings.FieldsSeq(test.schemes) {
+			request := SendRequest{Endpoint: node, Payload: &test.payload, WireFormat: test.format, SenderKey: test.sender}
+			if scheme != "amqp" {
+				request.Endpoint = there.address(scheme)
+			}
+			if test.recipient != "" {
+				request.Recipients = []string{test.recipient}
+			}
+			id := b.send(request)
+			var m *inbound.Message
+			select {
+			case m = <-received:
+			case <-time.After(patience):
+				t.Fatalf("%s over %s: nothing arrived: %+v", test.format, scheme, b.message(id, ""))
+			}
+			f, err := formats.ByName(test.format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parsed, receipt, err := f.Parse(t.Context(), p, m.Frame)
+			got := string(parsed.Payload)
+			if test.format == cloudevents.NameBatch && err == nil {
+				events, parseErr := cloudevents.ParseBatch(parsed.Payload)
+				if parseErr != nil {
+					t.Fatal(parseErr)
+				}
+				got = string(events[0].Data)
+			}
+			if err != nil || got != test.payload || receipt.Format != test.format || (test.sender != "") != (receipt.Sender != "") {
+				t.Errorf("%s over %s: %s, %+v, %v", test.format, scheme, got, receipt, err)
+			}
+			if scheme != "ws" && string(m.Payload) != test.payload && test.format != cloudevents.NameBatch {
+				t.Errorf("%s over %s: the receiving agent read %s as %s", test.format, scheme, m.Payload, m.Receipt.Format)
+			}
+		}
+	}
+}

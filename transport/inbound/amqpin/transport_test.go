@@ -1,0 +1,314 @@
+package amqpin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/outrider-go/outrider/internal/amqppeer"
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/amqp1"
+	"github.com/outrider-go/outrider/transport/amqp1/message"
+	"github.com/outrider-go/outrider/transport/amqp1/value"
+	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/inbound/amqpin"
+)
+
+const patience = 20 * time.Second
+
+func endpoint(t *testing.T, text string) transport.Endpoint {
+	t.Helper()
+	e, err := transport.ParseEndpoint(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// local is a profile that may reach this machine.
+func local(t *testing.T) *profile.Profile {
+	t.Helper()
+	p, err := profile.New("local", profile.Options{Egress: profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// start runs a peer, and a manager that receives from its node "q", until the end
+// of the test.
+func start(t *testing.T, peerOptions amqppeer.Options, query string, handler inbound.Handler) (*amqppeer.Peer, *inbound.Manager) {
+	t.Helper()
+	peer, err := amqppeer.Listen(t.Context(), "", peerOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := amqpin.New(local(t), endpoint(t, "amqp://"+peer.Addr()+"/q"+query), amqpin.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := inbound.New(handler, inbound.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Register(tr); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		if err := m.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		peer.Close()
+	})
+	return peer, m
+}
+
+// encode is a message on the wire.
+func encode(t *testing.T, m *message.Message) []byte {
+	t.Helper()
+	encoded, err := message.Encode(m, value.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
+}
+
+func pointer[T any](v T) *T { return &v }
+
+func TestMessagesArriveWithWhatIsBesideThem(t *testing.T) {
+	t.Parallel()
+	got := make(chan *inbound.Message, 1)
+	peer, _ := start(t, amqppeer.Options{}, "", func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		got <- m
+		return nil, nil
+	})
+	id := transport.NewID(time.Now())
+	for name, test := range map[string]struct {
+		message     message.Message
+		body        string
+		text        bool
+		contentType string
+		metadata    transport.Metadata
+		id          transport.ID
+	}{
+		"data": {
+			message: message.Message{
+				Header: &message.Header{Priority: pointer(uint8(7)), DeliveryCount: 3},
+				Properties: &message.Properties{
+					MessageID: value.String(id.String()), ContentType: pointer("application/json"), Subject: pointer("orders"),
+					CorrelationID: value.ULong(17), ReplyTo: pointer("answers"),
+				},
+				ApplicationProperties: value.Map{{Key: value.String("kind"), Value: value.String("order")}, {Key: value.String("n"), Value: value.Int(4)}},
+				MessageAnnotations:    value.Map{{Key: value.Symbol("x-opt-key"), Value: value.Symbol("k1")}},
+				Data:                  [][]byte{[]byte(`{"a"`), []byte(`:1}`)},
+			},
+			body: `{"a":1}`, text: true, contentType: "application/json", id: id,
+			metadata: transport.Metadata{
+				"kind": "order", "n": "4", "amqp.subject": "orders", "amqp.correlation-id": "17", "amqp.reply-to": "answers",
+				"amqp.priority": "7", "amqp.delivery-count": "3", "amqp.annotation.x-opt-key": "k1", "Message-Id": id.String(),
+				"amqp.message-id": id.String(),
+			},
+		},
+		"text":      {message: message.Message{Value: value.String("hello")}, body: "hello", text: true},
+		"bytes":     {message: message.Message{Value: value.Binary("\x00\xff")}, body: "\x00\xff"},
+		"number":    {message: message.Message{Value: value.UInt(23)}, body: "\x52\x17", contentType: value.MediaType},
+		"sequences": {message: message.Message{Sequences: []value.List{{value.Bool(true)}, {value.Null{}}}}, body: "\xd0\x00\x00\x00\x06\x00\x00\x00\x02\x41\x40", contentType: value.MediaType},
+		"nothing":   {message: message.Message{Data: [][]byte{{}}}},
+	} {
+		peer.Put("q", encode(t, &test.message))
+		m := <-got
+		if string(m.Payload) != test.body || m.Text != test.text || test.contentType != "" && m.ContentType != test.contentType || m.ID != test.id {
+			t.Errorf("%s: %q, text %v, %q, id %s", name, m.Payload, m.Text, m.ContentType, m.ID)
+		}
+		if fmt.Sprint(m.Metadata) != fmt.Sprint(test.metadata) {
+			t.Errorf("%s: metadata %v, want %v", name, m.Metadata, test.metadata)
+		}
+		if m.Origin.Scheme != "amqp" || m.Origin.Path != "q" {
+			t.Errorf("%s: from %+v", name, m.Origin)
+		}
+	}
+}
+
+// TestOutcomes: what the handler says is what the peer learns.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	states := make(chan string, 10)
+	answers := make(chan error, 1)
+	peer, _ := start(t, amqppeer.Options{Script: func(_ *amqppeer.Conn, f *amqppeer.Frame) bool {
+		if f.Code == amqppeer.Disposition {
+			states <- fmt.Sprint(f.Field(4))
+		}
+		return false
+	}}, "", func(context.Context, *inbound.Message) (*inbound.Reply, error) { return nil, <-answers })
+	described := func(code uint64, fields ...any) string {
+		return fmt.Sprint(amqppeer.Described{Descriptor: code, Value: fields})
+	}
+	rejected := func(condition, description string) string {
+		return described(amqppeer.StateRejected, amqppeer.Described{Descriptor: uint64(amqppeer.ErrorList), Value: []any{amqppeer.Symbol(condition), description}})
+	}
+	for name, test := range map[string]struct {
+		answer error
+		want   string
+		again  bool // it comes again
+	}{
+		"taken":             {nil, described(amqppeer.StateAccepted), false},
+		"malformed":         {fmt.Errorf("secret: %w", inbound.ErrMalformed), rejected("amqp:decode-error", inbound.ErrMalformed.Error()), false},
+		"unknown recipient": {inbound.ErrUnknownRecipient, rejected("amqp:not-found", inbound.ErrUnknownRecipient.Error()), false},
+		"refused":           {inbound.ErrRefused, rejected("amqp:unauthorized-access", inbound.ErrRefused.Error()), false},
+		"too large":         {inbound.ErrTooLarge, rejected("amqp:link:message-size-exceeded", inbound.ErrTooLarge.Error()), false},
+		"busy":              {inbound.ErrBusy, described(amqppeer.StateReleased), true},
+		"failed":            {errors.New("secret"), described(amqppeer.StateModified, true), true},
+		"rejected":          {amqpin.Rejected(amqp1.InvalidField, "no"), rejected("amqp:invalid-field", "no"), false},
+		"released":          {fmt.Errorf("wrapped: %w", amqpin.Released()), described(amqppeer.StateReleased), true},
+		"modified":          {amqpin.Modified(true, true, amqp1.Annotations{"x-opt-why": "full"}), described(amqppeer.StateModified, true, true, amqppeer.Map{amqppeer.Symbol("x-opt-why"), "full"}), true},
+	} {
+		peer.Put("q", encode(t, &message.Message{Value: value.String(name)}))
+		answers <- test.answer
+		if got := <-states; got != test.want || strings.Contains(got, "secret") {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+		if test.again {
+			answers <- nil
+			<-states
+		}
+	}
+}
+
+// TestALostConnectionLosesNothing drops the connection again and again while
+// messages are handled.
+func TestALostConnectionLosesNothing(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	var transfers atomic.Int64
+	seen := make(chan string, 10*n)
+	peer, _ := start(t, amqppeer.Options{Script: func(c *amqppeer.Conn, f *amqppeer.Frame) bool {
+		if f.Code == amqppeer.Disposition && transfers.Add(1)%100 == 50 {
+			c.Drop()
+			return true
+		}
+		return false
+	}}, "?concurrency=4&credit=32", func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		seen <- string(m.Payload)
+		return nil, nil
+	})
+	for i := range n {
+		peer.Put("q", encode(t, &message.Message{Value: value.String(fmt.Sprint(i))}))
+	}
+	got := map[string]bool{}
+	deadline := time.After(patience)
+	for len(got) < n {
+		select {
+		case body := <-seen:
+			got[body] = true
+		case <-deadline:
+			t.Fatalf("%d of %d messages came, over %d connections", len(got), n, peer.Connections.Load())
+		}
+	}
+	if peer.Connections.Load() < 2 {
+		t.Error("no connection was lost")
+	}
+}
+
+// TestStopSettlesWhatIsHandled, and gives the rest back.
+func TestStopSettlesWhatIsHandled(t *testing.T) {
+	t.Parallel()
+	begun, end := make(chan struct{}, 1), make(chan struct{})
+	peer, m := start(t, amqppeer.Options{}, "", func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+		begun <- struct{}{}
+		<-end
+		return nil, nil
+	})
+	for i := range 5 {
+		peer.Put("q", encode(t, &message.Message{Value: value.String(fmt.Sprint(i))}))
+	}
+	<-begun
+	stopped := make(chan error, 1)
+	go func() { stopped <- m.Stop(t.Context()) }()
+	short, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Stop(short); err == nil {
+		t.Error("it has stopped while a message was handled")
+	}
+	close(end)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	if left := peer.Waiting("q"); left != 4 {
+		t.Errorf("%d messages are left at the peer, want 4", left)
+	}
+}
+
+func TestARefusedLinkIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var refused atomic.Int64
+	got := make(chan *inbound.Message, 1)
+	peer, err := amqppeer.Listen(t.Context(), "", amqppeer.Options{Refuse: func(string) *amqppeer.Error {
+		if refused.Add(1) > 2 {
+			return nil
+		}
+		return &amqppeer.Error{Condition: "amqp:not-found", Description: "not yet"}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(peer.Close)
+	tr, err := amqpin.New(local(t), endpoint(t, "amqp://"+peer.Addr()+"/q"), amqpin.Options{AMQP: amqp1.Options{RefusedFor: time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := inbound.New(func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		got <- m
+		return nil, nil
+	}, inbound.Options{})
+	if err == nil {
+		err = m.Register(tr)
+	}
+	if err == nil {
+		err = m.Start(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Stop(context.WithoutCancel(t.Context())) })
+	peer.Put("q", encode(t, &message.Message{Value: value.String("at last")}))
+	if m := <-got; string(m.Payload) != "at last" {
+		t.Errorf("got %q", m.Payload)
+	}
+}
+
+func TestNewSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"http://127.0.0.1/q":                      "want amqp or amqps",
+		"amqp://127.0.0.1/":                       "either an address or is dynamic",
+		"amqp://127.0.0.1/q?dynamic=true":         "either an address or is dynamic",
+		"amqp://127.0.0.1/q?colour=canary":        `option "colour" is not known: want address, allow-insecure`,
+		"amqp://127.0.0.1/q?canary":               "an option without a value",
+		"amqp://127.0.0.1/q?credit=canary":        "option credit: want a whole number",
+		"amqp://127.0.0.1/q?concurrency=0":        "option concurrency: want a whole number of 1 to 1024",
+		"amqp://127.0.0.1/q?fetch=canary":         "option fetch: want true or false",
+		"amqp://127.0.0.1/q?durability=canary":    "option durability: want none",
+		"amqp://127.0.0.1/q?expiry-timeout=-1s":   "option expiry-timeout: want a duration",
+		"amqp://127.0.0.1/q?credit=9&credit=8":    "more than once",
+		"amqp://user:canary@127.0.0.1/q?sasl=xyz": "sasl mechanism",
+	} {
+		_, err := amqpin.New(local(t), endpoint(t, url), amqpin.Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary@") || strings.Contains(err.Error(), ":canary") {
+			t.Errorf("%s: %v, want %s", url, err, want)
+		}
+	}
+	if _, err := amqpin.New(profile.Default(), endpoint(t, "amqp://127.0.0.1/q"), amqpin.Options{}); err != nil {
+		t.Errorf("what a profile may not reach is said at the start: %v", err)
+	}
+}
