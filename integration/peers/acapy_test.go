@@ -22,9 +22,8 @@ import (
 )
 
 const (
-	didcomm    = "application/didcomm-envelope-enc"
-	oldDIDComm = "application/ssi-agent-wire"
-	jsonType   = "application/json"
+	didcomm  = "application/didcomm-envelope-enc"
+	jsonType = "application/json"
 )
 
 // answering answers whoever asked for it, as an agent does, and counts what came.
@@ -62,9 +61,10 @@ func TestFromACAPy(t *testing.T) {
 	acapy := startScript(t, "acapy.py", "aiohttp", "send", h.address("http")+"/", h.address("ws")+"/json", "key")
 	const text, packed = `{"@id":"2"}`, "packed"
 	for _, want := range []said{
-		{Name: "packed", Status: http.StatusOK},
-		{Name: "packed, old", Status: http.StatusOK},
-		{Name: "packed, with the header", Status: http.StatusOK, Type: didcomm, Body: packed},
+		{Name: "packed", Status: http.StatusBadRequest}, // by somebody whom nobody here knows
+		{Name: "packed, old", Status: http.StatusBadRequest},
+		{Name: "bytes", Status: http.StatusOK},
+		{Name: "bytes, with the header", Status: http.StatusOK, Type: didcomm, Body: packed},
 		{Name: "json", Status: http.StatusOK},
 		{Name: "json, all", Status: http.StatusOK, Type: jsonType, Body: text},
 		{Name: "json, thread", Status: http.StatusOK, Type: jsonType, Body: text},
@@ -89,8 +89,7 @@ func TestFromACAPy(t *testing.T) {
 	}
 	h.stop() // which handles what has come
 	for what, want := range map[string]int{
-		"http " + didcomm + " false token:acapy w1": 3, "http " + oldDIDComm + " false token:acapy w1": 1,
-		"http application/json true token:acapy w1": 5, "ws application/json true  w1": 7,
+		"http application/octet-stream false token:acapy w1": 3, "http application/json true token:acapy w1": 5, "ws application/json true  w1": 7,
 	} {
 		if got := handler.came[what]; got != want {
 			t.Errorf("%d times %q, want %d: %v", got, what, want, handler.came)

@@ -13,6 +13,7 @@ from aiohttp import ClientSession, DummyCookieJar, WSMsgType, web
 from common import end_with_stdin, got, say
 
 DIDCOMM, OLD_DIDCOMM, JSON = "application/didcomm-envelope-enc", "application/ssi-agent-wire", "application/json"
+BYTES = "application/octet-stream"  # where no envelope is to be opened
 LIMIT = 2 << 20
 
 
@@ -100,13 +101,14 @@ async def send(http, ws, token):
         packed = b'{"protected": "eyJ0eXAiOiJKV00vMS4wIn0"}'
         await post("packed", packed, DIDCOMM)
         await post("packed, old", packed, OLD_DIDCOMM)
-        await post("packed, with the header", packed, DIDCOMM, **{"Return-Route": "all"})
+        await post("bytes", packed, BYTES)
+        await post("bytes, with the header", packed, BYTES, **{"Return-Route": "all"})
         await post("json", json.dumps({"@id": "1"}), JSON)
         for route in ("all", "thread", "none", "sideways"):
             await post("json, " + route, asking(route), JSON)
         await post("no json", "{", JSON)
-        await post("as long as can be", b"x" * LIMIT, DIDCOMM)
-        await post("too long", b"x" * (LIMIT + 1), DIDCOMM)
+        await post("as long as can be", b"x" * LIMIT, BYTES)
+        await post("too long", b"x" * (LIMIT + 1), BYTES)
         await get("health", {})
         await get("invitation", {"c_i": "eyJAdHlwZSI6ICJ4In0"})
         for number in range(5):
