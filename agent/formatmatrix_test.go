@@ -53,15 +53,7 @@ func TestFormatsByTransport(t *testing.T) {
 	there := &bench{t: t, agent: other, client: &http.Client{}}
 	t.Cleanup(there.stop)
 	b := start(t, func(c *Config) { c.Profiles = tenant })
-	p, closeKeys, err := b.agent.config.OpenProfile(t.Context(), profile.DefaultID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = closeKeys(context.WithoutCancel(t.Context())) })
-	formats, err := Formats()
-	if err != nil {
-		t.Fatal(err)
-	}
+	formats, p := b.formats()
 	alice, bob := secmod.Names(keys[0]), secmod.Names(keys[1])
 	one, two, plain := `{"@type":"t","n":1}`, `{"id":"1","type":"t","from":"`+alice.DID+`"}`, `{"n":1}`
 	for _, test := range []struct{ format, payload, sender, recipient, schemes string }{
@@ -121,6 +113,21 @@ func TestFormatsByTransport(t *testing.T) {
 	}
 }
 
+// formats returns what reads what the default profile has sent.
+func (b *bench) formats() (*wireformat.Registry, *profile.Profile) {
+	b.t.Helper()
+	p, closeKeys, err := b.agent.config.OpenProfile(b.t.Context(), profile.DefaultID)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = closeKeys(context.WithoutCancel(b.t.Context())) })
+	formats, err := Formats()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return formats, p
+}
+
 // TestFormatsThroughARouter sends in every wire format through a WAMP router, and
 // reads what subscribers get.
 func TestFormatsThroughARouter(t *testing.T) {
@@ -141,15 +148,7 @@ func TestFormatsThroughARouter(t *testing.T) {
 			Settings: map[string]string{cloudevents.SettingSource: "/src", cloudevents.SettingType: "t"},
 		}}
 	})
-	p, closeKeys, err := b.agent.config.OpenProfile(t.Context(), profile.DefaultID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = closeKeys(context.WithoutCancel(t.Context())) })
-	formats, err := Formats()
-	if err != nil {
-		t.Fatal(err)
-	}
+	formats, p := b.formats()
 	alice, bob := secmod.Names(keys[0]), secmod.Names(keys[1])
 	for _, name := range formats.Names() {
 		f, err := formats.ByName(name)
