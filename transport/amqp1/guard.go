@@ -421,28 +421,6 @@ func (g *guard) attached(f *frame) {
 	}
 }
 
-// readOutcomes returns the outcomes that a source names, nil where it names none
-// (part 3, section 3.5.3).
-func readOutcomes(source []byte) []string {
-	if _, list, ok := descriptor(source); ok {
-		if inside, ok := openList(list); ok {
-			inside.skip(9)
-			return inside.symbols()
-		}
-	}
-	return nil
-}
-
-// outcomes returns those that the peer knows on a link, nil where it did not say.
-func (g *guard) outcomes(link string) []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if view := g.links[link]; view != nil {
-		return view.outcomes
-	}
-	return nil
-}
-
 // flowed takes the credit of a link.
 func (g *guard) flowed(f *frame) (drop bool, fault string) {
 	list := f.fields

@@ -140,3 +140,25 @@ func (v *linkView) credit() (left int, changed <-chan struct{}) {
 	}
 	return 0, v.changed
 }
+
+// readOutcomes returns the outcomes that a source names, nil where it names none
+// (part 3, section 3.5.3).
+func readOutcomes(source []byte) []string {
+	if _, list, ok := descriptor(source); ok {
+		if inside, ok := openList(list); ok {
+			inside.skip(9)
+			return inside.symbols()
+		}
+	}
+	return nil
+}
+
+// outcomes returns those that the peer knows on a link, nil where it did not say.
+func (g *guard) outcomes(link string) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if view := g.links[link]; view != nil {
+		return view.outcomes
+	}
+	return nil
+}
