@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -139,15 +140,16 @@ func (d *driverAMQP) deliver(ctx context.Context, n int) error {
 // each message.
 func benchAMQP(ctx context.Context, s settings, sink *sinkProcess) ([]figure, error) {
 	payload := make([]byte, payloadBytes)
-	bare, err := newBareAMQP(ctx, sink.AMQP)
+	address := cmp.Or(s.amqp, sink.AMQP)
+	bare, err := newBareAMQP(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	twin, err := newBareAMQP(ctx, sink.AMQP)
+	twin, err := newBareAMQP(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	ours, err := newDriverAMQP(ctx, sink.AMQP, payload)
+	ours, err := newDriverAMQP(ctx, address, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +157,7 @@ func benchAMQP(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 		{name: "bare", deliver: func(n int) error { return bare.deliver(ctx, payload, n) }},
 		{name: "driver", deliver: func(n int) error { return ours.deliver(ctx, n) }},
 		{name: "bare again", deliver: func(n int) error { return twin.deliver(ctx, payload, n) }},
-		{name: "connection each", deliver: func(n int) error { return onceAMQP(ctx, sink.AMQP, payload, max(n/50, inFlight)) }},
+		{name: "connection each", deliver: func(n int) error { return onceAMQP(ctx, address, payload, max(n/50, inFlight)) }},
 	}
 	for _, c := range contestants {
 		if err := c.deliver(s.slice); err != nil {
@@ -168,7 +170,11 @@ func benchAMQP(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 	for i, each := 0, contestants[3]; i < len(each.rates); i++ { // it sent fewer than it was asked to
 		each.rates[i] *= float64(max(s.slice/50, inFlight)) / float64(s.slice)
 	}
-	figures := amqpFigures(contestants)
+	floor := 1.2
+	if s.amqp != "" { // a broker is busier than a client
+		floor = 1
+	}
+	figures := amqpFigures(contestants, floor)
 	idle, err := benchIdleAMQP(ctx, sink)
 	if err != nil {
 		return nil, err
@@ -181,7 +187,7 @@ func benchAMQP(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 	return append(figures, idle...), ours.transport.Stop(ctx)
 }
 
-func amqpFigures(contestants []*contestant) []figure {
+func amqpFigures(contestants []*contestant, floor float64) []figure {
 	bare, ours, twin, each := contestants[0], contestants[1], contestants[2], contestants[3]
 	sameTwice := ratio("bare go-amqp / bare go-amqp (A/A)", paired(twin.rates, bare.rates))
 	return []figure{
@@ -189,7 +195,7 @@ func amqpFigures(contestants []*contestant) []figure {
 		plain("amqpout: deliveries", median(ours.rates), "/s"),
 		plain("a connection for each message: deliveries", median(each.rates), "/s"),
 		sameTwice,
-		atLeastRatio("amqpout / bare go-amqp, deliveries per second", paired(ours.rates, bare.rates), 1.2, sameTwice.Value),
+		atLeastRatio("amqpout / bare go-amqp, deliveries per second", paired(ours.rates, bare.rates), floor, sameTwice.Value),
 		atLeastRatio("amqpout / a connection for each message", paired(ours.rates, each.rates), 20, sameTwice.Value),
 		plain("bare go-amqp: CPU per delivery", 1e6*median(bare.cpu), "us"),
 		plain("amqpout: CPU per delivery", 1e6*median(ours.cpu), "us"),

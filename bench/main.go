@@ -31,6 +31,7 @@ type settings struct {
 	pending  int           // messages in the backlog benchmark
 	sessions int           // sockets in the sessions benchmark
 	only     string        // names of the benchmarks to run, parted by commas
+	amqp     string        // address of a broker for the AMQP benchmark
 	idle     time.Duration // how long idle CPU time is measured
 	dir      string        // on the disk that durable stores are measured on
 	profile  string        // of the CPU, to be written to this file
@@ -50,6 +51,7 @@ func main() {
 	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory benchmark")
 	flag.DurationVar(&s.idle, "idle", 3*time.Second, "how long idle CPU time is measured")
 	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, ws, enqueue, durable, single, backlog, amqp, inbound, sessions, formats, serializers")
+	flag.StringVar(&s.amqp, "amqp", "", "compare AMQP at the node q of the broker at this `host:port` (default a peer in another process)")
 	flag.StringVar(&s.dir, "dir", "", "make durable stores in this `directory` (default the one for temporary files)")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of it all to this `file`")
 	flag.BoolVar(&s.json, "json", false, "print the results as JSON")
