@@ -11,6 +11,11 @@ func (b *outbox) fits(size int, o *Options) bool {
 	return len(b.queue) == 0 || len(b.queue) < o.MaxReplies && b.bytes+size <= o.MaxReplyBytes
 }
 
+// half reports whether no more than half of what may wait does.
+func (b *outbox) half(o *Options) bool {
+	return len(b.queue) <= o.MaxReplies/2 && b.bytes <= o.MaxReplyBytes/2
+}
+
 func (b *outbox) push(o *Outgoing) {
 	b.queue = append(b.queue, o)
 	b.bytes += len(o.Frame.Body)

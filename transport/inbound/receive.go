@@ -221,12 +221,18 @@ func (m *Manager) encode(ctx context.Context, to *Message, r *Reply) (wireformat
 	if err != nil {
 		return wireformat.Frame{}, err
 	}
-	if len(r.Metadata) > 0 {
-		header := map[string]string(r.Metadata.Clone())
+	stamper, stamps := wireformat.As[wireformat.Stamper](format)
+	if len(r.Metadata) > 0 || stamps {
+		header := make(map[string]string, len(r.Metadata)+len(frame.Header))
+		maps.Copy(header, r.Metadata)
 		maps.Copy(header, frame.Header)
 		frame.Header = header
 	}
-	return frame, nil
+	if !stamps {
+		return frame, nil
+	}
+	err = stamper.Stamp(ctx, to.Profile, &frame, wireformat.Attempt{ID: r.ID, Number: 1, At: time.Now()})
+	return frame, err
 }
 
 // unsent gives a reply to whoever takes those that were not written. Without

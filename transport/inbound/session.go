@@ -54,6 +54,7 @@ type Session struct {
 	opened  time.Time
 
 	received, sent atomic.Int64
+	full           atomic.Bool  // a message was turned away for want of room; set under mu
 	holding        atomic.Int64 // bytes that count against Options.MaxBytes
 
 	mu       sync.Mutex
@@ -77,8 +78,10 @@ func (s *Session) Origin() *Origin { return s.origin }
 // Pop returns the next message to write, and nil where there is none.
 func (s *Session) Pop() *Outgoing {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.pop()
+	next := s.out.pop()
+	s.mu.Unlock()
+	s.tellRoom()
+	return next
 }
 
 // Await returns the next message to write. Where none waits but one has been
@@ -88,6 +91,7 @@ func (s *Session) Pop() *Outgoing {
 func (s *Session) Await(ctx context.Context) *Outgoing {
 	for {
 		next, wait, signal := s.look(ctx)
+		s.tellRoom()
 		if wait <= 0 {
 			return next
 		}
@@ -153,7 +157,11 @@ func (s *Session) end(reason error) {
 // take it: it is closed, full, or has no such route. Nil needs no route.
 func (s *Session) put(o *Outgoing, takes func(*route) bool) bool {
 	s.mu.Lock()
-	ok := s.open() && s.out.fits(len(o.Frame.Body), &s.manager.options) && s.anyRoute(takes)
+	ok := s.open() && s.anyRoute(takes)
+	if ok && !s.out.fits(len(o.Frame.Body), &s.manager.options) {
+		s.full.Store(true)
+		ok = false
+	}
 	if ok {
 		s.out.push(o)
 		if s.left > 0 {
@@ -197,8 +205,31 @@ func (s *Session) routeOf(profile, key string) *route {
 // withdraw takes a message back that nobody has begun to write.
 func (s *Session) withdraw(o *Outgoing) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.remove(o)
+	was := s.out.remove(o)
+	s.mu.Unlock()
+	s.tellRoom()
+	return was
+}
+
+// tellRoom has it told that messages are taken again, once half of those that
+// filled the session have left it.
+func (s *Session) tellRoom() {
+	if !s.full.Load() {
+		return
+	}
+	s.mu.Lock()
+	var open []address
+	if s.out.half(&s.manager.options) && s.full.Swap(false) && s.open() {
+		for i := range s.routes {
+			if r := &s.routes[i]; r.key != "" && r.mode > modeNone {
+				open = append(open, address{r.profile, r.key})
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, at := range open {
+		s.manager.arrived(at)
+	}
 }
 
 // reaches reports whether the session takes a message for the peer now. If it can

@@ -219,6 +219,46 @@ func TestFullSessionIsPassedOver(t *testing.T) {
 	})
 }
 
+// TestFullSessionTellsOfRoom: what a full session turned away may wait for nothing but
+// to be told that there is room again.
+func TestFullSessionTellsOfRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		arrived := make(chan string, 10)
+		a := start(t, ignore, inbound.Options{
+			Tenants: peers(t), MaxReplies: 4,
+			OnArrival: func(profile string, keys []string) { arrived <- profile + ":" + keys[0] },
+		})
+		slow := a.dial(t, "Peer", "k", inbound.HeaderReturnRoute, "all")
+		slow.Hold(true)
+		send(t, slow.Send(t.Context(), text("x")))
+		<-arrived
+		results := make(chan error, 5)
+		for range 5 {
+			go func() {
+				_, err := a.Deliver(t.Context(), tenant, peer("k"), transport.ID{}, text("x"))
+				results <- err
+			}()
+		}
+		if err := <-results; !errors.Is(err, transport.ErrNoSession) {
+			t.Fatalf("the fifth message: %v, want ErrNoSession", err)
+		}
+		if synctest.Wait(); len(arrived) > 0 {
+			t.Fatal("it is told of room while it is full")
+		}
+		slow.Hold(false)
+		if got := <-arrived; got != "default:k" {
+			t.Errorf("told of %s", got)
+		}
+		for range 4 {
+			send(t, <-results)
+		}
+		if synctest.Wait(); len(arrived) > 0 {
+			t.Error("it is told twice")
+		}
+	})
+}
+
 // TestDeliverEndsWithItsContext: what nobody has begun to write is taken back.
 func TestDeliverEndsWithItsContext(t *testing.T) {
 	t.Parallel()
