@@ -76,7 +76,6 @@ func New(config Config, options Options) (*Agent, error) {
 	if a.log == nil {
 		a.log = zap.NewNop()
 	}
-	a.answers.log = a.log
 	a.events = event.New(event.Options{OnPanic: func(topic string, _ any, stack []byte) {
 		a.log.Error("event handler panicked", zap.String("topic", topic), zap.ByteString("stack", stack))
 	}})

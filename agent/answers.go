@@ -4,15 +4,15 @@ import (
 	"context"
 	"sync"
 
-	"go.uber.org/zap"
-
+	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
 )
 
 // answers is a receiver of what peers send on connections that this side has
-// opened to deliver something. What comes there is for the profile that the
+// opened to deliver something: on WebSockets, and as the answer to a request. What comes there is for the profile that the
 // connection is of. There is nothing to write to: an answer to it goes to the
 // peer's endpoint.
 type answers struct {
@@ -20,7 +20,6 @@ type answers struct {
 
 	mu   sync.Mutex
 	host inbound.Host // nil: it is not started
-	log  *zap.Logger
 }
 
 // Scheme implements [inbound.Transport].
@@ -47,21 +46,24 @@ func (r *answers) set(host inbound.Host) {
 	r.host = host
 }
 
-// receive has a frame handled. A frame that is refused is lost: the peer did not
-// ask whether it was taken.
-func (r *answers) receive(ctx context.Context, f wsout.Frame) {
+// receive has a frame handled that a peer sent on a WebSocket.
+func (r *answers) receive(ctx context.Context, f wsout.Frame) error {
+	return r.take(ctx, f.Endpoint, f.Profile, wireformat.Frame{Text: f.Text, Body: f.Payload})
+}
+
+// take has a message handled. The error says that nobody has it: a peer that asks
+// for acknowledgements gets none.
+func (r *answers) take(ctx context.Context, from transport.Endpoint, p *profile.Profile, f wireformat.Frame) error {
 	r.mu.Lock()
 	host := r.host
 	r.mu.Unlock()
 	if host == nil {
-		return
+		return inbound.ErrStopped
 	}
-	session, err := host.Open(&inbound.Origin{Scheme: f.Endpoint.Scheme(), Remote: f.Endpoint.Address(), Profile: f.Profile}, inbound.SessionOptions{})
-	if err == nil {
-		defer session.Close()
-		err = session.Receive(ctx, wireformat.Frame{Text: f.Text, Body: f.Payload})
-	}
+	session, err := host.Open(&inbound.Origin{Scheme: from.Scheme(), Remote: from.Address(), Profile: p}, inbound.SessionOptions{})
 	if err != nil {
-		r.log.Warn("what a peer sent on a connection to it is lost", zap.Stringer("endpoint", f.Endpoint), zap.Error(err))
+		return err
 	}
+	defer session.Close()
+	return session.Receive(ctx, f)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"unicode/utf8"
 
 	"go.uber.org/zap"
@@ -189,12 +190,24 @@ func (a *Agent) sendUnsent(ctx context.Context, m *inbound.Message, r *inbound.R
 }
 
 // onReply sends what answers a message that was forwarded back to where that came
-// from.
+// from. The answer to another message is one for the handler, where the message has
+// asked for it.
 func (a *Agent) onReply(ctx context.Context, m *outbound.Message, r httpout.Reply) {
 	session := m.Metadata[MetadataSession]
-	if session == "" || !m.Endpoint.Whole().Equal(a.config.Inbound.Forward.Whole()) {
-		return
+	var err error
+	switch {
+	case session != "" && m.Endpoint.Whole().Equal(a.config.Inbound.Forward.Whole()):
+		err = a.answer(ctx, m, r, session)
+	case a.asksForAnswer(ctx, m):
+		err = a.answers.take(ctx, m.Endpoint, m.Profile, wireformat.Frame{ContentType: r.ContentType, Text: utf8.Valid(r.Body), Body: r.Body})
 	}
+	if err != nil {
+		a.log.Warn("the answer to a message is lost", zap.Stringer("message_id", m.ID), zap.Stringer("endpoint", m.Endpoint), zap.Error(err))
+	}
+}
+
+// answer sends what answers a message that was forwarded.
+func (a *Agent) answer(ctx context.Context, m *outbound.Message, r httpout.Reply, session string) error {
 	message := outbound.Message{
 		Payload: r.Body, ContentType: r.ContentType, Text: utf8.Valid(r.Body), Profile: m.Profile,
 		Session: session, ThreadID: m.Metadata[MetadataThread],
@@ -203,9 +216,23 @@ func (a *Agent) onReply(ctx context.Context, m *outbound.Message, r httpout.Repl
 	if peer := m.Metadata[MetadataPeer]; peer != "" {
 		message.Target = wireformat.Target{Recipients: []string{peer}}
 	}
-	if _, err := a.manager.Send(ctx, message); err != nil {
-		a.log.Warn("the answer to a forwarded message is lost", zap.Stringer("message_id", m.ID), zap.String("session", session), zap.Error(err))
+	_, err := a.manager.Send(ctx, message)
+	return err
+}
+
+// asksForAnswer reports a message with a return route: beside it or, as far as its
+// wire format shows that, in it.
+func (a *Agent) asksForAnswer(ctx context.Context, m *outbound.Message) bool {
+	for name, value := range m.Metadata {
+		if strings.EqualFold(name, inbound.HeaderReturnRoute) {
+			return value == wireformat.ReturnRouteAll || value == wireformat.ReturnRouteThread
+		}
 	}
+	if m.WireFormat != (*wireformat.JSON)(nil).Name() {
+		return false
+	}
+	_, receipt, err := new(wireformat.JSON).Parse(ctx, m.Profile, wireformat.Frame{Text: true, Body: m.Payload})
+	return err == nil && receipt.DirectResponseRequested()
 }
 
 // Inbound returns the manager of what comes in, to register receivers with and to

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"cmp"
 	"time"
 
+	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
@@ -20,6 +22,7 @@ func (a *Agent) openTransports() error {
 	}
 	wsOptions := a.config.WS.options()
 	wsOptions.Logger, wsOptions.OnState, wsOptions.OnFrame = a.log, a.tellConnection, a.answers.receive
+	wsOptions.MaxInboundBytes = cmp.Or(int(a.config.Inbound.MaxMessageBytes), inbound.DefaultMaxMessageBytes)
 	ws, err := wsout.New(wsOptions)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ func (b *outbox) fits(size int, o *Options) bool {
 	return len(b.queue) == 0 || len(b.queue) < o.MaxReplies && b.bytes+size <= o.MaxReplyBytes
 }
 
-// half reports whether no more than half of what may wait does.
+// half reports whether no more than half of the room is taken.
 func (b *outbox) half(o *Options) bool {
 	return len(b.queue) <= o.MaxReplies/2 && b.bytes <= o.MaxReplyBytes/2
 }

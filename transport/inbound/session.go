@@ -3,6 +3,7 @@ package inbound
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,7 +55,6 @@ type Session struct {
 	opened  time.Time
 
 	received, sent atomic.Int64
-	full           atomic.Bool  // a message was turned away for want of room; set under mu
 	holding        atomic.Int64 // bytes that count against Options.MaxBytes
 
 	mu       sync.Mutex
@@ -63,6 +63,7 @@ type Session struct {
 	profiles []string // it counts against their limits
 	out      outbox
 	left     int           // messages that it still takes; negative: any number
+	refused  []address     // whose messages found no room; they are told when there is some
 	promised time.Time     // Await waits until then for what was announced
 	signal   chan struct{} // closed when Await is to look again; nil: it does not wait
 	ending   error         // the manager wants it to end
@@ -78,10 +79,21 @@ func (s *Session) Origin() *Origin { return s.origin }
 // Pop returns the next message to write, and nil where there is none.
 func (s *Session) Pop() *Outgoing {
 	s.mu.Lock()
-	next := s.out.pop()
+	next, refused := s.out.pop(), s.readmit()
 	s.mu.Unlock()
-	s.tellRoom()
+	for _, at := range refused {
+		s.manager.arrived(at)
+	}
 	return next
+}
+
+// readmit returns whose messages found no room, once there is much again: for each
+// message that fits, somebody looks through what waits. mu is held.
+func (s *Session) readmit() (refused []address) {
+	if s.refused != nil && s.out.half(&s.manager.options) {
+		refused, s.refused = s.refused, nil
+	}
+	return refused
 }
 
 // Await returns the next message to write. Where none waits but one has been
@@ -91,7 +103,6 @@ func (s *Session) Pop() *Outgoing {
 func (s *Session) Await(ctx context.Context) *Outgoing {
 	for {
 		next, wait, signal := s.look(ctx)
-		s.tellRoom()
 		if wait <= 0 {
 			return next
 		}
@@ -154,13 +165,14 @@ func (s *Session) end(reason error) {
 }
 
 // put adds a message to be written, and reports false where the session does not
-// take it: it is closed, full, or has no such route. Nil needs no route.
+// take it: it is closed, full, or has no such route. Nil needs no route. Whose
+// message found it full is told when there is room again, as of an arrival.
 func (s *Session) put(o *Outgoing, takes func(*route) bool) bool {
 	s.mu.Lock()
 	ok := s.open() && s.anyRoute(takes)
 	if ok && !s.out.fits(len(o.Frame.Body), &s.manager.options) {
-		s.full.Store(true)
 		ok = false
+		s.rememberRefused(takes)
 	}
 	if ok {
 		s.out.push(o)
@@ -173,6 +185,18 @@ func (s *Session) put(o *Outgoing, takes func(*route) bool) bool {
 		s.wake()
 	}
 	return ok
+}
+
+// rememberRefused remembers whose message found no room: there are no more of them
+// than routes. mu is held.
+func (s *Session) rememberRefused(takes func(*route) bool) {
+	for i := range s.routes {
+		r := &s.routes[i]
+		at := address{r.profile, r.key}
+		if takes != nil && r.key != "" && takes(r) && !slices.Contains(s.refused, at) {
+			s.refused = append(s.refused, at)
+		}
+	}
 }
 
 // open reports whether the session takes messages at all. mu is held.
@@ -205,31 +229,12 @@ func (s *Session) routeOf(profile, key string) *route {
 // withdraw takes a message back that nobody has begun to write.
 func (s *Session) withdraw(o *Outgoing) bool {
 	s.mu.Lock()
-	was := s.out.remove(o)
+	removed, refused := s.out.remove(o), s.readmit()
 	s.mu.Unlock()
-	s.tellRoom()
-	return was
-}
-
-// tellRoom has it told that messages are taken again, once half of those that
-// filled the session have left it.
-func (s *Session) tellRoom() {
-	if !s.full.Load() {
-		return
-	}
-	s.mu.Lock()
-	var open []address
-	if s.out.half(&s.manager.options) && s.full.Swap(false) && s.open() {
-		for i := range s.routes {
-			if r := &s.routes[i]; r.key != "" && r.mode > modeNone {
-				open = append(open, address{r.profile, r.key})
-			}
-		}
-	}
-	s.mu.Unlock()
-	for _, at := range open {
+	for _, at := range refused {
 		s.manager.arrived(at)
 	}
+	return removed
 }
 
 // reaches reports whether the session takes a message for the peer now. If it can

@@ -183,6 +183,45 @@ func TestSeveralSessions(t *testing.T) {
 	}
 }
 
+// TestTwoTenantsOnOneConnection: what one of them has asked for says nothing of the
+// other, though they have the same key.
+func TestTwoTenantsOnOneConnection(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{Tenants: peers(t, "red", "blue")})
+	c := a.dial(t)
+	ask := func(name, route string) {
+		t.Helper()
+		send(t, c.Send(t.Context(), text("x", "Tenant", name, "Peer", "k", inbound.HeaderReturnRoute, route)))
+	}
+	want := func(name string, to transport.Peer, taken bool) {
+		t.Helper()
+		_, err := a.Deliver(t.Context(), name, to, transport.ID{}, text("for "+name))
+		if taken != (err == nil) || err != nil && !errors.Is(err, transport.ErrNoSession) {
+			t.Errorf("for %s: %v", name, err)
+		}
+		if !taken {
+			return
+		}
+		if got, err := c.Receive(t.Context()); err != nil || string(got.Frame.Body) != "for "+name {
+			t.Errorf("for %s: got %v, %v", name, got, err)
+		}
+	}
+	named := transport.Peer{Session: c.Session().ID()}
+	ask("red", "all")
+	want("red", peer("k"), true)
+	want("blue", peer("k"), false)
+	want("blue", named, false) // a session's id is no way to it, either
+	ask("blue", "none")
+	want("red", peer("k"), true)
+	want("blue", peer("k"), false)
+	ask("blue", "all")
+	ask("red", "none")
+	want("red", peer("k"), false)
+	want("red", named, false)
+	want("blue", peer("k"), true)
+	want("blue", named, true)
+}
+
 func TestFullSessionIsPassedOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -219,9 +258,9 @@ func TestFullSessionIsPassedOver(t *testing.T) {
 	})
 }
 
-// TestFullSessionTellsOfRoom: what a full session turned away may wait for nothing but
-// to be told that there is room again.
-func TestFullSessionTellsOfRoom(t *testing.T) {
+// TestFullSessionTellsWhenItHasRoom: whoever waits for the recipient is not told of
+// an arrival otherwise, since the recipient is there all the time.
+func TestFullSessionTellsWhenItHasRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		arrived := make(chan string, 10)
@@ -229,32 +268,35 @@ func TestFullSessionTellsOfRoom(t *testing.T) {
 			Tenants: peers(t), MaxReplies: 4,
 			OnArrival: func(profile string, keys []string) { arrived <- profile + ":" + keys[0] },
 		})
-		slow := a.dial(t, "Peer", "k", inbound.HeaderReturnRoute, "all")
-		slow.Hold(true)
-		send(t, slow.Send(t.Context(), text("x")))
+		c := a.dial(t, "Peer", "k", inbound.HeaderReturnRoute, "all")
+		send(t, c.Send(t.Context(), text("x")))
+		send(t, c.Send(t.Context(), text("x", "Peer", "other", inbound.HeaderReturnRoute, "all")))
 		<-arrived
-		results := make(chan error, 5)
-		for range 5 {
+		<-arrived
+		c.Hold(true)
+		results := make(chan error, 10)
+		for range 6 {
 			go func() {
-				_, err := a.Deliver(t.Context(), tenant, peer("k"), transport.ID{}, text("x"))
+				_, err := a.Deliver(t.Context(), tenant, peer("k"), transport.ID{}, text("hello"))
 				results <- err
 			}()
+			synctest.Wait()
 		}
-		if err := <-results; !errors.Is(err, transport.ErrNoSession) {
-			t.Fatalf("the fifth message: %v, want ErrNoSession", err)
+		for range 2 {
+			if err := <-results; !errors.Is(err, transport.ErrNoSession) {
+				t.Fatalf("beyond MaxReplies: %v, want ErrNoSession", err)
+			}
 		}
-		if synctest.Wait(); len(arrived) > 0 {
-			t.Fatal("it is told of room while it is full")
+		if len(arrived) != 0 {
+			t.Error("an arrival is told while the session is full")
 		}
-		slow.Hold(false)
-		if got := <-arrived; got != "default:k" {
-			t.Errorf("told of %s", got)
-		}
+		c.Hold(false)
 		for range 4 {
 			send(t, <-results)
 		}
-		if synctest.Wait(); len(arrived) > 0 {
-			t.Error("it is told twice")
+		synctest.Wait()
+		if got := <-arrived; got != "default:k" || len(arrived) != 0 {
+			t.Errorf("told of %s, and of %d more", got, len(arrived))
 		}
 	})
 }

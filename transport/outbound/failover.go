@@ -29,6 +29,11 @@ func (m *Manager) next(leased *queue.Leased, facts *DeliveryError, now time.Time
 		f.past = m.past(leased)
 		f.gone = f.gone || isPeer(leased.Lane) // a session is worth one attempt
 	}
+	if f.targets == 1 && isPeer(leased.Lane) { // the same, where the next one is the last
+		if at, target, again := m.exhausted(leased, now); again {
+			return at, target, true
+		}
+	}
 	wait, target, again := policy.after(&f)
 	if !again {
 		return m.exhausted(leased, now)

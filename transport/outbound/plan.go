@@ -85,6 +85,9 @@ func (m *Manager) reroute(message *Message) error {
 // routing keys is encoded for those on the way to its endpoint, once: a session
 // could not read it.
 func (m *Manager) sessionOf(message *Message) (transport.Endpoint, bool) {
+	if message.Session == "" && len(message.Target.Recipients) == 0 {
+		return transport.Endpoint{}, false
+	}
 	encodedForOthers := len(message.Target.Routing) > 0 && !message.Endpoint.IsZero() && !message.SessionOnly
 	if encodedForOthers || isPeerScheme(message.Endpoint.Scheme()) || message.MinEvidence > transport.Acknowledged {
 		return transport.Endpoint{}, false

@@ -305,6 +305,28 @@ func TestASessionThatBreaksOffIsFollowedByTheNext(t *testing.T) {
 	})
 }
 
+// A message that may have been lost with a session waits for the next one at once,
+// and not for its turn to be tried on a session again.
+func TestWhatIsLostWithASessionWaitsToBePickedUp(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		sessions := &peers{}
+		sessions.set("bob", true)
+		sessions.deliver = func(transport.ID, wireformat.Frame) error {
+			sessions.present["bob"], sessions.deliver = false, nil
+			return errBroken
+		}
+		f := start(t, &driver{}, outbound.Options{Sessions: sessions, Profiles: picksUp(t, profile.Options{})})
+		accepted := f.sendTo("hello", "bob")
+		f.wantTopics(accepted.ID, "queued_for_delivery", "attempt_failed", "failed_over", "waiting_for_pickup")
+		sessions.set("bob", true)
+		f.Arrived(profile.DefaultID, "bob")
+		f.wantTopics(accepted.ID, "delivered", "sent_to_session")
+		if r := f.record(accepted.ID); r.Evidence != transport.Acknowledged || r.Endpoint != "pickup:bob" {
+			t.Errorf("record %s at %s", r.Evidence, r.Endpoint)
+		}
+	})
+}
+
 func TestAMessageThatEndsEverySessionIsGivenUp(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sessions := &peers{}

@@ -84,8 +84,6 @@ func encode(t *testing.T, m *message.Message) []byte {
 	return encoded
 }
 
-func pointer[T any](v T) *T { return &v }
-
 func TestMessagesArriveWithWhatIsBesideThem(t *testing.T) {
 	t.Parallel()
 	got := make(chan *inbound.Message, 1)

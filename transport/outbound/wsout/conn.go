@@ -30,7 +30,7 @@ type conn struct {
 	over    chan struct{} // closed when it has ended
 	stalled atomic.Bool   // the reader waits for OnFrame
 	said    atomic.Bool   // this side has begun the closing handshake
-	inbox   chan Frame    // the reader's; nil until the peer's first message
+	inbox   chan arrival  // the reader's; nil until the peer's first message
 
 	// Guarded by the pool's mutex.
 	parked   bool        // the writer has nothing to do
@@ -41,6 +41,7 @@ type conn struct {
 	limit    int         // frames that may be in it
 	ping     uint64      // the number of the latest acknowledging ping
 	pong     []byte      // what the next pong has to say; nil: none is due
+	proof    []byte      // the same, of the pong that says that messages have been handled
 	useful   bool        // something was delivered
 	used     time.Time
 
@@ -57,7 +58,6 @@ func newConn(p *pool, ws *websocket.Conn, w *wire) *conn {
 		wake: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	ws.SetReadLimit(int64(o.MaxInboundBytes))
-	ws.SetPingHandler(c.pinged)
 	ws.SetPongHandler(c.ponged)
 	ws.SetCloseHandler(func(int, string) error { return nil }) // the reader answers
 	return c

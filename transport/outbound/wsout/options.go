@@ -81,9 +81,12 @@ type Options struct {
 	WireFormat string
 	// OnFrame is called with each message of a peer that is no acknowledgement, one
 	// at a time for each connection. ctx ends with the hard stop. While it does not
-	// return, sixteen more wait, and then nothing of the connection is read.
+	// return, sixteen more wait, and then nothing of the connection is read. A peer
+	// whose ping begins with "outrider:", as an Outrider's does behind a message to a
+	// session, gets the pong when the messages before it have been handled; where an
+	// error was returned for one, the connection is closed with 1013 in its place.
 	// Default: such messages are dropped.
-	OnFrame func(ctx context.Context, f Frame)
+	OnFrame func(ctx context.Context, f Frame) error
 	// FrameTimeout is how long a message of the peer waits for OnFrame before the
 	// connection is closed with 1013. Default: 10 s.
 	FrameTimeout time.Duration

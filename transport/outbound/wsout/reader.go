@@ -28,6 +28,7 @@ const (
 // read is the reader: it takes in what the peer sends until the connection ends.
 // After its first error it never reads again.
 func (c *conn) read(ctx context.Context) {
+	c.ws.SetPingHandler(func(payload string) error { return c.pinged(ctx, payload) })
 	defer func() {
 		if c.inbox != nil {
 			close(c.inbox)
@@ -67,7 +68,7 @@ func (c *conn) readMessage(ctx context.Context) error {
 	if c.ack == AckReply && c.replied(ctx, f) || o.OnFrame == nil {
 		return nil
 	}
-	return c.hand(ctx, f)
+	return c.hand(ctx, arrival{frame: f})
 }
 
 // tookIn counts a message of the peer, unless it is too long or was cut short.
@@ -81,17 +82,24 @@ func (c *conn) tookIn(n int64, err error) error {
 	return err
 }
 
-// hand puts a message into the inbox. While that is full nothing is read, so that
-// the peer is slowed down; but not for ever, since pings wait meanwhile.
-func (c *conn) hand(ctx context.Context, f Frame) error {
+// arrival is a message of the peer, or a ping by which it asks whether those
+// before have been handled.
+type arrival struct {
+	frame Frame
+	ping  string // empty: it is a message
+}
+
+// hand puts what has come into the inbox. While that is full nothing is read, so
+// that the peer is slowed down; but not for ever, since pings wait meanwhile.
+func (c *conn) hand(ctx context.Context, a arrival) error {
 	if c.inbox == nil {
-		c.inbox = make(chan Frame, inboxFrames)
+		c.inbox = make(chan arrival, inboxFrames)
 		if !c.pool.links.goes(func() { c.deliver(ctx) }) {
 			return errClosedByUs
 		}
 	}
 	select {
-	case c.inbox <- f:
+	case c.inbox <- a:
 		return nil
 	default:
 	}
@@ -103,7 +111,7 @@ func (c *conn) hand(ctx context.Context, f Frame) error {
 	timer := time.NewTimer(c.pool.links.options.FrameTimeout)
 	defer timer.Stop()
 	select {
-	case c.inbox <- f:
+	case c.inbox <- a:
 		return nil
 	case <-c.over:
 		return errClosedByUs
@@ -112,33 +120,60 @@ func (c *conn) hand(ctx context.Context, f Frame) error {
 	}
 }
 
-// deliver calls OnFrame with what is in the inbox, until the reader closes it.
+// deliver calls OnFrame with what is in the inbox, until the reader closes it. A
+// peer that asks whether all has been handled is told so; where that is not the
+// case, the connection is closed in the place of an answer, and what comes yet is
+// dropped: the peer will send it again.
 func (c *conn) deliver(ctx context.Context) {
-	for f := range c.inbox {
-		c.callOnFrame(ctx, f)
+	failed, refused := false, false
+	for a := range c.inbox {
+		switch {
+		case refused:
+		case a.ping == "":
+			failed = !c.callOnFrame(ctx, a.frame) || failed
+		case failed:
+			refused = true
+			c.retire(websocket.CloseTryAgainLater)
+		default:
+			c.answer(&c.proof, a.ping)
+		}
 	}
 }
 
-// callOnFrame keeps a panic to the message that caused it: OnFrame is not ours,
-// and must not take the process down.
-func (c *conn) callOnFrame(ctx context.Context, f Frame) {
+// callOnFrame reports whether the message has been handled. It keeps a panic to
+// the message that caused it: OnFrame is not ours, and must not take the process
+// down.
+func (c *conn) callOnFrame(ctx context.Context, f Frame) (handled bool) {
+	log := c.pool.links.options.Logger.With(zap.String("profile", f.Profile.ID()), zap.Stringer("endpoint", f.Endpoint))
 	defer func() {
 		if value := recover(); value != nil {
-			c.pool.links.options.Logger.Error("OnFrame panicked", zap.String("profile", f.Profile.ID()),
-				zap.Stringer("endpoint", f.Endpoint), zap.String("value", fmt.Sprintf("%T", value)), zap.ByteString("stack", debug.Stack()))
+			log.Error("OnFrame panicked", zap.String("value", fmt.Sprintf("%T", value)), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
-	c.pool.links.options.OnFrame(ctx, f)
+	if err := c.pool.links.options.OnFrame(ctx, f); err != nil {
+		log.Warn("what a peer has sent on a connection to it is not handled", zap.Error(err))
+		return false
+	}
+	return true
 }
 
-// pinged has the writer answer a ping. Of several only the latest is answered,
-// which RFC 6455 section 5.5.3 allows.
-func (c *conn) pinged(payload string) error {
+// pinged has a ping answered: at once, or in its turn where it asks whether the
+// messages before it have been handled.
+func (c *conn) pinged(ctx context.Context, payload string) error {
+	if c.inbox != nil && strings.HasPrefix(payload, ackPrefix) {
+		return c.hand(ctx, arrival{ping: payload})
+	}
+	c.answer(&c.pong, payload)
+	return nil
+}
+
+// answer has the writer send a pong. Of several pings of a kind only the latest is
+// answered, which RFC 6455 section 5.5.3 allows.
+func (c *conn) answer(pong *[]byte, payload string) {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
-	c.pong = []byte(payload)
+	*pong = []byte(payload)
 	c.wakeUp()
-	return nil
 }
 
 // ponged takes the acknowledgement in a pong: the peer has read what was written

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,7 +61,7 @@ func TestReplies(t *testing.T) {
 			t.Parallel()
 			frames := make(chan Frame, 1)
 			server := answering(t, test.reply)
-			tr := start(t, Options{Ack: AckReply, AckPointer: test.pointer, ReplyID: test.own, OnFrame: func(_ context.Context, f Frame) { frames <- f }})
+			tr := start(t, Options{Ack: AckReply, AckPointer: test.pointer, ReplyID: test.own, OnFrame: func(_ context.Context, f Frame) error { frames <- f; return nil }})
 			m := message(t, local(t, nil), server.uri(), "")
 			m.Payload = []byte(m.ID.String())
 			if test.acked {
@@ -151,7 +153,7 @@ func TestFramesComeInOrder(t *testing.T) {
 		drain(ws)
 	})
 	got := make(chan string, n)
-	tr := start(t, Options{Ack: AckPing, OnFrame: func(_ context.Context, f Frame) { got <- string(f.Payload) }})
+	tr := start(t, Options{Ack: AckPing, OnFrame: func(_ context.Context, f Frame) error { got <- string(f.Payload); return nil }})
 	deliver(t, tr, message(t, local(t, nil), server.uri(), "x"))
 	for i := range n {
 		if text := <-got; text != fmt.Sprint(i) {
@@ -176,9 +178,10 @@ func TestSlowOnFrameHoldsThePeerUp(t *testing.T) {
 		drain(ws)
 	})
 	options := Options{Ack: AckPing, PingInterval: 5 * time.Millisecond, PongTimeout: 20 * time.Millisecond, FrameTimeout: time.Minute}
-	options.OnFrame = func(_ context.Context, f Frame) {
+	options.OnFrame = func(_ context.Context, f Frame) error {
 		<-release
 		got <- string(f.Payload)
+		return nil
 	}
 	tr, p := start(t, options), local(t, nil)
 	waiting := begin(t.Context(), tr, message(t, p, server.uri(), "x"))
@@ -219,7 +222,7 @@ func TestStuckOnFrameEndsTheConnection(t *testing.T) {
 	})
 	options := impatient(AckReply)
 	options.FrameTimeout = 10 * time.Millisecond
-	options.OnFrame = func(ctx context.Context, _ Frame) { <-ctx.Done() }
+	options.OnFrame = func(ctx context.Context, _ Frame) error { <-ctx.Done(); return ctx.Err() }
 	tr, err := New(options)
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +245,7 @@ func TestPanicOfOnFrameHarmsNobody(t *testing.T) {
 	t.Parallel()
 	server := answering(t, func(payload string) string { return payload })
 	calls := make(chan struct{}, 2)
-	tr := start(t, Options{Ack: AckPing, OnFrame: func(context.Context, Frame) {
+	tr := start(t, Options{Ack: AckPing, OnFrame: func(context.Context, Frame) error {
 		calls <- struct{}{}
 		panic("not ours")
 	}})
@@ -250,6 +253,88 @@ func TestPanicOfOnFrameHarmsNobody(t *testing.T) {
 	for range 2 {
 		deliver(t, tr, message(t, p, server.uri(), "x"))
 		<-calls
+	}
+}
+
+// A peer that asks whether its messages have been handled is not told so before
+// they are: whoever is killed meanwhile gets them again.
+func TestPongsWaitForTheMessagesBeforeThem(t *testing.T) {
+	t.Parallel()
+	pongs := make(chan string, 10)
+	server := serve(t, func(ws *websocket.Conn, _ *http.Request) {
+		ws.SetPongHandler(func(payload string) error {
+			pongs <- payload
+			return nil
+		})
+		_ = ws.WriteMessage(websocket.TextMessage, []byte("hello"))
+		for _, payload := range []string{ackPrefix + "1", "heartbeat"} {
+			_ = ws.WriteControl(websocket.PingMessage, []byte(payload), time.Now().Add(time.Second))
+		}
+		drain(ws)
+	})
+	begun, release := make(chan struct{}), make(chan struct{})
+	tr := start(t, Options{Ack: AckPing, OnFrame: func(context.Context, Frame) error {
+		close(begun)
+		<-release
+		return nil
+	}})
+	waiting := begin(t.Context(), tr, message(t, local(t, nil), server.uri(), "x"))
+	<-begun
+	if pong := <-pongs; pong != "heartbeat" {
+		t.Errorf("the first pong is %q", pong)
+	}
+	close(release)
+	if pong := <-pongs; pong != ackPrefix+"1" {
+		t.Errorf("the second pong is %q", pong)
+	}
+	if done := <-waiting; done.fault != nil {
+		t.Error(done.fault)
+	}
+}
+
+// A message that was not handled is not acknowledged, and neither is what came
+// behind it.
+func TestWhatIsNotHandledIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	for name, onFrame := range map[string]func() error{
+		"refused":  func() error { return errors.New("the queue is full") },
+		"panicked": func() error { panic("not ours") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan error, 1)
+			server := serve(t, func(ws *websocket.Conn, _ *http.Request) {
+				_, _, _ = ws.ReadMessage() // what the test waits for is on its way
+				ws.SetPongHandler(func(payload string) error {
+					if strings.HasPrefix(payload, ackPrefix) {
+						t.Errorf("acknowledged: %q", payload)
+					}
+					return nil
+				})
+				for i, text := range []string{"first", "second", "third"} {
+					_ = ws.WriteMessage(websocket.TextMessage, []byte(text))
+					_ = ws.WriteControl(websocket.PingMessage, []byte(ackPrefix+strconv.Itoa(i)), time.Now().Add(time.Second))
+				}
+				for {
+					if _, _, err := ws.ReadMessage(); err != nil {
+						ended <- err
+						return
+					}
+				}
+			})
+			var calls atomic.Int32
+			tr := start(t, Options{OnFrame: func(context.Context, Frame) error {
+				calls.Add(1)
+				return onFrame()
+			}})
+			deliver(t, tr, message(t, local(t, nil), server.uri(), "x"))
+			if err := <-ended; !websocket.IsCloseError(err, websocket.CloseTryAgainLater) {
+				t.Errorf("the connection ended with %v", err)
+			}
+			if n := calls.Load(); n != 1 {
+				t.Errorf("%d messages were handled, want 1: the others will come again", n)
+			}
+		})
 	}
 }
 

@@ -79,7 +79,7 @@ func says(texts ...[]byte) func(*net.TCPConn, *bufio.Reader) {
 func impatient(ack Ack) Options {
 	return Options{
 		Ack: ack, ReconnectWait: time.Millisecond, MaxReconnectWait: time.Millisecond, CloseTimeout: 50 * time.Millisecond,
-		WriteTimeout: 100 * time.Millisecond, MaxInboundBytes: 1000, OnFrame: func(context.Context, Frame) {},
+		WriteTimeout: 100 * time.Millisecond, MaxInboundBytes: 1000, OnFrame: func(context.Context, Frame) error { return nil },
 	}
 }
 

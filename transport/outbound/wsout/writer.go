@@ -25,12 +25,14 @@ const (
 // job is what the writer has to do next.
 type job struct {
 	frames []*delivery
-	pong   []byte // nil: none
-	close  int    // close code; 0: none
+	pongs  [][]byte
+	close  int // close code; 0: none
 	over   bool
 }
 
-func (j *job) isNothing() bool { return len(j.frames) == 0 && j.pong == nil && j.close == 0 && !j.over }
+func (j *job) isNothing() bool {
+	return len(j.frames) == 0 && len(j.pongs) == 0 && j.close == 0 && !j.over
+}
 
 // write is the writer: it takes messages from the pool's queue, writes all there
 // are, and flushes when there are no more.
@@ -77,11 +79,15 @@ func (c *conn) next(j *job, park bool) {
 	case <-c.wake:
 	default:
 	}
-	*j = job{frames: j.frames[:0], over: c.dead, pong: c.pong}
+	*j = job{frames: j.frames[:0], pongs: j.pongs[:0], over: c.dead}
 	if c.dead {
 		return
 	}
-	c.pong = nil
+	for _, pong := range [...]*[]byte{&c.pong, &c.proof} {
+		if *pong != nil {
+			j.pongs, *pong = append(j.pongs, *pong), nil
+		}
+	}
 	taken := 0
 	for taken < batchFrames && taken < len(p.queue) && c.hasRoom(p.queue[taken]) {
 		d := p.queue[taken]
@@ -102,8 +108,8 @@ func (c *conn) next(j *job, park bool) {
 func (c *conn) writeBatch(j *job) error {
 	frames, size := 0, 0
 	for yielded := false; ; {
-		if j.pong != nil {
-			if err := c.control(websocket.PongMessage, j.pong); err != nil {
+		for _, pong := range j.pongs {
+			if err := c.control(websocket.PongMessage, pong); err != nil {
 				return err
 			}
 		}
@@ -124,7 +130,7 @@ func (c *conn) writeBatch(j *job) error {
 			c.next(j, false)
 			yielded = j.isNothing()
 		}
-		if j.over || len(j.frames) == 0 && j.pong == nil {
+		if j.over || len(j.frames) == 0 && len(j.pongs) == 0 {
 			break
 		}
 	}
