@@ -67,7 +67,7 @@ type Options struct {
 
 	// TrustUnsignedSenders lets a message name its sender without proof, as ACA-Py
 	// does: whoever knows a key may then take the messages for it. Default: only a
-	// sender that the wire format has proven counts (wireformat.Receipt.Signed).
+	// sender that the wire format has proven counts (wireformat.Receipt.Authenticated).
 	TrustUnsignedSenders bool
 
 	// OnArrival is told that a session begins to take messages for the keys, takes

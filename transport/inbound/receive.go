@@ -105,8 +105,9 @@ func (s *Session) read(ctx context.Context, m *Message) error {
 // heeded only where the connection says who sent it: what is not part of an
 // envelope must not direct what its sender gets.
 func (s *Session) identify(m *Message, peer string) {
-	if m.Receipt.Sender != "" && (m.Receipt.Signed || s.manager.options.TrustUnsignedSenders) {
-		m.Peer = m.Receipt.Sender
+	proven := m.Receipt.Signed || m.Receipt.Authenticated || s.manager.options.TrustUnsignedSenders
+	if m.Receipt.Sender != "" && proven {
+		m.Peer = transport.PeerKeys([]string{m.Receipt.Sender})[0]
 		return
 	}
 	m.Peer = peer
