@@ -105,15 +105,7 @@ func TestFormatsFromTheAPI(t *testing.T) {
 		b.await("outbound-message::delivered", b.send(request))
 		return <-received
 	}
-	opens, closeKeys, err := b.agent.config.OpenProfile(t.Context(), profile.DefaultID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = closeKeys(context.WithoutCancel(t.Context())) })
-	formats, err := Formats()
-	if err != nil {
-		t.Fatal(err)
-	}
+	formats, opens := b.formats()
 	v2 := `{"id":"1","type":"t","from":"` + alice.DID + `","body":{"canary":1}}`
 	for _, test := range []struct{ format, payload, sender, recipient string }{
 		{didcomm.NameV1, `{"@type":"t","canary":1}`, alice.Verkey, bob.Verkey},

@@ -87,6 +87,14 @@ type Sniffer interface {
 	Sniff(f Frame) bool
 }
 
+// Sharer is a Format whose frames can be good for more than one message: those of a
+// batch that differ by their endpoints only are then encoded once. It is asked of
+// the format that was chosen, and not of one that it wraps.
+type Sharer interface {
+	// Shares reports that m's frame says nothing of m.ID, nor of the time of m.
+	Shares(m Message) bool
+}
+
 // Stamper is a Format that adds to each attempt what is bound to its time. It
 // must not change f.Body's bytes in place; f.Header is the attempt's own.
 type Stamper interface {

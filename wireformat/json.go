@@ -71,6 +71,9 @@ func (*JSON) Name() string { return jsonName }
 // MediaTypes returns application/json.
 func (*JSON) MediaTypes() []string { return []string{typeJSON} }
 
+// Shares implements [Sharer].
+func (*JSON) Shares(Message) bool { return true }
+
 // Encode returns the payload itself as a text frame, once it is checked. A
 // content type of the message's own is kept when it is JSON, and refused when it
 // is not; without one it is application/json.

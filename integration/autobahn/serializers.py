@@ -28,4 +28,4 @@ for line in sys.stdin:
         answer = {"values": plain(values), "hex": b"".join(s.serialize(v) for v in values).hex()}
     except Exception as e:
         answer = {"error": "%s: %s" % (type(e).__name__, e)}
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer, default=str), flush=True)  # str: of decimals, which UBJSON has

@@ -96,6 +96,7 @@ func rabbitCommand(p *process) *exec.Cmd {
 		"HOME="+p.folder,
 		"RABBITMQ_NODENAME=outrider"+strconv.Itoa(p.port)+"@localhost",
 		"RABBITMQ_CONFIG_FILE="+config,
+		"ERL_CRASH_DUMP="+filepath.Join(p.folder, "erl_crash.dump"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+file("enabled_plugins", "[rabbitmq_amqp1_0]."),
 		"RABBITMQ_MNESIA_BASE="+filepath.Join(p.folder, "data"),
 		"RABBITMQ_LOG_BASE="+filepath.Join(p.folder, "log"),

@@ -7,6 +7,7 @@ package interop
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,14 +30,19 @@ var installed = sync.OnceValue(func() error {
 			return fmt.Errorf("%w: install nodejs and npm", err)
 		}
 	}
-	if _, err := os.Stat("node_modules/.package-lock.json"); err == nil {
+	wanted, err := os.ReadFile("package-lock.json")
+	if err != nil {
+		return err
+	}
+	// Of an earlier time, it lacks what was added since.
+	if there, err := os.ReadFile("node_modules/.wanted.json"); err == nil && bytes.Equal(there, wanted) {
 		return nil
 	}
 	out, err := exec.Command("npm", "ci", "--no-progress").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("npm ci: %w: %s", err, out)
 	}
-	return nil
+	return os.WriteFile("node_modules/.wanted.json", wanted, 0o600)
 })
 
 // peer is the program that drives the others' implementations.

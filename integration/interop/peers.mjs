@@ -1,5 +1,6 @@
 // Drives other people's implementations: a line of JSON in, a line of JSON out.
 import { createInterface } from 'node:readline';
+import { ExtData, decode, encode } from '@msgpack/msgpack';
 import { CloudEvent, HTTP } from 'cloudevents';
 import didcomm from 'didcomm-node';
 import { Webhook } from 'standardwebhooks';
@@ -15,7 +16,23 @@ const resolvers = (r) => [
   },
 ];
 
+// A value of MessagePack as JSON, with what JSON has no form for in objects.
+const shown = (v) => {
+  if (typeof v === 'bigint') return { $int: String(v) };
+  if (v instanceof Uint8Array) return { $bytes: Buffer.from(v).toString('hex') };
+  if (v instanceof Date) return { $time: v.toISOString() };
+  if (v instanceof ExtData) return { $ext: v.type, $bytes: Buffer.from(v.data).toString('hex') };
+  if (Array.isArray(v)) return v.map(shown);
+  if (v !== null && typeof v === 'object') return Object.fromEntries(Object.entries(v).map(([name, x]) => [name, shown(x)]));
+  return v;
+};
+
 const operations = {
+  'msgpack again': (r) => {
+    const value = decode(Buffer.from(r.hex, 'hex'), { useBigInt64: true });
+    return { shown: shown(value), hex: Buffer.from(encode(value, { useBigInt64: true })).toString('hex') };
+  },
+
   'webhook sign': (r) => ({ signature: new Webhook(r.secret).sign(r.id, new Date(r.timestamp * 1000), r.body) }),
   'webhook verify': (r) => {
     new Webhook(r.secret).verify(r.body, r.header);

@@ -57,15 +57,16 @@ func (c Challenge) message(binding *Binding) ([]byte, error) {
 	if len(c.Challenge) != challengeSize {
 		return nil, fmt.Errorf("challenge of cryptosign has %d bytes, want %d", len(c.Challenge), challengeSize)
 	}
+	asked := ""
+	if binding != nil {
+		asked = binding.Type
+	}
+	if c.ChannelBinding != asked { // whose words are the peer's
+		return nil, errors.New("challenge of cryptosign has another channel binding than was asked for")
+	}
 	message := append([]byte(nil), c.Challenge...)
 	if binding == nil {
-		if c.ChannelBinding != "" {
-			return nil, fmt.Errorf("challenge of cryptosign asks for the channel binding %q, and there is none", c.ChannelBinding)
-		}
 		return message, nil
-	}
-	if c.ChannelBinding != binding.Type {
-		return nil, fmt.Errorf("challenge of cryptosign asks for the channel binding %q, want %q", c.ChannelBinding, binding.Type)
 	}
 	if len(binding.ID) != challengeSize {
 		return nil, fmt.Errorf("channel id has %d bytes, want %d", len(binding.ID), challengeSize)
@@ -74,20 +75,33 @@ func (c Challenge) message(binding *Binding) ([]byte, error) {
 	return message, nil
 }
 
+// Signer is an Ed25519 key, or another that signs as they do. Keys of a module are
+// signers.
+type Signer interface {
+	// Sign returns the 64 bytes of the signature of data.
+	Sign(ctx context.Context, data []byte) ([]byte, error)
+}
+
+// Sign returns what a client answers: the signature and what was signed, in hex.
+// binding is that of its connection; nil where the session is not bound to it.
+func (c Challenge) Sign(ctx context.Context, key Signer, binding *Binding) (string, error) {
+	message, err := c.message(binding)
+	if err != nil {
+		return "", err
+	}
+	signature, err := key.Sign(ctx, message)
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(signature) + hex.EncodeToString(message), nil
+}
+
 // cryptosignKey is an Ed25519 key.
 type cryptosignKey struct{ *key }
 
 // SignChallenge implements [CryptosignKey].
 func (k cryptosignKey) SignChallenge(ctx context.Context, challenge Challenge, binding *Binding) (string, error) {
-	message, err := challenge.message(binding)
-	if err != nil {
-		return "", err
-	}
-	signature, err := k.Sign(ctx, message)
-	if err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(append(signature, message...)), nil
+	return challenge.Sign(ctx, k, binding)
 }
 
 // VerifyChallenge implements [CryptosignKey].

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/outrider-go/outrider/internal/strictjson"
 )
 
 // ErrTypedData is returned for data that EIP-712 cannot sign.
@@ -39,16 +41,41 @@ type TypedField struct {
 	Type string `json:"type"`
 }
 
-// ParseTypedData reads typed data from JSON, as eth_signTypedData takes it.
+// ParseTypedData reads typed data from JSON, as eth_signTypedData takes it. Names
+// count as they are written and once: what somebody was shown is what is signed.
 func ParseTypedData(text []byte) (*TypedData, error) {
 	if len(text) > maxTypedData {
 		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrTypedData, maxTypedData)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
+	members, err := strictjson.ParseObject(text, 2*maxNesting)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTypedData, err)
+	}
 	var data TypedData
-	if err := decoder.Decode(&data); err != nil {
-		return nil, fmt.Errorf("%w: it is not the JSON of one", ErrTypedData)
+	if data.PrimaryType, err = members.Text("primaryType"); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTypedData, err)
+	}
+	var types map[string][]map[string]any
+	for name, into := range map[string]any{"types": &types, "domain": &data.Domain, "message": &data.Message} {
+		if !members.Has(name) {
+			continue
+		}
+		decoder := json.NewDecoder(bytes.NewReader(members[name]))
+		decoder.UseNumber()
+		if err := decoder.Decode(into); err != nil {
+			return nil, fmt.Errorf("%w: %s has the wrong type", ErrTypedData, name)
+		}
+	}
+	if types == nil {
+		return &data, nil
+	}
+	data.Types = make(map[string][]TypedField, len(types))
+	for name, fields := range types {
+		data.Types[name] = make([]TypedField, len(fields)) // not nil: a struct may be empty
+		for i, field := range fields {
+			data.Types[name][i].Name, _ = field["name"].(string)
+			data.Types[name][i].Type, _ = field["type"].(string)
+		}
 	}
 	return &data, nil
 }

@@ -194,6 +194,35 @@ func TestTypedDataRefuses(t *testing.T) {
 	}
 }
 
+// TestTypedDataIsReadOneWay: another reader could take each of these for other data
+// than was signed.
+func TestTypedDataIsReadOneWay(t *testing.T) {
+	t.Parallel()
+	const sound = `{"types":{"T":[{"name":"a","type":"uint8"}]},"primaryType":"T","domain":{"name":"x"},"message":{"a":1}}`
+	digest := func(text string) error {
+		data, err := ParseTypedData([]byte(text))
+		if err == nil {
+			_, err = data.Digest()
+		}
+		return err
+	}
+	if err := digest(sound); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string][2]string{
+		"a member twice":       {`{"a":1}`, `{"a":2,"a":1}`},
+		"messages":             {`{"a":1}}`, `{"a":2},"message":{"a":1}}`},
+		"another case":         {`"message"`, `"Message"`},
+		"another case of type": {`"primaryType"`, `"PrimaryType"`},
+		"name of a field":      {`"name":"a"`, `"Name":"a"`},
+		"something behind it":  {`{"a":1}}`, `{"a":1}}{}`},
+	} {
+		if err := digest(strings.Replace(sound, change[0], change[1], 1)); !errors.Is(err, ErrTypedData) {
+			t.Errorf("%s: %v, want ErrTypedData", name, err)
+		}
+	}
+}
+
 func FuzzTypedData(f *testing.F) {
 	mail, err := os.ReadFile("testdata/mail.json")
 	if err != nil {

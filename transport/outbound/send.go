@@ -29,7 +29,7 @@ func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)
 	single.message = message
-	if err := m.prepare(ctx, &single.message, &single.plan, &single.batch[0]); err != nil {
+	if err := m.prepare(ctx, &single.message, &single.plan, nil, &single.batch[0]); err != nil {
 		return Accepted{}, err
 	}
 	single.tenant[0] = single.message.Profile
@@ -55,14 +55,16 @@ func (s *single) free(pool *sync.Pool) {
 }
 
 // SendBatch takes all the messages in one commit, or none. Its error, when it is
-// about one of them, is a [*BatchError].
+// about one of them, is a [*BatchError]. Messages that differ by their endpoints
+// only are encoded once, where their format is a [wireformat.Sharer].
 func (m *Manager) SendBatch(ctx context.Context, messages []Message) ([]Accepted, error) {
 	batch := make([]queue.Message, len(messages))
 	tenants := make([]*profile.Profile, len(messages))
 	var p plan
+	var made encodings
 	for i := range messages {
 		message := messages[i]
-		if err := m.prepare(ctx, &message, &p, &batch[i]); err != nil {
+		if err := m.prepare(ctx, &message, &p, &made, &batch[i]); err != nil {
 			return nil, &BatchError{Index: i, Err: err}
 		}
 		tenants[i] = message.Profile
@@ -100,8 +102,8 @@ func acceptedOf(e queue.Enqueued, lane queue.Lane) Accepted {
 }
 
 // prepare checks a message, plans where it goes, encodes it, and fills the record
-// to be kept.
-func (m *Manager) prepare(ctx context.Context, message *Message, p *plan, record *queue.Message) error {
+// to be kept. made are the encodings of its batch; nil for a message by itself.
+func (m *Manager) prepare(ctx context.Context, message *Message, p *plan, made *encodings, record *queue.Message) error {
 	if err := m.accepting(); err != nil {
 		return err
 	}
@@ -120,7 +122,7 @@ func (m *Manager) prepare(ctx context.Context, message *Message, p *plan, record
 		return err
 	}
 	message.ID = m.store.NewID()
-	frame, format, err := m.encode(ctx, p.route, message)
+	frame, format, err := m.encode(ctx, p.route, message, made)
 	if err != nil {
 		return err
 	}
@@ -236,8 +238,8 @@ func (m *Manager) checkSize(p *profile.Profile, size int) error {
 }
 
 // encode runs the wire format that the message, the transport or the profile
-// chose, in this order.
-func (m *Manager) encode(ctx context.Context, route *registered, message *Message) (wireformat.Frame, string, error) {
+// chose, in this order, unless the batch has the encoding already.
+func (m *Manager) encode(ctx context.Context, route *registered, message *Message, made *encodings) (wireformat.Frame, string, error) {
 	name := message.WireFormat
 	for _, choice := range [...]string{route.format, message.Profile.WireFormat(), defaultFormat} {
 		if name != "" {
@@ -249,14 +251,23 @@ func (m *Manager) encode(ctx context.Context, route *registered, message *Messag
 	if err != nil {
 		return wireformat.Frame{}, "", &FieldError{"wire_format", err}
 	}
-	frame, err := format.Encode(ctx, message.Profile, wireformat.Message{
+	e := encoding{format: name, tenant: message.Profile, target: message.Target, message: wireformat.Message{
 		ID: message.ID, ContentType: message.ContentType, Text: message.Text,
 		Payload: message.Payload, Metadata: message.Metadata,
-	}, message.Target)
-	if err != nil {
+	}}
+	shared := made != nil && shares(format, e.message)
+	if shared {
+		if frame, ok := made.find(&e); ok {
+			return frame, name, nil
+		}
+	}
+	if e.frame, err = format.Encode(ctx, e.tenant, e.message, e.target); err != nil {
 		return wireformat.Frame{}, "", &FieldError{"payload", err}
 	}
-	return frame, name, nil
+	if shared {
+		made.keep(e)
+	}
+	return e.frame, name, nil
 }
 
 // enqueue keeps a batch, each message of which has its tenant, tells of it, and

@@ -5,11 +5,12 @@ import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
+	"github.com/outrider-go/outrider/profile/secmod"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/wireformat/wamp"
 )
@@ -22,8 +23,16 @@ type Authenticator interface {
 	// Extra is what it adds to HELLO.Details.authextra; nil for nothing.
 	Extra() wamp.Dict
 	// Answer answers the router's challenge. channel identifies the TLS connection
-	// (RFC 9266, tls-exporter); it is nil without TLS.
+	// (RFC 9266, tls-exporter); it is nil without TLS 1.3.
 	Answer(ctx context.Context, c *wamp.Challenge, channel []byte) (signature string, err error)
+}
+
+// Welcomer is an Authenticator that has to check the router's last word, as for
+// mutual authentication: autobahn's on_welcome.
+type Welcomer interface {
+	// Welcomed checks WELCOME.Details.authextra, nil where there is none. After an
+	// error the session is not joined.
+	Welcomed(ctx context.Context, extra wamp.Dict) error
 }
 
 // Anonymous authenticates nobody.
@@ -104,12 +113,11 @@ func number(d wamp.Dict, name string, fallback int64) int64 {
 type Signer interface {
 	// PublicKey returns the 32 bytes of the public half.
 	PublicKey() []byte
-	// Sign returns the 64 bytes of the signature of data.
-	Sign(ctx context.Context, data []byte) ([]byte, error)
+	secmod.Signer
 }
 
 // Binding is how cryptosign ties a session to its TLS connection.
-const Binding = "tls-exporter"
+const Binding = secmod.TLSExporter
 
 // Cryptosign signs the router's challenge with an Ed25519 key (WAMP-cryptosign).
 type Cryptosign struct {
@@ -134,23 +142,20 @@ func (a Cryptosign) Extra() wamp.Dict {
 
 // Answer implements [Authenticator].
 func (a Cryptosign) Answer(ctx context.Context, c *wamp.Challenge, channel []byte) (string, error) {
-	text, _ := c.Extra["challenge"].(string)
-	message, err := hex.DecodeString(text)
-	if err != nil || len(message) != 32 {
-		return "", fmt.Errorf("%w: cryptosign: the challenge is not 32 bytes in hex", ErrAuth)
+	challenge, err := secmod.ParseChallenge(c.Extra)
+	var binding *secmod.Binding
+	if err == nil && a.Bind {
+		if channel == nil {
+			err = errors.New("there is no connection of TLS 1.3 to bind to")
+		}
+		binding = &secmod.Binding{Type: Binding, ID: channel}
 	}
-	binding, _ := c.Extra["channel_binding"].(string)
-	switch {
-	case a.Bind && len(channel) != len(message):
-		return "", fmt.Errorf("%w: cryptosign: there is no TLS connection to bind to", ErrAuth)
-	case a.Bind && binding != Binding, !a.Bind && binding != "":
-		return "", fmt.Errorf("%w: cryptosign: the challenge has another channel binding than was asked for", ErrAuth)
-	case a.Bind:
-		subtle.XORBytes(message, message, channel)
+	var signature string
+	if err == nil {
+		signature, err = challenge.Sign(ctx, a.Key, binding)
 	}
-	signature, err := a.Key.Sign(ctx, message)
 	if err != nil {
 		return "", fmt.Errorf("%w: cryptosign: %w", ErrAuth, err)
 	}
-	return hex.EncodeToString(signature) + hex.EncodeToString(message), nil
+	return signature, nil
 }

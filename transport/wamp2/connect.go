@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/outrider-go/outrider/profile/secmod"
 	"github.com/outrider-go/outrider/wireformat/wamp"
 )
 
@@ -45,7 +46,7 @@ func (c *guardedConn) Read(b []byte) (int, error) {
 type link struct {
 	*websocket.Conn
 	serializer *wamp.Serializer
-	channel    []byte // identifies the TLS connection; nil without TLS
+	channel    []byte // identifies the TLS connection; nil without TLS 1.3
 }
 
 // connect makes the WebSocket connection.
@@ -77,10 +78,15 @@ func connect(ctx context.Context, dial Dial, u url.URL, o Options) (*link, error
 	}
 	guarded.left.Store(-1)
 	conn.SetReadLimit(o.MaxMessage)
-	l := &link{Conn: conn}
-	if err := l.agree(o.Serializers, raw); err != nil {
+	l := &link{Conn: conn, channel: channelID(raw)}
+	for _, s := range o.Serializers {
+		if s.Subprotocol() == l.Subprotocol() {
+			l.serializer = s
+		}
+	}
+	if l.serializer == nil {
 		_ = conn.Close()
-		return nil, &HandshakeError{Err: err}
+		return nil, &HandshakeError{Err: errors.New("the router speaks none of the serializers that were offered")}
 	}
 	return l, nil
 }
@@ -103,31 +109,16 @@ func handshakeFault(ctx context.Context, connected bool, resp *http.Response, er
 	return &HandshakeError{Err: errors.New("the connection broke, or the answer is not HTTP")}
 }
 
-// agree finds the serializer that the router has chosen, and the id of the TLS
-// connection.
-func (l *link) agree(offered []*wamp.Serializer, raw net.Conn) error {
-	for _, s := range offered {
-		if s.Subprotocol() == l.Subprotocol() {
-			l.serializer = s
-		}
-	}
-	if l.serializer == nil {
-		return errors.New("the router speaks none of the serializers that were offered")
-	}
-	var err error
-	l.channel, err = channelID(raw)
-	return err
-}
-
-func channelID(conn net.Conn) ([]byte, error) {
+// channelID identifies a connection of TLS 1.3; nil for others.
+func channelID(conn net.Conn) []byte {
 	secured, ok := conn.(*tls.Conn)
 	if !ok {
-		return nil, nil
+		return nil
 	}
 	state := secured.ConnectionState()
-	id, err := state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
+	binding, err := secmod.BindTLS(&state)
 	if err != nil {
-		return nil, fmt.Errorf("tls-exporter: %w", err)
+		return nil // whoever asks for the binding says that there is none
 	}
-	return id, nil
+	return binding.ID
 }

@@ -7,8 +7,8 @@
 // [Join] connects, offers its serializers as WebSocket sub-protocols, and
 // authenticates by one of the methods that it was given: [Anonymous], [Ticket],
 // [CRA] (WAMP-CRA) or [Cryptosign]. It answers no challenge of a method that it has
-// not offered. The caller's function dials, so that the guard of package egress
-// holds, and makes the TLS handshake.
+// not offered. A [Welcomer] checks the router in its turn. The caller's function
+// dials, so that the guard of package egress holds, and makes the TLS handshake.
 //
 // # Delivery
 //

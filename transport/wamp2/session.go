@@ -1,11 +1,13 @@
 package wamp2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -86,13 +88,16 @@ func (s *Session) join(ctx context.Context, realm string) error {
 	if _, err := s.write(ctx, s.hello(realm)); err != nil {
 		return err
 	}
-	for challenged := false; ; challenged = true {
+	for answered := ""; ; { // the method of the challenge
 		m, err := s.readOne()
 		if err != nil {
 			return joinFault(ctx, err)
 		}
 		switch m := m.(type) {
 		case *wamp.Welcome:
+			if err := s.welcomed(ctx, m, answered); err != nil {
+				return s.refuse(ctx, err)
+			}
 			s.id, s.details = m.Session, m.Details
 			if !detach() {
 				return joinFault(ctx, context.Cause(ctx))
@@ -101,12 +106,13 @@ func (s *Session) join(ctx context.Context, realm string) error {
 		case *wamp.Abort:
 			return &JoinError{shown(m.Reason)}
 		case *wamp.Challenge:
-			if challenged {
+			if answered != "" {
 				return s.refuse(ctx, fmt.Errorf("%w: a second challenge", ErrAuth))
 			}
 			if err := s.authenticate(ctx, m); err != nil {
 				return s.refuse(ctx, err)
 			}
+			answered = m.Method
 		default:
 			return s.refuse(ctx, &wamp.ProtocolError{Message: m.Type().String(), Reason: "it comes before WELCOME"})
 		}
@@ -172,6 +178,26 @@ func (s *Session) authenticate(ctx context.Context, c *wamp.Challenge) error {
 		return err
 	}
 	return fmt.Errorf("%w: the router asks for a method that was not offered", ErrAuth)
+}
+
+// welcomed has the method that the session was joined by check the router's last
+// word. Where the router names none that was offered, all of them do: none can be
+// got round.
+func (s *Session) welcomed(ctx context.Context, m *wamp.Welcome, answered string) error {
+	method, _ := m.Details["authmethod"].(string)
+	method = cmp.Or(answered, method)
+	offered := slices.ContainsFunc(s.options.Auth, func(a Authenticator) bool { return a.Method() == method })
+	extra, _ := m.Details["authextra"].(map[string]any)
+	for _, auth := range s.options.Auth {
+		welcomer, ok := auth.(Welcomer)
+		if !ok || offered && auth.Method() != method {
+			continue
+		}
+		if err := welcomer.Welcomed(ctx, extra); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrAuth, auth.Method(), err)
+		}
+	}
+	return nil
 }
 
 // ID is the session's id on the router.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -110,7 +111,7 @@ func TestAuthentication(t *testing.T) {
 			if r == secured {
 				dial = dialTLS(r)
 			} else if test.name == "bound cryptosign" {
-				want = "no TLS connection"
+				want = "no connection of TLS 1.3"
 			}
 			s, err := wamp2.Join(soon(t), dial, r.URL(), wamptest.Realm, wamp2.Options{AuthID: test.authID, Auth: []wamp2.Authenticator{test.auth}})
 			if err == nil {
@@ -120,6 +121,82 @@ func TestAuthentication(t *testing.T) {
 				t.Errorf("%s: %v, want %q", test.name, err, want)
 			}
 		}
+	}
+}
+
+// TestOlderTLS: a router of TLS 1.2 can be joined, and not bound to.
+func TestOlderTLS(t *testing.T) {
+	t.Parallel()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := wamptest.New(t, wamptest.Options{TLS: true, Accounts: map[string]wamptest.Account{"key": {Key: public}}})
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialer := tls.Dialer{Config: &tls.Config{RootCAs: r.Roots(), MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}}
+		return dialer.DialContext(ctx, network, address)
+	}
+	for _, bind := range []bool{false, true} {
+		s, err := wamp2.Join(soon(t), dial, r.URL(), wamptest.Realm, wamp2.Options{
+			AuthID: "key", Auth: []wamp2.Authenticator{wamp2.Cryptosign{Key: signer{private}, Bind: bind}},
+		})
+		if err == nil {
+			s.Close()
+		}
+		if errors.Is(err, wamp2.ErrAuth) != bind {
+			t.Errorf("bound %v: %v", bind, err)
+		}
+	}
+}
+
+// mutual is a ticket whose router has to prove something, too.
+type mutual struct{ wamp2.Ticket }
+
+func (mutual) Method() string { return "mutual" }
+
+func (mutual) Welcomed(_ context.Context, extra wamp.Dict) error {
+	if extra["proof"] != "right" {
+		return errors.New("the router's proof is wrong")
+	}
+	return nil
+}
+
+// TestWelcomed: the method that was used has the last word, and no router gets
+// round it.
+func TestWelcomed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		method, proof string
+		more          []wamp2.Authenticator
+		joins         bool
+	}{
+		"right":                         {"mutual", "right", nil, true},
+		"wrong":                         {"mutual", "wrong", nil, false},
+		"nothing":                       {"mutual", "", nil, false},
+		"no method":                     {"", "", nil, false},
+		"a method that was not offered": {"anonymous", "", nil, false},
+		"another that was offered":      {"anonymous", "", []wamp2.Authenticator{wamp2.Anonymous{}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := wamptest.New(t, wamptest.Options{Hello: func(*wamp.Hello) ([]wamp.Message, bool) {
+				details := wamp.Dict{"roles": map[string]any{"broker": map[string]any{}}}
+				if test.method != "" {
+					details["authmethod"] = test.method
+				}
+				if test.proof != "" {
+					details["authextra"] = map[string]any{"proof": test.proof}
+				}
+				return []wamp.Message{&wamp.Welcome{Session: 1, Details: details}}, true
+			}})
+			s, err := wamp2.Join(soon(t), dial, r.URL(), wamptest.Realm, wamp2.Options{Auth: append(test.more, mutual{})})
+			if err == nil {
+				s.Close()
+			}
+			if (err == nil) != test.joins || err != nil && !errors.Is(err, wamp2.ErrAuth) {
+				t.Errorf("%v, want it to join: %v", err, test.joins)
+			}
+		})
 	}
 }
 

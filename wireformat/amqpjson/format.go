@@ -48,6 +48,9 @@ func (*Format) Name() string { return name }
 // MediaTypes returns [value.MediaType].
 func (*Format) MediaTypes() []string { return []string{value.MediaType} }
 
+// Shares implements [wireformat.Sharer].
+func (*Format) Shares(wireformat.Message) bool { return true }
+
 // Encode encodes the value that the payload describes. A content type of the
 // message's own must be JSON.
 func (f *Format) Encode(_ context.Context, _ *profile.Profile, m wireformat.Message, _ wireformat.Target) (wireformat.Frame, error) {

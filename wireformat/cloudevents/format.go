@@ -51,6 +51,10 @@ func (*Structured) Name() string { return NameStructured }
 // MediaTypes returns application/cloudevents+json.
 func (*Structured) MediaTypes() []string { return []string{TypeStructured} }
 
+// Shares implements [wireformat.Sharer]: for an event with an id and a time of its
+// own.
+func (*Structured) Shares(m wireformat.Message) bool { return isWhole(m) }
+
 // Encode makes the event. White space around JSON data is lost.
 func (*Structured) Encode(_ context.Context, p *profile.Profile, m wireformat.Message, _ wireformat.Target) (wireformat.Frame, error) {
 	event, err := eventOf(p, m)
@@ -82,6 +86,10 @@ func (*Batch) Name() string { return NameBatch }
 
 // MediaTypes returns application/cloudevents-batch+json.
 func (*Batch) MediaTypes() []string { return []string{TypeBatch} }
+
+// Shares implements [wireformat.Sharer]: for an event with an id and a time of its
+// own.
+func (*Batch) Shares(m wireformat.Message) bool { return isWhole(m) }
 
 // Encode takes a payload of the media type of batches as it is, once it is
 // checked, and makes a batch of one event of any other.
@@ -134,6 +142,10 @@ func (b *Binary) Name() string { return b.name }
 // MediaTypes returns none: the content type is the data's.
 func (*Binary) MediaTypes() []string { return nil }
 
+// Shares implements [wireformat.Sharer]: for an event with an id and a time of its
+// own.
+func (*Binary) Shares(m wireformat.Message) bool { return isWhole(m) }
+
 // Encode puts the attributes into the frame's header.
 func (b *Binary) Encode(_ context.Context, p *profile.Profile, m wireformat.Message, _ wireformat.Target) (wireformat.Frame, error) {
 	event, err := eventOf(p, m)
@@ -177,6 +189,11 @@ func copies(metadata transport.Metadata) map[string]string {
 func isType(contentType, want string) bool {
 	bare, _, _ := strings.Cut(contentType, ";")
 	return strings.EqualFold(strings.TrimSpace(bare), want)
+}
+
+// isWhole reports that the message's id adds nothing to its event.
+func isWhole(m wireformat.Message) bool {
+	return isType(m.ContentType, TypeStructured) || m.Metadata[httpPrefix+"id"] != "" && m.Metadata[httpPrefix+"time"] != ""
 }
 
 // eventOf makes an event of a message.

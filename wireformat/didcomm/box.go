@@ -4,33 +4,18 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"errors"
-	"fmt"
 
 	"golang.org/x/crypto/blake2b"
 	"golang.org/x/crypto/nacl/box"
-	"golang.org/x/crypto/salsa20/salsa" //nolint:staticcheck // box takes a private key; the key of one that agrees elsewhere is made with its core
+
+	"github.com/outrider-go/outrider/internal/naclbox"
 )
 
 var errOpen = errors.New("it was not encrypted for this key, or was changed")
 
-// boxKey returns the key of a NaCl box between two keys: what x/crypto computes of
-// a private key, here of one that does not leave its module.
-func boxKey(own ecdh.KeyExchanger, peer *ecdh.PublicKey) (*[32]byte, error) {
-	if own.Curve() != ecdh.X25519() {
-		return nil, errors.New("the key is not of X25519")
-	}
-	shared, err := own.ECDH(peer)
-	if err != nil {
-		return nil, fmt.Errorf("agree: %w", err)
-	}
-	var key [32]byte
-	salsa.HSalsa20(&key, new([16]byte), (*[32]byte)(shared), &salsa.Sigma)
-	return &key, nil
-}
-
 // sealBox seals from one key to another (crypto_box).
 func sealBox(own ecdh.KeyExchanger, peer *ecdh.PublicKey, message []byte) (nonce, sealed []byte, err error) {
-	key, err := boxKey(own, peer)
+	key, err := naclbox.Key(own, peer)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +29,7 @@ func openBox(own ecdh.KeyExchanger, peer *ecdh.PublicKey, nonce, sealed []byte) 
 	if len(nonce) != 24 {
 		return nil, errOpen
 	}
-	key, err := boxKey(own, peer)
+	key, err := naclbox.Key(own, peer)
 	if err != nil {
 		return nil, err
 	}

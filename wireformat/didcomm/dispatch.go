@@ -53,6 +53,9 @@ const (
 	two
 )
 
+// Shares implements [wireformat.Sharer].
+func (*Format) Shares(wireformat.Message) bool { return true }
+
 // Encode uses v1 for a message with @type or @id, and v2 for one with type or id.
 func (f *Format) Encode(ctx context.Context, p *profile.Profile, m wireformat.Message, to wireformat.Target) (wireformat.Frame, error) {
 	to = targetOf(p, to)

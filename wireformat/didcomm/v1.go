@@ -30,6 +30,9 @@ func (f *V1) Name() string { return f.name }
 // application/ssi-agent-wire.
 func (*V1) MediaTypes() []string { return []string{TypeV1, TypeV1Old} }
 
+// Shares implements [wireformat.Sharer].
+func (*V1) Shares(wireformat.Message) bool { return true }
+
 // Encode encrypts a message of text for the recipients, and then once for each
 // routing key: the first of them opens the innermost forward, the last the
 // outermost.

@@ -47,6 +47,9 @@ func (f *V2) MediaTypes() []string {
 	return []string{TypeEncrypted}
 }
 
+// Shares implements [wireformat.Sharer].
+func (*V2) Shares(wireformat.Message) bool { return true }
+
 // Encode encrypts a message for the keys of one DID. With a sender, the message
 // must be from it. Routers, the first of which is outermost, each get a forward.
 func (f *V2) Encode(ctx context.Context, p *profile.Profile, m wireformat.Message, to wireformat.Target) (wireformat.Frame, error) {

@@ -58,6 +58,9 @@ func (f *Format) Name() string { return f.info.ID }
 // MediaTypes returns the serializer's.
 func (f *Format) MediaTypes() []string { return slices.Clone(f.info.MediaTypes) }
 
+// Shares implements [wireformat.Sharer].
+func (*Format) Shares(wireformat.Message) bool { return true }
+
 // Encode turns the payload from JSON into the serializer's form.
 func (f *Format) Encode(_ context.Context, _ *profile.Profile, m wireformat.Message, _ wireformat.Target) (wireformat.Frame, error) {
 	body, err := f.body(m)

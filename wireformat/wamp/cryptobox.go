@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/nacl/box"
 
+	"github.com/outrider-go/outrider/internal/naclbox"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/wireformat/serializer"
 )
@@ -90,11 +91,10 @@ func sharedKey(private *ecdh.PrivateKey, public *ecdh.PublicKey) (*[32]byte, err
 	if private == nil || public == nil {
 		return nil, nil
 	}
-	if _, err := private.ECDH(public); err != nil { // refuses points of small order
+	shared, err := naclbox.Key(private, public)
+	if err != nil {
 		return nil, errors.New("a public key is a point of small order")
 	}
-	shared := new([32]byte)
-	box.Precompute(shared, (*[32]byte)(public.Bytes()), (*[32]byte)(private.Bytes()))
 	return shared, nil
 }
 
@@ -118,13 +118,28 @@ func (r *KeyRing) Set(prefix string, keys CryptoboxKeys) error {
 	if err != nil {
 		return fmt.Errorf("cryptobox keys for %q: %w", prefix, err)
 	}
+	r.set(prefix, b)
+	return nil
+}
+
+// SetOriginator is Set for the originator's side, by a private key that does not
+// leave its module, and the responder's public key, both of X25519.
+func (r *KeyRing) SetOriginator(prefix string, own ecdh.KeyExchanger, responder *ecdh.PublicKey) error {
+	shared, err := naclbox.Key(own, responder)
+	if err != nil {
+		return fmt.Errorf("cryptobox keys for %q: %w", prefix, err)
+	}
+	r.set(prefix, boxes{Originator: shared})
+	return nil
+}
+
+func (r *KeyRing) set(prefix string, b boxes) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byPrefix == nil {
 		r.byPrefix = map[string]boxes{}
 	}
 	r.byPrefix[prefix] = b
-	return nil
 }
 
 // Delete takes the keys of a prefix away.

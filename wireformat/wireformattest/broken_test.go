@@ -22,6 +22,7 @@ type fake struct {
 	sniff      func(wireformat.Frame) bool
 	stamp      func(*wireformat.Frame) error
 	keys       func(wireformat.Frame) error
+	shares     bool
 }
 
 func (f *fake) Name() string {
@@ -53,6 +54,8 @@ func (f *fake) Parse(ctx context.Context, p *profile.Profile, frame wireformat.F
 	}
 	return m, receipt, err
 }
+
+func (f *fake) Shares(wireformat.Message) bool { return f.shares }
 
 func (f *fake) Sniff(frame wireformat.Frame) bool { return f.sniff == nil || f.sniff(frame) }
 
@@ -163,6 +166,10 @@ func TestBrokenFormatsFail(t *testing.T) {
 		{"sniffs", "does not know itself", &fake{sniff: func(wireformat.Frame) bool { return false }}},
 		{"stamps", "changes the body in place", &fake{stamp: func(f *wireformat.Frame) error {
 			clear(f.Body)
+			return nil
+		}}},
+		{"shares", "writes the message's id", &fake{shares: true, encode: func(m *wireformat.Message, f *wireformat.Frame) error {
+			f.Header = map[string]string{"x-id": m.ID.String()}
 			return nil
 		}}},
 		{"stamps", "fails", &fake{stamp: func(*wireformat.Frame) error { return errors.New("no") }}},

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/wireformat"
 )
 
@@ -310,6 +311,35 @@ func stamps(ctx context.Context, f wireformat.Format, features Features) error {
 			if !bytes.Equal(stored.Body, frame.Body) {
 				return fmt.Errorf("sample %q: Stamp changed the body in place, which every attempt shares", s.Name)
 			}
+		}
+	}
+	return nil
+}
+
+// shares checks that what a format says it encodes for others is good for them.
+func shares(ctx context.Context, f wireformat.Format, features Features) error {
+	sharer, ok := f.(wireformat.Sharer)
+	if !ok {
+		return nil
+	}
+	for _, s := range features.Samples {
+		if !sharer.Shares(s.clone().Message) {
+			continue
+		}
+		var read [2]wireformat.Message
+		for i := range read {
+			own := s.clone()
+			own.Message.ID = transport.NewID(time.Unix(int64(1+i), 0))
+			frame, err := f.Encode(ctx, features.Profile, own.Message, own.Target)
+			if err == nil {
+				read[i], _, err = f.Parse(ctx, features.Profile, frame)
+			}
+			if err != nil {
+				return fmt.Errorf("sample %q: %w", s.Name, err)
+			}
+		}
+		if !reflect.DeepEqual(read[0], read[1]) {
+			return fmt.Errorf("sample %q: the message's id changes what is read, and Shares reports that it does not", s.Name)
 		}
 	}
 	return nil

@@ -53,6 +53,7 @@ var checks = [...]check{
 	{"recipient keys", readsRecipientKeys},
 	{"sniffs", sniffs},
 	{"stamps", stamps},
+	{"shares", shares},
 	{"works through a decorator", forwards},
 }
 

@@ -2,6 +2,7 @@ package wampout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -44,7 +45,8 @@ func CheckSettings(settings profile.Settings) error {
 	if err == nil && c.method == methodCryptosign {
 		err = c.check()
 	}
-	return err
+	_, encryptionErr := encryptionOf(settings)
+	return errors.Join(err, encryptionErr)
 }
 
 // settingsOf reads a profile's settings.

@@ -38,6 +38,17 @@
 // and as a ticket over wamp+wss only; a key is used for cryptosign; with neither,
 // the session is anonymous.
 //
+// # End-to-end encryption
+//
+// With these settings of a profile, no payload of it leaves in clear, and routers
+// see no more than its topic and length (WAMP-cryptobox). The message waits as it is
+// and is encrypted for each attempt:
+//
+//	wamp.cryptobox.key     id of the profile's X25519 or Ed25519 key
+//	wamp.cryptobox.peer    X25519 public key of those who read, in base64
+//	wamp.style             enc marks payloads as autobahn does (default), ppt as the
+//	                       specification does
+//
 // # Delivery
 //
 // The router's acknowledgement of a publication is evidence "accepted": a broker

@@ -17,7 +17,8 @@ type Options struct {
 	// Serializers are offered to routers, the best first. Default: cbor, msgpack and
 	// json.
 	Serializers []*wamp.Serializer
-	// Codec encodes payloads end to end, such as a wamp.KeyRing. Default: none.
+	// Codec encodes payloads end to end, such as a wamp.KeyRing. The profile's settings
+	// go before it and Style. Default: none.
 	Codec wamp.Codec
 	// Style is how encoded payloads are marked. Routers such as nexus pass only
 	// wamp.StylePPT on. Default: autobahn's.

@@ -103,7 +103,11 @@ func (t *Transport) CheckMessage(_ context.Context, m *outbound.Message) error {
 	if err != nil {
 		return &outbound.FieldError{Field: "endpoint", Err: err}
 	}
-	if _, err := credentialsFor(m.Endpoint, t.profileOf(m)); err != nil {
+	_, err = credentialsFor(m.Endpoint, t.profileOf(m))
+	if err == nil {
+		_, err = encryptionOf(t.profileOf(m).Settings())
+	}
+	if err != nil {
 		return &outbound.FieldError{Field: "profile", Err: err}
 	}
 	if target.call && m.MinEvidence > transport.Acknowledged {
@@ -182,12 +186,20 @@ func (t *Transport) newSession(ctx context.Context, p *profile.Profile, to targe
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", wamp2.ErrAuth, err)
 	}
+	session := wamp2.Options{
+		Serializers: t.options.Serializers, Auth: auth, AuthID: who.authID, Codec: t.options.Codec, Style: t.options.Style, MaxMessage: t.options.MaxMessage,
+	}
+	encrypted, err := encryptionOf(p.Settings())
+	if err == nil {
+		err = encrypted.apply(ctx, p, &session)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", wamp2.ErrAuth, err)
+	}
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		return connect(ctx, dialer, secured, network, address)
 	}
-	return wamp2.Join(ctx, dial, to.router, to.realm, wamp2.Options{
-		Serializers: t.options.Serializers, Auth: auth, AuthID: who.authID, Codec: t.options.Codec, Style: t.options.Style, MaxMessage: t.options.MaxMessage,
-	})
+	return wamp2.Join(ctx, dial, to.router, to.realm, session)
 }
 
 // observe takes the timings of the dialers.

@@ -2,6 +2,7 @@ package wampout_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -376,5 +377,84 @@ func TestCodecEncryptsEndToEnd(t *testing.T) {
 	_, err = tr.HandleMessage(t.Context(), outboundtest.Message(t, base(router)+"org.t", "hello"))
 	if fault := faultOf(t, err); fault.Class != transport.Permanent || fault.MaybeSent {
 		t.Errorf("without a key: %+v", fault)
+	}
+}
+
+// TestProfilesEncrypt: what a configuration says is enough, and the key stays in
+// its module.
+func TestProfilesEncrypt(t *testing.T) {
+	t.Parallel()
+	keys := secmod.NewMemory(secmod.MemoryOptions{})
+	mine, err1 := secmod.NewKey(profile.X25519, "mine")
+	curve, err2 := secmod.NewKey(profile.P256, "other-curve")
+	if err := errors.Join(err1, err2, keys.Open(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []secmod.Key{mine, curve} {
+		if _, err := keys.AddKey(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const peerPrivate, peerPublic = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=", "zo060cy2M+x7cMF4FKXHbs0CloUFDTRHRboFhw5YfVk="
+	peer := &wamp.KeyRing{}
+	if err := peer.Set("", wamp.CryptoboxKeys{
+		ResponderPrivate: transport.NewSecret(peerPrivate), OriginatorPublic: base64.StdEncoding.EncodeToString(mine.PublicKey()),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	router, seen := recorder(t, wamptest.Options{})
+	tr := started(t, wampout.Options{})
+	for _, test := range []struct {
+		key, peer, style string
+		mark             string // of the message
+		code             string // of the fault
+	}{
+		{"mine", peerPublic, "", "enc_algo", ""},
+		{"mine", peerPublic, "enc", "enc_algo", ""},
+		{"mine", peerPublic, "ppt", "ppt_scheme", ""},
+		{"nobody's", peerPublic, "", "", "auth"},
+		{"other-curve", peerPublic, "", "", "auth"},
+		{"mine", base64.StdEncoding.EncodeToString(make([]byte, 32)), "", "", "auth"},
+	} {
+		m := outboundtest.Message(t, base(router)+"com.x.t", "canary")
+		m.Profile = local(t, profile.Options{Keys: keys, Settings: map[string]string{
+			wampout.SettingCryptoboxKey: test.key, wampout.SettingCryptoboxPeer: test.peer, wampout.SettingStyle: test.style,
+		}})
+		_, err := tr.HandleMessage(t.Context(), m)
+		if test.code != "" {
+			if fault := faultOf(t, err); fault.Code != test.code || fault.MaybeSent {
+				t.Errorf("%+v: %+v", test, fault)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		published, _ := (<-seen).(*wamp.Publish)
+		encoded, err := wamp.Encoded(published)
+		if err != nil || encoded == nil || published.Options[test.mark] == nil {
+			t.Fatalf("%+v: %v, %v", test, published.Options, err)
+		}
+		if _, p, err := peer.Decode(t.Context(), wamp.Responder, "com.x.t", encoded); err != nil || p.Args[0] != "canary" {
+			t.Errorf("%+v: %v, %v", test, p.Args, err)
+		}
+	}
+}
+
+func TestEncryptionSettings(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string]map[string]string{
+		"wamp.style":          {wampout.SettingStyle: "both"},
+		"wamp.cryptobox.peer": {wampout.SettingCryptoboxKey: "mine", wampout.SettingCryptoboxPeer: "canary"},
+		"wamp.cryptobox.key":  {wampout.SettingCryptoboxKey: "mine"},
+	} {
+		tenant := local(t, profile.Options{Settings: settings})
+		m := outboundtest.Message(t, "wamp+ws://127.0.0.1/realm1/com.x", "")
+		m.Profile = tenant
+		for _, err := range []error{wampout.CheckSettings(tenant.Settings()), new(wampout.Transport).CheckMessage(t.Context(), m)} {
+			if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
