@@ -170,9 +170,10 @@ func TestThreadsOfAnEncryptedSession(t *testing.T) {
 	send := func(thread string) (transport.ID, string) {
 		t.Helper()
 		payload := `{"id":"` + thread + `","type":"t","from":"` + e.bob.DID + `"}`
-		return b.send(SendRequest{
+		id := b.send(SendRequest{
 			Recipients: []string{e.alice.DID}, SenderKey: e.bob.DID, ThreadID: thread, Payload: &payload, WireFormat: didcomm.NameV2,
-		}), payload
+		})
+		return id, payload
 	}
 
 	say(`,"thid":"mine","return_route":"thread"`)
