@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,10 @@ const (
 	MetadataPeer      = "Outrider-Peer"       // key of the sender, as far as it is proven
 	MetadataThread    = "Outrider-Thread"     // id of the thread it belongs to
 	MetadataMessageID = "Outrider-Message-Id" // the sender's own
+	// Of a message that was encrypted for a key of ours: its wire format, and that
+	// key. What answers it is encrypted in the same way.
+	MetadataFormat    = "Outrider-Wire-Format"
+	MetadataRecipient = "Outrider-Recipient"
 )
 
 // openInbound makes the manager of what comes in, and its receivers. own is the
@@ -150,11 +155,23 @@ func forwarded(m *inbound.Message) transport.Metadata {
 	set(MetadataSession, m.Session)
 	set(MetadataPeer, m.Peer)
 	set(MetadataThread, m.Receipt.ThreadID)
+	format, recipient := encryptedBy(m)
+	set(MetadataFormat, format)
+	set(MetadataRecipient, recipient)
 	set(MetadataMessageID, "")
 	if !m.ID.IsZero() {
 		set(MetadataMessageID, m.ID.String())
 	}
 	return all
+}
+
+// encryptedBy returns the wire format of a message that was encrypted for a key of
+// ours, and that key. An answer to it must not go out in the clear.
+func encryptedBy(m *inbound.Message) (format, recipient string) {
+	if m.Receipt.Recipient == "" {
+		return "", ""
+	}
+	return m.Receipt.Format, m.Receipt.Recipient
 }
 
 // refusal turns an error of the queue into what a sender may know.
@@ -181,10 +198,11 @@ func (a *Agent) sendUnsent(ctx context.Context, m *inbound.Message, r *inbound.R
 	target := r.Target
 	if len(target.Recipients) == 0 && m.Peer != "" {
 		target.Recipients = []string{m.Peer}
+		target.Sender = cmp.Or(target.Sender, m.Receipt.Recipient)
 	}
 	_, err := a.manager.Send(ctx, outbound.Message{
 		Payload: r.Payload, Text: r.Text, ContentType: r.ContentType, Metadata: r.Metadata, Profile: m.Profile,
-		WireFormat: r.WireFormat, Target: target, Session: m.Session, ThreadID: m.Receipt.ThreadID,
+		WireFormat: cmp.Or(r.WireFormat, m.Receipt.Format), Target: target, Session: m.Session, ThreadID: m.Receipt.ThreadID,
 	})
 	return err
 }
@@ -210,11 +228,12 @@ func (a *Agent) onReply(ctx context.Context, m *outbound.Message, r httpout.Repl
 func (a *Agent) answer(ctx context.Context, m *outbound.Message, r httpout.Reply, session string) error {
 	message := outbound.Message{
 		Payload: r.Body, ContentType: r.ContentType, Text: utf8.Valid(r.Body), Profile: m.Profile,
+		WireFormat: m.Metadata[MetadataFormat], Target: wireformat.Target{Sender: m.Metadata[MetadataRecipient]},
 		Session: session, ThreadID: m.Metadata[MetadataThread],
 		IdempotencyKey: "reply:" + m.ID.String(), // the attempt may be repeated
 	}
 	if peer := m.Metadata[MetadataPeer]; peer != "" {
-		message.Target = wireformat.Target{Recipients: []string{peer}}
+		message.Target.Recipients = []string{peer}
 	}
 	_, err := a.manager.Send(ctx, message)
 	return err

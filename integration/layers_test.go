@@ -60,7 +60,7 @@ var layers = []rule{
 	{pkg: "wireformat/wamp", internal: []string{"internal/naclbox", "wireformat/serializer", "transport"}, external: []string{naclBox}},
 	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/naclbox", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
 	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
-	{pkg: "transport/egress", internal: []string{"transport", "profile"}, external: []string{ssrf, sys}},
+	{pkg: "transport/egress", internal: []string{"transport", "transport/httprules", "profile"}, external: []string{ssrf, sys}},
 	{pkg: "transport/ingress", internal: []string{"transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/httprules", internal: []string{"transport"}},

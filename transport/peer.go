@@ -39,6 +39,22 @@ type Peer struct {
 	Thread string
 }
 
+// PeerKeys returns the keys by which a peer is known that has shown these: a DID URL
+// names one key of a DID, and who has several is still one peer.
+func PeerKeys(shown []string) []string {
+	names := func(key string) bool { return strings.HasPrefix(key, "did:") && strings.Contains(key, "#") }
+	if !slices.ContainsFunc(shown, names) {
+		return shown
+	}
+	known := make([]string, len(shown))
+	for i, key := range shown {
+		if known[i] = key; names(key) {
+			known[i], _, _ = strings.Cut(key, "#")
+		}
+	}
+	return known
+}
+
 // SessionEndpoint returns the endpoint of the sessions that the peer has now:
 // session:KEY,KEY?session=ID&thread=ID, or session:?session=ID.
 func (p Peer) SessionEndpoint() (Endpoint, error) {
@@ -66,7 +82,7 @@ func (p Peer) PickupEndpoint() (Endpoint, error) {
 // endpoint writes the keys in one order, so that the same keys are the same
 // destination.
 func (p Peer) endpoint(scheme string, query url.Values) (Endpoint, error) {
-	keys := slices.Clone(p.Keys)
+	keys := slices.Clone(PeerKeys(p.Keys))
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	if err := checkKeys(keys); err != nil {
@@ -129,5 +145,6 @@ func ParsePeer(e Endpoint) (Peer, error) {
 		}
 		peer.Keys = append(peer.Keys, key)
 	}
+	peer.Keys = PeerKeys(peer.Keys)
 	return peer, checkKeys(peer.Keys)
 }

@@ -14,8 +14,11 @@ func TestPeerEndpoints(t *testing.T) {
 		destination     string
 	}{
 		"one key": {
-			peer: Peer{Keys: []string{"did:key:z6Mk#z6Mk"}}, session: "session:did:key:z6Mk%23z6Mk",
-			pickup: "pickup:did:key:z6Mk%23z6Mk", destination: "session:did:key:z6Mk%23z6Mk",
+			peer: Peer{Keys: []string{"key#1"}}, session: "session:key%231", pickup: "pickup:key%231", destination: "session:key%231",
+		},
+		"keys of one DID": {
+			peer: Peer{Keys: []string{"did:key:z6Mk#z6Mk", "did:key:z6Mk", "did:key:z6Mk#z6LS"}}, session: "session:did:key:z6Mk",
+			pickup: "pickup:did:key:z6Mk", destination: "session:did:key:z6Mk",
 		},
 		"keys in one order, each once": {
 			peer: Peer{Keys: []string{"b", "a", "b"}}, session: "session:a,b", pickup: "pickup:a,b", destination: "session:a,b",
@@ -52,7 +55,7 @@ func TestParsePeer(t *testing.T) {
 	t.Parallel()
 	for _, peer := range []Peer{
 		{Keys: []string{"~a"}},
-		{Keys: []string{"did:key:z6Mk#z6Mk"}},
+		{Keys: []string{"did:key:z6Mk", "key#1"}},
 		{Keys: []string{"a@b, c", "é?x=1"}, Session: "s 1", Thread: "t&1"},
 		{Session: "s~1,2", Thread: "t"},
 	} {

@@ -52,8 +52,11 @@ type Receipt struct {
 	Format            string // name of the format that parsed it
 	Sender, Recipient string // keys, where the format has them
 	Signed            bool
-	ThreadID          string
-	ParentThreadID    string
+	// Authenticated: nobody but the sender, or who has the recipient's key, can have
+	// made the message. It is signed, or encrypted with the sender's key.
+	Authenticated  bool
+	ThreadID       string
+	ParentThreadID string
 	// ReturnRoute is "none", "all" or "thread"; empty counts as none.
 	ReturnRoute string
 }

@@ -41,6 +41,7 @@ func newDialError(addr string, err error) *DialError {
 // Codes of [Classify] that callers tell from the others.
 const (
 	CodeBlocked    = "blocked"     // refused by the policy
+	CodeProxy      = "proxy"       // refused by the profile's proxy
 	CodeDialFailed = "dial_failed" // none of the other codes
 )
 
@@ -64,7 +65,7 @@ const (
 // names that do not exist and certificates that do not fit included, since
 // operators mend those.
 //
-// The codes are blocked; dns_not_found, dns_timeout, dns_temporary;
+// The codes are blocked; proxy; dns_not_found, dns_timeout, dns_temporary;
 // connection_refused, connection_reset, network_unreachable, dial_timeout,
 // dial_canceled; tls_certificate (the peer's does not fit), tls_file (one of the
 // profile's is unreadable), tls_handshake, tls_timeout; and dial_failed.
@@ -81,6 +82,9 @@ func code(err error) string {
 	}
 	if isCertificate(err) {
 		return codeTLSCertificate
+	}
+	if _, ok := errors.AsType[*ProxyError](err); ok {
+		return CodeProxy
 	}
 	dial, _ := errors.AsType[*DialError](err)
 	inTLS := dial != nil && dial.Phase == PhaseTLS

@@ -76,14 +76,22 @@ func (d *Dialer) CheckEndpoint(e transport.Endpoint) error {
 // "tcp4" or "tcp6". ctx and Options.DialTimeout bound it. The error is a
 // [*DialError], with a [*BlockedError] in it where the policy refused.
 func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	if err := d.checkAddress(addr); err != nil {
+		return nil, err
+	}
+	return d.dial(ctx, &d.guarded, network, addr)
+}
+
+// checkAddress makes the part of the check that needs no DNS.
+func (d *Dialer) checkAddress(addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err == nil {
 		err = d.guard.hostPort(host, port)
 	}
 	if err != nil {
-		return nil, &DialError{Address: addr, Phase: PhaseConnect, Err: err}
+		return &DialError{Address: addr, Phase: PhaseConnect, Err: err}
 	}
-	return d.dial(ctx, &d.guarded, network, addr)
+	return nil
 }
 
 // DialTLS connects to addr as DialContext does, and makes the TLS handshake as

@@ -1,15 +1,36 @@
 package egress
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/url"
+	"strings"
+	"time"
 
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/httprules"
 )
+
+// maxProxyAnswer bounds a proxy's answer to CONNECT, in bytes.
+const maxProxyAnswer = 16 << 10
+
+// ProxyError says that the profile's proxy does not connect to where it was asked
+// to. No text of it is the proxy's.
+type ProxyError struct{ Status int } // 0: it did not answer as a proxy does
+
+// Error says what the proxy answered.
+func (e *ProxyError) Error() string {
+	if e.Status == 0 {
+		return "the profile's proxy did not answer CONNECT as it must"
+	}
+	return fmt.Sprintf("the profile's proxy answered %d %s", e.Status, strings.ToLower(http.StatusText(e.Status)))
+}
 
 // parseProxy reads a profile's proxy. Its errors do not repeat the text, which
 // may hold a password.
@@ -53,4 +74,60 @@ func (d *Dialer) DialProxy(ctx context.Context, network, addr string) (net.Conn,
 			Err: &BlockedError{Host: addr, Reason: "is not the profile's proxy"}}
 	}
 	return d.dial(ctx, &d.trusted, network, addr)
+}
+
+// Connect connects to addr, a host and a port, as the profile does: through a
+// tunnel of its proxy where it has one (RFC 9110 section 9.3.6), else as DialContext
+// does. Options.HandshakeTimeout bounds the proxy's answer. The error is a
+// [*DialError], with a [*ProxyError] in it where the proxy refused.
+func (d *Dialer) Connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.proxy == nil {
+		return d.DialContext(ctx, network, addr)
+	}
+	if err := d.checkAddress(addr); err != nil { // the proxy would connect to what the guard cannot see
+		return nil, err
+	}
+	conn, err := d.DialProxy(ctx, network, d.proxyAddress())
+	if err != nil {
+		return nil, err
+	}
+	if err := d.tunnel(ctx, conn, addr); err != nil {
+		_ = conn.Close() // err says more
+		return nil, &DialError{Address: addr, Phase: PhaseConnect, Err: err}
+	}
+	return conn, nil
+}
+
+// tunnel has the proxy at the other end of conn connect to addr.
+func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, d.options.HandshakeTimeout)
+	defer cancel()
+	release := transport.AfterCancel(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	err := askProxy(conn, d.proxy.User, addr)
+	release()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func askProxy(conn net.Conn, user *url.Userinfo, addr string) error {
+	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{}}
+	if user != nil {
+		request.Header.Set("Proxy-Authorization", httprules.BasicAuth(user))
+	}
+	if err := request.Write(conn); err != nil {
+		return &ProxyError{}
+	}
+	answer := bufio.NewReader(io.LimitReader(conn, maxProxyAnswer))
+	resp, err := http.ReadResponse(answer, request) //nolint:bodyclose // what follows is the tunnel, or the end of the connection
+	switch {
+	case err != nil:
+		return &ProxyError{}
+	case resp.StatusCode != http.StatusOK:
+		return &ProxyError{resp.StatusCode}
+	case answer.Buffered() > 0: // in the protocols we speak, who is dialled waits to be spoken to
+		return &ProxyError{}
+	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 // not wait. Where the session can answer once only, an HTTP request that is not
 // answered yet, it is held open for the message, at most Options.ReplyWait.
 func (m *Manager) Reaches(profile string, to transport.Peer) bool {
+	to.Keys = transport.PeerKeys(to.Keys)
 	all, _ := m.sessions.find(profile, &to)
 	for _, s := range all {
 		if s.reaches(profile, &to) {
@@ -33,6 +34,7 @@ func (m *Manager) Reaches(profile string, to transport.Peer) bool {
 // after any other error the message may have arrived. f stays as it is until it is
 // written, though ctx may have ended before.
 func (m *Manager) Deliver(ctx context.Context, profile string, to transport.Peer, id transport.ID, f wireformat.Frame) (transport.Evidence, error) {
+	to.Keys = transport.PeerKeys(to.Keys)
 	var tried []*Session
 	for {
 		next, named := m.nextSession(profile, &to, tried)

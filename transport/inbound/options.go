@@ -67,11 +67,11 @@ type Options struct {
 
 	// TrustUnsignedSenders lets a message name its sender without proof, as ACA-Py
 	// does: whoever knows a key may then take the messages for it. Default: only a
-	// sender that the wire format has proven counts (wireformat.Receipt.Signed).
+	// sender that the wire format has proven counts (wireformat.Receipt.Authenticated).
 	TrustUnsignedSenders bool
 
-	// OnArrival is told that a session begins to take messages for the keys, or
-	// takes more of them than before. It must not wait. A session that can answer
+	// OnArrival is told that a session begins to take messages for the keys, takes
+	// more of them than before, or has room again after it was full. It must not wait. A session that can answer
 	// once is held open for what Reaches announces during the call. Default: nobody
 	// is told.
 	OnArrival func(profile string, keys []string)

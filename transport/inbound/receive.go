@@ -105,8 +105,9 @@ func (s *Session) read(ctx context.Context, m *Message) error {
 // heeded only where the connection says who sent it: what is not part of an
 // envelope must not direct what its sender gets.
 func (s *Session) identify(m *Message, peer string) {
-	if m.Receipt.Sender != "" && (m.Receipt.Signed || s.manager.options.TrustUnsignedSenders) {
-		m.Peer = m.Receipt.Sender
+	proven := m.Receipt.Signed || m.Receipt.Authenticated || s.manager.options.TrustUnsignedSenders
+	if m.Receipt.Sender != "" && proven {
+		m.Peer = transport.PeerKeys([]string{m.Receipt.Sender})[0]
 		return
 	}
 	m.Peer = peer
@@ -221,12 +222,18 @@ func (m *Manager) encode(ctx context.Context, to *Message, r *Reply) (wireformat
 	if err != nil {
 		return wireformat.Frame{}, err
 	}
-	if len(r.Metadata) > 0 {
-		header := map[string]string(r.Metadata.Clone())
+	stamper, stamps := wireformat.As[wireformat.Stamper](format)
+	if len(r.Metadata) > 0 || stamps {
+		header := make(map[string]string, len(r.Metadata)+len(frame.Header))
+		maps.Copy(header, r.Metadata)
 		maps.Copy(header, frame.Header)
 		frame.Header = header
 	}
-	return frame, nil
+	if !stamps {
+		return frame, nil
+	}
+	err = stamper.Stamp(ctx, to.Profile, &frame, wireformat.Attempt{ID: r.ID, Number: 1, At: time.Now()})
+	return frame, err
 }
 
 // unsent gives a reply to whoever takes those that were not written. Without

@@ -17,6 +17,7 @@ import (
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/inbound/inboundtest"
 	"github.com/outrider-go/outrider/wireformat"
+	"github.com/outrider-go/outrider/wireformat/webhook"
 )
 
 func TestMessage(t *testing.T) {
@@ -187,6 +188,32 @@ func TestUnsentReplyFails(t *testing.T) {
 	err := a.dial(t, inbound.HeaderReturnRoute, "none").Send(t.Context(), text("x"))
 	if inbound.RefusalOf(err) != inbound.Failed {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestReplyIsStamped: a reply is signed as what is delivered otherwise is.
+func TestReplyIsStamped(t *testing.T) {
+	t.Parallel()
+	format, err := webhook.New(webhook.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats, err := wireformat.NewRegistry(append(wireformat.Builtin(), format)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.New("signs", profile.Options{Secrets: map[string]transport.Secret{webhook.DefaultSecretName: transport.NewSecret("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+		return &inbound.Reply{WireFormat: webhook.DefaultName, Payload: []byte(`{"a":1}`), Metadata: transport.Metadata{"X-A": "1"}}, nil
+	}, inbound.Options{Tenants: inbound.Fixed(p), Formats: formats})
+	answer, err := a.mem.Post(t.Context(), origin(), text("x"))
+	send(t, err)
+	got, _, err := format.Parse(t.Context(), p, answer.Frame)
+	if err != nil || got.ID != answer.ID || string(got.Payload) != `{"a":1}` || answer.Frame.Header["X-A"] != "1" {
+		t.Errorf("%+v with %v: %v", got, answer.Frame.Header, err)
 	}
 }
 

@@ -106,17 +106,17 @@ func TestReturnRouteOfJSON(t *testing.T) {
 	}
 }
 
-// claiming is a wire format whose messages name a sender, signed or not.
+// claiming is a wire format whose messages name a sender, with proof or without.
 type claiming struct {
 	wireformat.Raw
-	signed bool
+	signed, authenticated bool
 }
 
 func (c *claiming) Name() string { return "claiming" }
 
 func (c *claiming) Parse(ctx context.Context, p *profile.Profile, f wireformat.Frame) (wireformat.Message, wireformat.Receipt, error) {
 	m, _, err := c.Raw.Parse(ctx, p, f)
-	return m, wireformat.Receipt{Format: c.Name(), Sender: string(f.Body), Signed: c.signed, ReturnRoute: f.Header["Route"]}, err
+	return m, wireformat.Receipt{Format: c.Name(), Sender: string(f.Body), Signed: c.signed, Authenticated: c.authenticated, ReturnRoute: f.Header["Route"]}, err
 }
 
 // TestSenderMustBeProven: nobody takes over another's messages by naming its key.
@@ -124,23 +124,24 @@ func TestSenderMustBeProven(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name        string
-		signed      bool
+		format      claiming
 		compatible  bool
 		reaches     string // key
 		unreachable string
 	}{
-		{"unsigned", false, false, "own", "claimed"},
-		{"signed", true, false, "claimed", "own"},
-		{"unsigned, trusted", false, true, "claimed", "own"},
+		{"unproven", claiming{}, false, "own", "did:claimed"},
+		{"signed", claiming{signed: true}, false, "did:claimed", "own"},
+		{"encrypted by the sender", claiming{authenticated: true}, false, "did:claimed#key-2", "own"},
+		{"unproven, trusted", claiming{}, true, "did:claimed", "own"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			formats, err := wireformat.NewRegistry(&claiming{signed: test.signed})
+			formats, err := wireformat.NewRegistry(&test.format)
 			send(t, err)
 			a := start(t, ignore, inbound.Options{Tenants: peers(t), Formats: formats, TrustUnsignedSenders: test.compatible})
 			c := a.dial(t, "Peer", "own")
-			f := text("claimed", "Route", "all")
+			f := text("did:claimed#key-1", "Route", "all") // a key of the DID: its others reach it, too
 			f.ContentType = "application/octet-stream"
 			send(t, c.Send(t.Context(), f))
 			if !a.Reaches(tenant, peer(test.reaches)) {

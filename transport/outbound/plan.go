@@ -92,7 +92,7 @@ func (m *Manager) sessionOf(message *Message) (transport.Endpoint, bool) {
 	if encodedForOthers || isPeerScheme(message.Endpoint.Scheme()) || message.MinEvidence > transport.Acknowledged {
 		return transport.Endpoint{}, false
 	}
-	peer := transport.Peer{Keys: message.Target.Recipients, Session: message.Session, Thread: message.ThreadID}
+	peer := transport.Peer{Keys: transport.PeerKeys(message.Target.Recipients), Session: message.Session, Thread: message.ThreadID}
 	endpoint, err := peer.SessionEndpoint()
 	return endpoint, err == nil && m.options.Sessions.Reaches(message.Profile.ID(), peer)
 }

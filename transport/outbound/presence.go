@@ -29,6 +29,7 @@ func isPeer(key queue.Lane) bool {
 // nothing waits for. Where something waits for a peer, Arrived announces it with
 // [Sessions].Reaches.
 func (m *Manager) Arrived(profile string, keys ...string) {
+	keys = transport.PeerKeys(keys)
 	lanes, more := m.load.waitingFor(profile, keys)
 	for _, key := range keys {
 		lanes = append(lanes, queue.Lane{Profile: profile, Destination: key})

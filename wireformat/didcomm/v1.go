@@ -147,6 +147,7 @@ func (f *V1) Parse(ctx context.Context, p *profile.Profile, frame wireformat.Fra
 		return wireformat.Message{}, wireformat.Receipt{}, formatError(wireformat.ErrParse, f.name, err)
 	}
 	receipt.Format, receipt.Sender, receipt.Recipient = f.name, result.sender, result.recipient
+	receipt.Authenticated = result.sender != ""
 	return m, receipt, nil
 }
 

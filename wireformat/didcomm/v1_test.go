@@ -72,7 +72,7 @@ func TestV1Receipt(t *testing.T) {
 		t.Errorf("the frame is %q, text %v", frame.ContentType, frame.Text)
 	}
 	m, receipt, err := NewV1().Parse(t.Context(), tenant(t, []secmod.Key{bob}), frame)
-	want := wireformat.Receipt{Format: NameV1, Sender: verkeyOf(t, alice), Recipient: verkeyOf(t, bob), ThreadID: "t", ParentThreadID: "p", ReturnRoute: "all"}
+	want := wireformat.Receipt{Format: NameV1, Sender: verkeyOf(t, alice), Recipient: verkeyOf(t, bob), Authenticated: true, ThreadID: "t", ParentThreadID: "p", ReturnRoute: "all"}
 	if err != nil || receipt != want || string(m.Payload) != aries {
 		t.Errorf("%+v, %v; want %+v", receipt, err, want)
 	}

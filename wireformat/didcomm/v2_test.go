@@ -102,7 +102,7 @@ func TestV2EveryCurve(t *testing.T) {
 					p := tenant(t, alice.keys, SettingSign, fmt.Sprint(signs), SettingProtectSender, fmt.Sprint(protects))
 					frame := encode(t, NewV2(Options{}), p, plainFrom(alice.did, `,"thid":"t","pthid":"p","return_route":"all"`), wireformat.Target{Recipients: []string{bob.did}, Sender: alice.did})
 					_, receipt, err := NewV2(Options{}).Parse(t.Context(), tenant(t, bob.keys[1:]), frame)
-					want := wireformat.Receipt{Format: NameV2, Sender: alice.did + "#key-2", Recipient: bob.did + "#key-2", Signed: signs, ThreadID: "t", ParentThreadID: "p", ReturnRoute: "all"}
+					want := wireformat.Receipt{Format: NameV2, Sender: alice.did + "#key-2", Recipient: bob.did + "#key-2", Signed: signs, Authenticated: true, ThreadID: "t", ParentThreadID: "p", ReturnRoute: "all"}
 					if err != nil || receipt != want {
 						t.Errorf("%+v, %v; want %+v", receipt, err, want)
 					}

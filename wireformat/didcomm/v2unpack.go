@@ -66,7 +66,7 @@ type unpacked struct {
 
 func (u *unpacked) receipt(name string) wireformat.Receipt {
 	r := wireformat.Receipt{
-		Format: name, Sender: cmp.Or(u.skid, u.signer), Recipient: u.opener, Signed: u.signer != "",
+		Format: name, Sender: cmp.Or(u.skid, u.signer), Recipient: u.opener, Signed: u.signer != "", Authenticated: u.skid != "" || u.signer != "",
 		ThreadID: u.thid, ParentThreadID: u.pthid,
 	}
 	switch u.returnRoute {

@@ -260,6 +260,19 @@ func TestOnePort(t *testing.T) {
 	if all := m.Addresses(); len(all) != 1 || all[0] != web.Address() {
 		t.Errorf("the addresses are %v", all)
 	}
+	known, err := wsin.New("example.com:80", wsin.Options{NoListener: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before := known.Address(); before != "" {
+		t.Errorf("before it is started its address is %s", before)
+	}
+	if err := m.Register(known); err != nil {
+		t.Fatal(err)
+	}
+	if got := known.Address(); got != "ws://example.com:80" {
+		t.Errorf("the address that somebody else listens at is %q", got)
+	}
 	if err := m.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -71,10 +71,15 @@ func New(address string, options Options) (*Transport, error) {
 // Scheme implements [inbound.Transport].
 func (t *Transport) Scheme() string { return t.scheme }
 
-// Address implements [inbound.Transport]. It is empty where somebody else listens.
+// Address implements [inbound.Transport]. Where somebody else listens, it is the
+// address that New was given, which may be none.
 func (t *Transport) Address() string {
-	if now := t.running.Load(); now != nil && now.server != nil {
+	now := t.running.Load()
+	switch {
+	case now != nil && now.server != nil:
 		return t.scheme + "://" + now.server.Addr().String()
+	case now != nil && t.address != "":
+		return t.scheme + "://" + t.address
 	}
 	return ""
 }

@@ -28,7 +28,6 @@ const (
 	codeClientRefused    = "tls_client_refused"
 	codeBadResponse      = "bad_response"
 	codeBadMessage       = "bad_message"
-	codeProxy            = "proxy"
 	codeStopped          = "stopped"
 )
 
@@ -77,8 +76,9 @@ func wireFault(ctx context.Context, m *outbound.Message, c *call, err error) *ou
 		}
 		return fault
 	}
-	if proxy, ok := errors.AsType[*proxyError](err); ok {
-		fault.Op, fault.Class, fault.Code, fault.Err = "dial", transport.Temporary, codeProxy, proxy
+	if proxy, ok := errors.AsType[*egress.ProxyError](err); ok {
+		fault.Op, fault.Err = "dial", proxy
+		fault.Class, fault.Code = egress.Classify(proxy)
 		return fault
 	}
 	fault.MaybeSent = c.begun.Load()
@@ -129,10 +129,3 @@ func isClientRefused(err error) bool {
 
 // mentions recognises errors that net/http and crypto/tls do not export.
 func mentions(err error, text string) bool { return strings.Contains(err.Error(), text) }
-
-// proxyError is a proxy's refusal to connect to the endpoint.
-type proxyError struct{ status int }
-
-func (e *proxyError) Error() string {
-	return fmt.Sprintf("the profile's proxy answered %d %s", e.status, strings.ToLower(http.StatusText(e.status)))
-}

@@ -198,7 +198,7 @@ func (p *pool) useProxy(proxy *url.URL) error {
 	}
 	p.transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK {
-			return &proxyError{resp.StatusCode}
+			return &egress.ProxyError{Status: resp.StatusCode}
 		}
 		return nil
 	}

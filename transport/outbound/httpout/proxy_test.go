@@ -124,7 +124,7 @@ func TestProxyThatRefuses(t *testing.T) {
 	proxy, _ := serveProxy(t, "", http.StatusProxyAuthRequired)
 	tr := start(t, Options{})
 	fault := fail(t, t.Context(), tr, message(t, through(t, proxy, profile.TLS{}), "https://receiver.example/"))
-	expect(t, fault, transport.Temporary, codeProxy, false)
+	expect(t, fault, transport.Temporary, egress.CodeProxy, false)
 	if text := fault.Error(); strings.Contains(text, "hunter2") || !strings.Contains(text, "407") {
 		t.Errorf("got %q", text)
 	}

@@ -67,16 +67,8 @@ func (t *Transport) Start(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		fresh, aborted := newPools(t.options, t.observe), make(chan struct{})
-		detach := context.AfterFunc(ctx, func() {
-			defer close(aborted)
-			fresh.abort()
-		})
-		t.release = func() {
-			if !detach() {
-				<-aborted
-			}
-		}
+		fresh := newPools(t.options, t.observe)
+		t.release = transport.AfterCancel(ctx, func() { fresh.abort() })
 		t.running.Store(fresh)
 		return nil
 	})

@@ -26,7 +26,6 @@ const (
 	codeBusy       = "busy"
 	codeAuth       = "auth"
 	codeHandshake  = "handshake"
-	codeProxy      = "proxy"
 )
 
 var (
@@ -46,12 +45,6 @@ func joinFault(m *outbound.Message, err error) *outbound.DeliveryError {
 	if dial, ok := errors.AsType[*egress.DialError](err); ok {
 		class, code := egress.Classify(dial)
 		return fault(m, "dial", class, code, false, dial)
-	}
-	if class, code := egress.Classify(err); class == transport.Permanent {
-		return fault(m, "dial", class, code, false, err)
-	}
-	if proxy, ok := errors.AsType[*proxyError](err); ok {
-		return fault(m, "dial", transport.Temporary, codeProxy, false, proxy)
 	}
 	code := joinCode(err)
 	return fault(m, "join", transport.Temporary, code, false, explain(code, err))

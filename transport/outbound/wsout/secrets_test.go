@@ -17,6 +17,7 @@ import (
 
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/egress"
 )
 
 // Whatever goes wrong, and whatever the peer sends back, no error text holds what
@@ -143,7 +144,7 @@ func TestProxyThatRefuses(t *testing.T) {
 			proxy, _ := serveProxy(t, "", answer)
 			p := localWith(t, profile.Options{Egress: profile.Egress{Proxy: transport.NewSecret(proxy)}})
 			fault := fail(t, t.Context(), start(t, Options{}), message(t, p, "wss://peer.example", "x"))
-			expect(t, fault, transport.Temporary, codeProxy, false)
+			expect(t, fault, transport.Temporary, egress.CodeProxy, false)
 			if strings.Contains(fault.Error(), "hunter2") {
 				t.Errorf("secret in %q", fault)
 			}
