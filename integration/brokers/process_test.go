@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -218,17 +219,28 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	return exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
 }
 
-// freePorts returns ports of loopback that nobody has now. All are held until the
-// last is found, so that no two are the same.
+// Ports are taken from those that the system does not give to connections, and each
+// once: a peer takes seconds to listen, and another must not answer in its place.
+const firstPort, manyPorts = 20_000, 12_000
+
+var taken atomic.Int64
+
+// freePorts returns ports of loopback that nobody has now.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	if n == 0 {
-		return nil
+	found := make([]int, 0, n)
+	for len(found) < n {
+		next := taken.Add(1)
+		if next > manyPorts {
+			t.Fatal("no port is free")
+		}
+		port := firstPort + (os.Getpid()*64+int(next))%manyPorts
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address(port))
+		if err != nil {
+			continue // somebody has it
+		}
+		_ = listener.Close()
+		found = append(found, port)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return append(freePorts(t, n-1), listener.Addr().(*net.TCPAddr).Port)
+	return found
 }

@@ -33,7 +33,14 @@ func TestClientsOfOthers(t *testing.T) {
 				Inbound: profile.Inbound{Tokens: map[string]transport.Secret{"peer": transport.NewSecret(token)}},
 			}}}
 			config.Inbound.Listen, config.Inbound.Subprotocols = []string{"ws://127.0.0.1:0"}, []string{"mine.v1", subprotocol}
-			h := run(t, config, echo)
+			known, tell := context.WithCancel(t.Context())
+			defer tell()
+			h := run(t, config, func(ctx context.Context, m *inbound.Message) (*inbound.Reply, error) {
+				if string(m.Payload) == "bye" { // the client closes when it comes back
+					<-known.Done()
+				}
+				return echo(ctx, m)
+			})
 			client := startScript(t, "client.py", library, h.address("ws"), subprotocol, token)
 			if got := client.next().Subprotocol; got != subprotocol {
 				t.Errorf("the sub-protocol is %q", got)
@@ -49,6 +56,7 @@ func TestClientsOfOthers(t *testing.T) {
 			if evidence != transport.Acknowledged {
 				t.Errorf("what was sent to the session has the evidence %v", evidence)
 			}
+			tell()
 			if got := client.next(); got.Text == nil || !*got.Text || got.SHA256 != sum([]byte("hello")) {
 				t.Errorf("it arrived as %+v", got)
 			}
