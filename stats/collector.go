@@ -40,6 +40,16 @@ func (c *Collector) Log(name string, d time.Duration) {
 	}
 }
 
+// Observer returns a function that logs, and then tells also, which may be nil.
+func (c *Collector) Observer(also func(name string, d time.Duration)) func(name string, d time.Duration) {
+	return func(name string, d time.Duration) {
+		c.Log(name, d)
+		if also != nil {
+			also(name, d)
+		}
+	}
+}
+
 // Timer returns a timer that logs to each of the groups.
 func (c *Collector) Timer(groups ...string) *Timer {
 	t := &Timer{enabled: &c.enabled, metrics: make([]*Metric, len(groups))}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/stats"
 	"github.com/outrider-go/outrider/transport"
 )
@@ -79,12 +80,27 @@ type Base struct {
 
 	once      sync.Once
 	collector *stats.Collector
+	fallback  *profile.Profile // for messages without one
+}
+
+func (b *Base) init() {
+	b.once.Do(func() { b.collector, b.fallback = stats.New(), profile.Default() })
 }
 
 // Collector returns the transport's collector.
 func (b *Base) Collector() *stats.Collector {
-	b.once.Do(func() { b.collector = stats.New() })
+	b.init()
 	return b.collector
+}
+
+// ProfileOf returns the message's profile. A message that comes past the manager may
+// have none; then it is the default one, always the same.
+func (b *Base) ProfileOf(m *Message) *profile.Profile {
+	if m.Profile != nil {
+		return m.Profile
+	}
+	b.init()
+	return b.fallback
 }
 
 // WireFormat implements [WireFormatter].

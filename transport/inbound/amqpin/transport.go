@@ -108,7 +108,7 @@ func (t *Transport) Start(ctx context.Context, host inbound.Host) error {
 
 func (t *Transport) newRunning(host inbound.Host) (*running, error) {
 	dialing := t.options.Egress
-	dialing.Observe = t.observe(t.options.Egress.Observe)
+	dialing.Observe = t.Collector().Observer(t.options.Egress.Observe)
 	dialer, err := egress.New(t.profile, dialing)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (t *Transport) newRunning(host inbound.Host) (*running, error) {
 		return nil, err
 	}
 	options := t.options.AMQP
-	options.Observe, options.OnEvent = t.observe(options.Observe), t.onEvent
+	options.Observe, options.OnEvent = t.Collector().Observer(options.Observe), t.onEvent
 	container, err := amqp1.New(options)
 	if err != nil {
 		return nil, err
@@ -135,16 +135,6 @@ func (t *Transport) newRunning(host inbound.Host) (*running, error) {
 	}
 	now.taking, now.quit = context.WithCancel(context.Background())
 	return now, nil
-}
-
-// observe adds timings to the collector, and gives them to somebody else.
-func (t *Transport) observe(other func(string, time.Duration)) func(string, time.Duration) {
-	return func(phase string, took time.Duration) {
-		t.Collector().Log(phase, took)
-		if other != nil {
-			other(phase, took)
-		}
-	}
 }
 
 func (t *Transport) onEvent(e amqp1.Event) {

@@ -26,11 +26,10 @@ const name = "amqp"
 type Transport struct {
 	outbound.Base
 
-	options  Options
-	fallback *profile.Profile // for messages without one
-	total    *stats.Metric
-	history  history
-	buffers  sync.Pool // of *[]byte, for encoded messages
+	options Options
+	total   *stats.Metric
+	history history
+	buffers sync.Pool // of *[]byte, for encoded messages
 
 	lifecycle transport.Lifecycle
 	running   atomic.Pointer[running]
@@ -51,7 +50,7 @@ func New(options Options) (*Transport, error) {
 	if _, err := egress.New(profile.Default(), options.Egress); err != nil {
 		return nil, fmt.Errorf("amqpout options: %w", err)
 	}
-	t := &Transport{options: options.withDefaults(), fallback: profile.Default()}
+	t := &Transport{options: options.withDefaults()}
 	t.Format = options.WireFormat
 	t.total = t.Collector().Metric("total")
 	return t, nil
@@ -99,7 +98,7 @@ func (t *Transport) Stop(ctx context.Context) error {
 
 func (t *Transport) newRunning() (*running, error) {
 	o := t.options.AMQP
-	o.OnEvent, o.Observe = t.onEvent, t.observe
+	o.OnEvent, o.Observe = t.onEvent, t.Collector().Observer(t.options.AMQP.Observe)
 	if t.options.Logger.Core().Enabled(zap.DebugLevel) {
 		o.Trace = t.trace
 	}
@@ -107,15 +106,7 @@ func (t *Transport) newRunning() (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newRunningOn(container, t.options.Egress, t.observe), nil
-}
-
-// observe takes the durations of dialers and links.
-func (t *Transport) observe(phase string, took time.Duration) {
-	t.Collector().Log(phase, took)
-	if t.options.AMQP.Observe != nil {
-		t.options.AMQP.Observe(phase, took)
-	}
+	return newRunningOn(container, t.options.Egress, t.Collector().Observer(t.options.AMQP.Observe)), nil
 }
 
 // onEvent logs what happens to connections and links.
@@ -171,18 +162,11 @@ func (t *Transport) trace(f amqp1.Frame) {
 		zap.String("performative", f.Performative), zap.Int("size", f.Size), zap.String("fields", f.Fields))
 }
 
-func (t *Transport) profileOf(m *outbound.Message) *profile.Profile {
-	if m.Profile == nil {
-		return t.fallback
-	}
-	return m.Profile
-}
-
 // CheckMessage implements [outbound.Checker]: it refuses endpoints that the profile's
 // egress policy rules out, options that are not known, metadata that no message can
 // have, and a demand for evidence that a settled message cannot meet.
 func (t *Transport) CheckMessage(_ context.Context, m *outbound.Message) error {
-	p := t.profileOf(m)
+	p := t.ProfileOf(m)
 	r, err := newRoute(p, m.Endpoint)
 	if err == nil {
 		err = egress.CheckEndpoint(p, m.Endpoint)
@@ -226,7 +210,7 @@ func (t *Transport) attempt(ctx context.Context, m *outbound.Message, now time.T
 	if err := ctx.Err(); err != nil {
 		return prepare(transport.Temporary, codeCanceled, err)
 	}
-	r, err := running.route(t.profileOf(m), m.Endpoint)
+	r, err := running.route(t.ProfileOf(m), m.Endpoint)
 	if err != nil {
 		return prepare(transport.Permanent, codeBadMessage, err)
 	}

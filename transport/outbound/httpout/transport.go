@@ -25,8 +25,7 @@ type Transport struct {
 	outbound.Base
 
 	options          Options
-	userAgent        []string         // the header's value, shared and never written
-	fallback         *profile.Profile // for messages without one
+	userAgent        []string // the header's value, shared and never written
 	firstByte, total *stats.Metric
 	calls            sync.Pool // of *call
 
@@ -50,7 +49,6 @@ func New(options Options) (*Transport, error) {
 	t := &Transport{
 		options:   options,
 		userAgent: []string{options.UserAgent},
-		fallback:  profile.Default(),
 		calls:     sync.Pool{New: func() any { return newCall() }},
 	}
 	t.Format = options.WireFormat
@@ -67,7 +65,7 @@ func (t *Transport) Start(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		fresh := newPools(t.options, t.observe)
+		fresh := newPools(t.options, t.Collector().Observer(t.options.Egress.Observe))
 		t.release = transport.AfterCancel(ctx, func() { fresh.abort() })
 		t.running.Store(fresh)
 		return nil
@@ -88,21 +86,6 @@ func (t *Transport) Stop(ctx context.Context) error {
 	})
 }
 
-// observe takes the timings of the dialers.
-func (t *Transport) observe(phase string, took time.Duration) {
-	t.Collector().Log(phase, took)
-	if t.options.Egress.Observe != nil {
-		t.options.Egress.Observe(phase, took)
-	}
-}
-
-func (t *Transport) profileOf(m *outbound.Message) *profile.Profile {
-	if m.Profile == nil {
-		return t.fallback
-	}
-	return m.Profile
-}
-
 // MaxEvidence implements [outbound.EvidenceLimiter]: HTTP knows no broker.
 func (t *Transport) MaxEvidence() transport.Evidence { return transport.Acknowledged }
 
@@ -112,7 +95,7 @@ func (t *Transport) CheckMessage(_ context.Context, m *outbound.Message) error {
 	if err := t.checkEndpoint(m); err != nil {
 		return &outbound.FieldError{Field: "endpoint", Err: err}
 	}
-	if _, err := t.profileOf(m).Settings().Bool(SettingPermanent4xx, false); err != nil {
+	if _, err := t.ProfileOf(m).Settings().Bool(SettingPermanent4xx, false); err != nil {
 		return &outbound.FieldError{Field: "profile", Err: err}
 	}
 	if err := t.checkHeader(m); err != nil {
@@ -132,7 +115,7 @@ func (t *Transport) checkEndpoint(m *outbound.Message) error {
 	if err := checkScheme(m.Endpoint); err != nil {
 		return err
 	}
-	p := t.profileOf(m)
+	p := t.ProfileOf(m)
 	if running := t.running.Load(); running != nil {
 		if pool := running.known(p); pool != nil {
 			return pool.dialer.CheckEndpoint(m.Endpoint)
@@ -191,7 +174,7 @@ func (t *Transport) ready(ctx context.Context, running *pools, m *outbound.Messa
 		code, cause := describe(ctx, err)
 		return fail(transport.Temporary, code, cause)
 	}
-	pool, err := running.get(t.profileOf(m), now)
+	pool, err := running.get(t.ProfileOf(m), now)
 	if err != nil {
 		class, code := egress.Classify(err)
 		return fail(class, code, err)
@@ -222,7 +205,7 @@ func (t *Transport) conclude(ctx context.Context, m *outbound.Message, c *call, 
 		defer t.done(c, resp)
 	}
 	if !success {
-		fault := statusFault(m, t.profileOf(m), resp, time.Now())
+		fault := statusFault(m, t.ProfileOf(m), resp, time.Now())
 		fault.Response = mask(a.start, keep, a.whole, m)
 		return outbound.Receipt{}, fault
 	}

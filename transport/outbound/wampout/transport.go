@@ -24,7 +24,6 @@ type Transport struct {
 
 	options             Options
 	json                serializer.Serializer
-	fallback            *profile.Profile // for messages without one
 	publish, call, join *stats.Metric
 
 	lifecycle transport.Lifecycle
@@ -47,7 +46,7 @@ func New(options Options) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Transport{options: options.withDefaults(), json: json, fallback: profile.Default()}
+	t := &Transport{options: options.withDefaults(), json: json}
 	t.Format = options.WireFormat
 	collector := t.Collector()
 	t.publish, t.call, t.join = collector.Metric("publish"), collector.Metric("call"), collector.Metric("join")
@@ -84,13 +83,6 @@ func (t *Transport) Stop(ctx context.Context) error {
 	})
 }
 
-func (t *Transport) profileOf(m *outbound.Message) *profile.Profile {
-	if m.Profile == nil {
-		return t.fallback
-	}
-	return m.Profile
-}
-
 // MaxEvidence implements [outbound.EvidenceLimiter]: a router is a broker.
 func (t *Transport) MaxEvidence() transport.Evidence { return transport.Accepted }
 
@@ -98,14 +90,14 @@ func (t *Transport) MaxEvidence() transport.Evidence { return transport.Accepted
 func (t *Transport) CheckMessage(_ context.Context, m *outbound.Message) error {
 	target, err := parseTarget(m.Endpoint)
 	if err == nil {
-		err = egress.CheckEndpoint(t.profileOf(m), target.dialed)
+		err = egress.CheckEndpoint(t.ProfileOf(m), target.dialed)
 	}
 	if err != nil {
 		return &outbound.FieldError{Field: "endpoint", Err: err}
 	}
-	_, err = credentialsFor(m.Endpoint, t.profileOf(m))
+	_, err = credentialsFor(m.Endpoint, t.ProfileOf(m))
 	if err == nil {
-		_, err = encryptionOf(t.profileOf(m).Settings())
+		_, err = encryptionOf(t.ProfileOf(m).Settings())
 	}
 	if err != nil {
 		return &outbound.FieldError{Field: "profile", Err: err}
@@ -153,11 +145,11 @@ func (t *Transport) attempt(ctx context.Context, running *sessions, m *outbound.
 		err := context.Cause(ctx)
 		return outbound.Receipt{}, fault(m, "prepare", transport.Temporary, contextCode(err), false, err)
 	}
-	who, err := credentialsFor(m.Endpoint, t.profileOf(m))
+	who, err := credentialsFor(m.Endpoint, t.ProfileOf(m))
 	if err != nil { // it may be mended
 		return outbound.Receipt{}, fault(m, "prepare", transport.Temporary, codeAuth, false, err)
 	}
-	k := key{t.profileOf(m), target.router.String(), target.realm, who.method, who.authID, who.secret.Reveal()}
+	k := key{t.ProfileOf(m), target.router.String(), target.realm, who.method, who.authID, who.secret.Reveal()}
 	e, err := running.get(ctx, k, func(ctx context.Context) (*wamp2.Session, error) {
 		return t.newSession(ctx, k.profile, target, who)
 	})
@@ -176,7 +168,7 @@ func (t *Transport) newSession(ctx context.Context, p *profile.Profile, to targe
 	started := time.Now()
 	defer func() { t.join.Observe(time.Since(started)) }()
 	options := t.options.Egress
-	options.Observe = t.observe
+	options.Observe = t.Collector().Observer(t.options.Egress.Observe)
 	dialer, err := egress.New(p, options)
 	if err != nil {
 		return nil, err
@@ -200,12 +192,4 @@ func (t *Transport) newSession(ctx context.Context, p *profile.Profile, to targe
 		return connect(ctx, dialer, secured, network, address)
 	}
 	return wamp2.Join(ctx, dial, to.router, to.realm, session)
-}
-
-// observe takes the timings of the dialers.
-func (t *Transport) observe(phase string, took time.Duration) {
-	t.Collector().Log(phase, took)
-	if t.options.Egress.Observe != nil {
-		t.options.Egress.Observe(phase, took)
-	}
 }

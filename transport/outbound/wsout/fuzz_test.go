@@ -23,7 +23,7 @@ func connOver(t testing.TB, options Options, client net.Conn) *conn {
 	t.Helper()
 	options.ReconnectWait, options.MaxReconnectWait = 1, 1
 	tr := stopped(t, options)
-	l := newLinks(context.WithoutCancel(t.Context()), tr.options, tr.metrics, tr.observe)
+	l := newLinks(context.WithoutCancel(t.Context()), tr.options, tr.metrics, tr.Collector().Observer(nil))
 	tenant, err := newTenant(profile.Default(), l.options, l.options.Egress) // which may not reach loopback
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,6 @@ type Transport struct {
 	outbound.Base
 
 	options    Options
-	fallback   *profile.Profile // for messages without one
 	metrics    metrics
 	deliveries sync.Pool // of *delivery
 
@@ -39,7 +38,7 @@ func New(options Options) (*Transport, error) {
 	if _, err := egress.New(profile.Default(), options.Egress); err != nil {
 		return nil, fmt.Errorf("wsout options: %w", err)
 	}
-	t := &Transport{options: options.withDefaults(), fallback: profile.Default()}
+	t := &Transport{options: options.withDefaults()}
 	t.deliveries.New = func() any { return newDelivery() }
 	t.Format = options.WireFormat
 	c := t.Collector()
@@ -56,7 +55,7 @@ func (t *Transport) Start(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		t.running.Store(newLinks(ctx, t.options, t.metrics, t.observe))
+		t.running.Store(newLinks(ctx, t.options, t.metrics, t.Collector().Observer(t.options.Egress.Observe)))
 		return nil
 	})
 }
@@ -74,21 +73,6 @@ func (t *Transport) Stop(ctx context.Context) error {
 	})
 }
 
-// observe takes the timings of the dialers.
-func (t *Transport) observe(phase string, took time.Duration) {
-	t.Collector().Log(phase, took)
-	if t.options.Egress.Observe != nil {
-		t.options.Egress.Observe(phase, took)
-	}
-}
-
-func (t *Transport) profileOf(m *outbound.Message) *profile.Profile {
-	if m.Profile == nil {
-		return t.fallback
-	}
-	return m.Profile
-}
-
 // MaxEvidence implements [outbound.EvidenceLimiter]: WebSocket knows no broker.
 // Where nothing acknowledges, CheckMessage refuses what demands more than written.
 func (t *Transport) MaxEvidence() transport.Evidence { return transport.Acknowledged }
@@ -103,9 +87,9 @@ func (t *Transport) CheckMessage(_ context.Context, m *outbound.Message) error {
 	var tenant *tenant
 	var err error
 	if running := t.running.Load(); running != nil {
-		tenant, err = running.tenant(t.profileOf(m))
+		tenant, err = running.tenant(t.ProfileOf(m))
 	} else {
-		tenant, err = newTenant(t.profileOf(m), t.options, t.options.Egress)
+		tenant, err = newTenant(t.ProfileOf(m), t.options, t.options.Egress)
 	}
 	if err != nil {
 		return &outbound.FieldError{Field: "profile", Err: err}
@@ -213,7 +197,7 @@ func (t *Transport) ready(ctx context.Context, running *links, m *outbound.Messa
 	if ctx.Err() != nil {
 		return nil, expired(ctx, false)
 	}
-	tenant, err := running.tenant(t.profileOf(m))
+	tenant, err := running.tenant(t.ProfileOf(m))
 	if err != nil {
 		return nil, refusal("prepare", transport.Temporary, codeBadProfile, err)
 	}
