@@ -1,9 +1,12 @@
 package transport
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/subtle"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // redacted stands wherever a secret would have been printed.
@@ -33,6 +36,18 @@ func (s Secret) Reveal() string {
 		return ""
 	}
 	return *s.text
+}
+
+// Mask returns text with "***" in the place of each secret, the longest first: one may
+// be a part of another. Empty ones are passed over, and text stays as it is.
+func Mask(text []byte, secrets []string) []byte {
+	longestFirst := func(a, b string) int { return cmp.Compare(len(b), len(a)) }
+	for _, secret := range slices.SortedFunc(slices.Values(secrets), longestFirst) {
+		if secret != "" {
+			text = bytes.ReplaceAll(text, []byte(secret), []byte(redacted))
+		}
+	}
+	return text
 }
 
 // IsZero reports whether the secret is empty.

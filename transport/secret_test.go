@@ -99,3 +99,15 @@ func TestSecretKeepsItsOwnCopy(t *testing.T) {
 		t.Errorf("it changed to %q", s.Reveal())
 	}
 }
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	text := []byte("bob said bobsecret to k")
+	got := transport.Mask(text, []string{"bob", "", "bobsecret"})
+	if string(got) != "*** said *** to k" {
+		t.Errorf("got %q", got)
+	}
+	if string(text) != "bob said bobsecret to k" {
+		t.Errorf("the text became %q", text)
+	}
+}

@@ -1,8 +1,6 @@
 package amqpout
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -173,11 +171,6 @@ func (t *Transport) description(r *route, m *outbound.Message, said string) []by
 	if said == "" {
 		return nil
 	}
-	text := []byte(said)
-	secrets := secretsOf(r, m)
-	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // one may be a part of another
-	for _, secret := range secrets {
-		text = bytes.ReplaceAll(text, []byte(secret), []byte("***"))
-	}
+	text := transport.Mask([]byte(said), secretsOf(r, m))
 	return text[:min(len(text), keepDescription)]
 }

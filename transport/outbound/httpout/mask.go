@@ -2,11 +2,11 @@ package httpout
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"slices"
 	"strings"
 
+	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -28,12 +28,8 @@ func mask(answer []byte, keep int, whole bool, m *outbound.Message) []byte {
 	if len(secrets) == 0 {
 		return kept
 	}
-	// The longest first: one secret may be a part of another.
-	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	cut := len(kept) < len(answer) || !whole
-	for _, secret := range secrets {
-		kept = bytes.ReplaceAll(kept, []byte(secret), []byte(masked))
-	}
+	kept = transport.Mask(kept, secrets)
 	if cut {
 		kept = maskEnd(kept, secrets)
 	}

@@ -60,10 +60,5 @@ func hide(text []byte, e transport.Endpoint) []byte {
 		password, _ := u.User.Password()
 		secrets = append(secrets, u.User.Username(), password)
 	}
-	for _, secret := range secrets {
-		if secret != "" {
-			text = bytes.ReplaceAll(text, []byte(secret), []byte("***"))
-		}
-	}
-	return text
+	return transport.Mask(text, secrets)
 }
