@@ -244,7 +244,7 @@ func (a *Agent) answer(ctx context.Context, m *outbound.Message, r httpout.Reply
 func (a *Agent) asksForAnswer(ctx context.Context, m *outbound.Message) bool {
 	for name, value := range m.Metadata {
 		if strings.EqualFold(name, inbound.HeaderReturnRoute) {
-			return value == wireformat.ReturnRouteAll || value == wireformat.ReturnRouteThread
+			return (&wireformat.Receipt{ReturnRoute: value}).DirectResponseRequested()
 		}
 	}
 	if m.WireFormat != (*wireformat.JSON)(nil).Name() {

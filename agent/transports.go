@@ -21,7 +21,7 @@ func (a *Agent) openTransports() error {
 		return err
 	}
 	wsOptions := a.config.WS.options()
-	wsOptions.Logger, wsOptions.OnState, wsOptions.OnFrame = a.log, a.tellConnection, a.answers.receive
+	wsOptions.Logger, wsOptions.OnState, wsOptions.OnFrame = a.log, a.tellWS, a.answers.receive
 	wsOptions.MaxInboundBytes = cmp.Or(int(a.config.Inbound.MaxMessageBytes), inbound.DefaultMaxMessageBytes)
 	ws, err := wsout.New(wsOptions)
 	if err != nil {
@@ -43,26 +43,25 @@ func (a *Agent) openTransports() error {
 	return nil
 }
 
-// tellConnection publishes that a WebSocket connection is up, or gone.
-func (a *Agent) tellConnection(s wsout.State) {
-	topic := outbound.TopicDisconnected
-	if s.Connected {
-		topic = outbound.TopicConnected
-	}
-	a.events.Publish(a.config.TopicPrefix+topic, outbound.ConnectionEvent{
+func (a *Agent) tellWS(s wsout.State) {
+	a.tellConnection(s.Connected, outbound.ConnectionEvent{
 		Transport: "ws", Profile: s.Profile.ID(), Endpoint: s.Endpoint.String(), Code: s.Code,
 	})
 }
 
-// tellAMQP publishes that an AMQP connection is up, or gone.
 func (a *Agent) tellAMQP(s amqpout.State) {
-	topic := outbound.TopicDisconnected
-	if s.Connected {
-		topic = outbound.TopicConnected
-	}
-	a.events.Publish(a.config.TopicPrefix+topic, outbound.ConnectionEvent{
+	a.tellConnection(s.Connected, outbound.ConnectionEvent{
 		Transport: "amqp", Profile: s.Profile, Endpoint: s.Endpoint, Code: s.Code,
 	})
+}
+
+// tellConnection publishes that a connection is up, or gone.
+func (a *Agent) tellConnection(connected bool, e outbound.ConnectionEvent) {
+	topic := outbound.TopicDisconnected
+	if connected {
+		topic = outbound.TopicConnected
+	}
+	a.events.Publish(a.config.TopicPrefix+topic, e)
 }
 
 // WSConfig is how to deliver over WebSocket. Zero values are the driver's defaults.

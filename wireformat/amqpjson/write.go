@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
@@ -105,7 +106,7 @@ func (w *writer) content(v value.Value) error {
 	case value.Symbol:
 		w.quote(string(v))
 	case value.UUID:
-		w.text(fmt.Sprintf(`"%x-%x-%x-%x-%x"`, v[:4], v[4:6], v[6:8], v[8:10], v[10:]))
+		w.quote(transport.ID(v).String())
 	case value.List:
 		return w.elements(nil, v)
 	case value.Map:

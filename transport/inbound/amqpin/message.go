@@ -117,7 +117,7 @@ func textOf(v value.Value) string {
 	case value.Binary:
 		return string(v)
 	case value.UUID:
-		return fmt.Sprintf("%x-%x-%x-%x-%x", v[:4], v[4:6], v[6:8], v[8:10], v[10:])
+		return transport.ID(v).String()
 	default:
 		return fmt.Sprint(v)
 	}

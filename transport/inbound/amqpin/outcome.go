@@ -54,13 +54,13 @@ func settle(d *amqp1.Delivery, err error) error {
 	}
 	switch refusal := inbound.RefusalOf(err); refusal {
 	case inbound.Malformed:
-		return d.Reject("amqp:decode-error", refusal.Text())
+		return d.Reject(amqp1.DecodeError, refusal.Text())
 	case inbound.UnknownRecipient:
-		return d.Reject("amqp:not-found", refusal.Text())
+		return d.Reject(amqp1.NotFound, refusal.Text())
 	case inbound.Refused:
-		return d.Reject("amqp:unauthorized-access", refusal.Text())
+		return d.Reject(amqp1.UnauthorizedAccess, refusal.Text())
 	case inbound.TooLarge:
-		return d.Reject("amqp:link:message-size-exceeded", refusal.Text())
+		return d.Reject(amqp1.MessageSizeExceeded, refusal.Text())
 	case inbound.Busy:
 		return d.Release()
 	case inbound.Failed:

@@ -46,19 +46,7 @@ func (s *socket) read() error {
 }
 
 // touch gives the peer its time again.
-func (s *socket) touch() {
-	s.state.Lock()
-	defer s.state.Unlock()
-	s.seen = time.Now()
-	if s.closing {
-		return
-	}
-	var limit time.Time
-	if patience := s.t.options.Timeout; patience > 0 {
-		limit = s.seen.Add(patience)
-	}
-	_ = s.conn.SetReadDeadline(limit) // of a connection that may have gone
-}
+func (s *socket) touch() { s.touchUntil(time.Time{}) }
 
 // messageReader reads a message; each piece of it gives the peer its time again, up
 // to the limit of the whole.
@@ -76,6 +64,7 @@ func (m *messageReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// touchUntil gives the peer its time again, up to limit, where there is one.
 func (s *socket) touchUntil(limit time.Time) {
 	s.state.Lock()
 	defer s.state.Unlock()
@@ -83,8 +72,10 @@ func (s *socket) touchUntil(limit time.Time) {
 	if s.closing {
 		return
 	}
-	if patience := s.t.options.Timeout; patience > 0 && s.seen.Add(patience).Before(limit) {
-		limit = s.seen.Add(patience)
+	if patience := s.t.options.Timeout; patience > 0 {
+		if until := s.seen.Add(patience); limit.IsZero() || until.Before(limit) {
+			limit = until
+		}
 	}
 	_ = s.conn.SetReadDeadline(limit) // of a connection that may have gone
 }

@@ -90,8 +90,8 @@ func (t *Transport) Address() string {
 func (t *Transport) Start(ctx context.Context, host inbound.Host) error {
 	return t.lifecycle.StartWith(func() error {
 		now := &running{t: t, host: host, base: ctx, sockets: map[*socket]struct{}{}, empty: make(chan struct{})}
+		ready := make(chan struct{})
 		if !t.options.NoListener {
-			ready := make(chan struct{})
 			server, err := ingress.Listen(ctx, t.address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				<-ready
 				t.ServeHTTP(w, r)
@@ -100,10 +100,9 @@ func (t *Transport) Start(ctx context.Context, host inbound.Host) error {
 				return err
 			}
 			now.server = server
-			t.running.Store(now)
-			close(ready)
 		}
 		t.running.Store(now)
+		close(ready)
 		t.release = transport.AfterCancel(ctx, now.abort)
 		return nil
 	})

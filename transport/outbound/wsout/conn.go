@@ -65,18 +65,12 @@ func newConn(p *pool, ws *websocket.Conn, w *wire) *conn {
 
 // run serves the connection until it has ended.
 func (c *conn) run(ctx context.Context) {
-	aborted := make(chan struct{})
-	unhook := context.AfterFunc(ctx, func() {
-		defer close(aborted)
+	release := transport.AfterCancel(ctx, func() {
 		e := lost(codeStopped, ErrStopped)
 		e.say = websocket.CloseGoingAway
 		c.end(e)
 	})
-	defer func() {
-		if !unhook() {
-			<-aborted
-		}
-	}()
+	defer release()
 	c.tell(true, "")
 	var both sync.WaitGroup
 	both.Go(func() { c.read(ctx) })

@@ -12,7 +12,6 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
-	"github.com/outrider-go/outrider/transport/httprules"
 )
 
 // Options of a [Transport]. The zero value is ready to use.
@@ -223,6 +222,3 @@ var reserved = map[string]bool{
 // messageIDHeader has the message's id, in the handshake of a connection that is
 // one message's own.
 const messageIDHeader = "Message-Id"
-
-// isSubprotocol reports a name of RFC 6455 section 4.1.
-func isSubprotocol(name string) bool { return httprules.IsToken(name) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/httprules"
 )
 
 // The profile's settings.
@@ -134,7 +135,7 @@ func parseSubprotocols(text string) (names []string, err error) {
 		if name = strings.TrimSpace(name); name == "" {
 			continue
 		}
-		if !isSubprotocol(name) {
+		if !httprules.IsToken(name) {
 			return nil, fmt.Errorf("%q is not a sub-protocol: use letters, digits, dots and hyphens, and commas between them", name)
 		}
 		names = append(names, name)
