@@ -40,10 +40,10 @@ func (d *decorators) receipt() (Receipt, error) {
 			route = value
 		}
 	})
-	id, idErr := text("@id", d.id)
-	thread, thidErr := text("~thread.thid", thid)
-	parent, pthidErr := text("~thread.pthid", pthid)
-	returnRoute, routeErr := text("~transport.return_route", route)
+	id, idErr := strictjson.Text("@id", d.id)
+	thread, thidErr := strictjson.Text("~thread.thid", thid)
+	parent, pthidErr := strictjson.Text("~thread.pthid", pthid)
+	returnRoute, routeErr := strictjson.Text("~transport.return_route", route)
 	if err := cmp.Or(threadErr, transportErr, idErr, thidErr, pthidErr, routeErr); err != nil {
 		return Receipt{}, err
 	}
@@ -59,23 +59,10 @@ func (d *decorators) receipt() (Receipt, error) {
 // null.
 func inside(name string, value []byte, visit func(name, value []byte)) error {
 	switch {
-	case isNull(value):
+	case strictjson.IsNull(value):
 		return nil
 	case value[0] != '{':
 		return fmt.Errorf("%s is not an object", name)
 	}
 	return strictjson.Members(value, maxDepth, visit)
 }
-
-// text returns a string's text, "" where it is missing or null.
-func text(name string, value []byte) (string, error) {
-	switch {
-	case isNull(value):
-		return "", nil
-	case value[0] != '"':
-		return "", fmt.Errorf("%s is not a string", name)
-	}
-	return string(strictjson.Unquote(value)), nil
-}
-
-func isNull(value []byte) bool { return len(value) == 0 || value[0] == 'n' }

@@ -30,12 +30,8 @@ func Replace(path string, content []byte) error {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode600) //nolint:gosec // in the operator's directory
-	if err != nil {
+	if err := writeNew(temp, content); err != nil {
 		return err
-	}
-	if err := fill(f, content); err != nil {
-		return errors.Join(err, os.Remove(temp))
 	}
 	if err := os.Rename(temp, path); err != nil {
 		return errors.Join(err, os.Remove(temp))
@@ -48,12 +44,8 @@ func Replace(path string, content []byte) error {
 
 // Create writes a new file. It never overwrites one: the error is then fs.ErrExist.
 func Create(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode600) //nolint:gosec // the operator names the file
-	if err != nil {
+	if err := writeNew(path, content); err != nil {
 		return err
-	}
-	if err := fill(f, content); err != nil {
-		return errors.Join(err, os.Remove(path))
 	}
 	return syncDir(filepath.Dir(path))
 }
@@ -78,13 +70,20 @@ func Read(path string, limit int64) (content []byte, info fs.FileInfo, err error
 	return content, info, err
 }
 
-// fill writes a new file through to the disk and closes it.
-func fill(f *os.File, content []byte) error {
-	_, err := f.Write(content)
-	if err == nil {
+// writeNew writes a file that is not there yet through to the disk. What it cannot
+// write whole it removes.
+func writeNew(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode600) //nolint:gosec // the operator names the file, or its directory
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(content); err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }
 
 // UnsureError says that a file was replaced, and that it is not known whether the

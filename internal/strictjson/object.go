@@ -21,26 +21,29 @@ func ParseObject(text []byte, maxDepth int) (Object, error) {
 }
 
 // Has reports whether there is such a member that is not null.
-func (o Object) Has(name string) bool { return !isNull(o[name]) }
+func (o Object) Has(name string) bool { return !IsNull(o[name]) }
 
 // Text returns the text of a member, "" where there is none. The error names the
 // member.
-func (o Object) Text(name string) (string, error) {
-	raw := o[name]
+func (o Object) Text(name string) (string, error) { return Text(name, o[name]) }
+
+// Text returns the text of a member with that value, "" where it is missing or null.
+// The error names the member.
+func Text(name string, value []byte) (string, error) {
 	switch {
-	case isNull(raw):
+	case IsNull(value):
 		return "", nil
-	case raw[0] != '"':
+	case value[0] != '"':
 		return "", fmt.Errorf("%s is not a string", name)
 	}
-	return string(Unquote(raw)), nil
+	return string(Unquote(value)), nil
 }
 
 // Into decodes a member where there is one. The error names the member and does
 // not repeat it.
 func (o Object) Into(name string, value any) error {
 	raw := o[name]
-	if isNull(raw) {
+	if IsNull(raw) {
 		return nil
 	}
 	if err := json.Unmarshal(raw, value); err != nil {
@@ -58,4 +61,5 @@ func Elements(array []byte) ([]json.RawMessage, error) {
 	return elements, nil
 }
 
-func isNull(value []byte) bool { return len(value) == 0 || value[0] == 'n' }
+// IsNull reports a value that is missing or null.
+func IsNull(value []byte) bool { return len(value) == 0 || value[0] == 'n' }

@@ -58,17 +58,18 @@ func (s *state) put(k *key, half *private) error {
 	if len(s.keys) >= maxKeys {
 		return fmt.Errorf("the security module has %d keys, and no more are allowed", maxKeys)
 	}
-	for no, other := range s.keys {
-		if other.id == k.id || other.same(k) {
+	names := k.names() // its id, and its public half in all its spellings
+	for _, name := range names {
+		no, taken := s.names[name]
+		if !taken {
+			continue
+		}
+		if other := s.keys[no]; other.id == k.id || other.same(k) {
 			return fmt.Errorf("%w: key %d has the id or the public half of %s", ErrDuplicate, no, k.id)
 		}
+		return fmt.Errorf("%w: key %d is found by %s", ErrDuplicate, no, name)
 	}
-	for _, name := range k.names() {
-		if other, taken := s.names[name]; taken {
-			return fmt.Errorf("%w: key %d is found by %s", ErrDuplicate, other, name)
-		}
-	}
-	for _, name := range k.names() {
+	for _, name := range names {
 		s.names[name] = k.no
 	}
 	s.keys[k.no], s.halves[k.no] = k, half

@@ -3,6 +3,7 @@ package cloudevents
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"mime"
 	"net/url"
@@ -140,12 +141,7 @@ func (e *Event) attributes(yield func(name, text string) bool) {
 }
 
 func (e *Event) extensionNames() []string {
-	names := make([]string, 0, len(e.Extensions))
-	for name := range e.Extensions {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(e.Extensions))
 }
 
 // canonical returns a value's text (CloudEvents, section 3.1, type system).

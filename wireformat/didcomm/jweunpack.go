@@ -85,22 +85,9 @@ func parseJWE(outer strictjson.Object) (*sealedJWE, error) {
 }
 
 func (s *sealedJWE) parseProtected() error {
-	text, err := base64.RawURLEncoding.DecodeString(s.protected)
-	if err != nil || s.protected == "" {
-		return errors.New("it is missing, or not base64url")
-	}
-	header, err := strictjson.ParseObject(text, maxDepth)
+	header, err := protectedHeader(s.protected, TypeEncrypted, "zip", "crit")
 	if err != nil {
 		return err
-	}
-	for _, name := range []string{"zip", "crit"} {
-		if _, ok := header[name]; ok {
-			return fmt.Errorf("%s is not allowed", name)
-		}
-	}
-	typ, err := header.Text("typ")
-	if err != nil || typ != "" && !isMediaType(typ, TypeEncrypted) {
-		return fmt.Errorf("typ is not %s", TypeEncrypted)
 	}
 	for name, into := range map[string]*string{"alg": &s.alg, "enc": &s.enc, "skid": &s.skid} {
 		if *into, err = header.Text(name); err != nil {
@@ -170,6 +157,10 @@ func parseRecipientJWE(element []byte) (kid string, key []byte, err error) {
 // strictBinary reads a member that is base64url without padding (RFC 7515 section
 // 2) and must be there.
 func strictBinary(o strictjson.Object, name string) ([]byte, error) {
+	return decoded(o, name, base64.RawURLEncoding.DecodeString)
+}
+
+func decoded(o strictjson.Object, name string, decode func(string) ([]byte, error)) ([]byte, error) {
 	text, err := o.Text(name)
 	if err != nil {
 		return nil, err
@@ -177,7 +168,7 @@ func strictBinary(o strictjson.Object, name string) ([]byte, error) {
 	if !o.Has(name) {
 		return nil, fmt.Errorf("%s is missing", name)
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(text)
+	raw, err := decode(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not base64url", name)
 	}

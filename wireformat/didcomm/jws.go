@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -132,22 +131,9 @@ func parseSignature(part strictjson.Object) (receivedSignature, error) {
 }
 
 func (r *receivedSignature) parseProtected() error {
-	text, err := base64.RawURLEncoding.DecodeString(r.protected)
-	if err != nil || r.protected == "" {
-		return errors.New("it is missing, or not base64url")
-	}
-	header, err := strictjson.ParseObject(text, maxDepth)
+	header, err := protectedHeader(r.protected, TypeSigned, "crit", "b64")
 	if err != nil {
 		return err
-	}
-	for _, name := range []string{"crit", "b64"} {
-		if _, ok := header[name]; ok {
-			return fmt.Errorf("%s is not allowed", name)
-		}
-	}
-	typ, err := header.Text("typ")
-	if err != nil || typ != "" && !isMediaType(typ, TypeSigned) {
-		return fmt.Errorf("typ is not %s", TypeSigned)
 	}
 	if r.alg, err = header.Text("alg"); err != nil {
 		return err

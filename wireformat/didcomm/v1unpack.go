@@ -110,10 +110,7 @@ func (r *recipientV1) openKey(own *ownKey, known *verkeys) (cek []byte, sender s
 
 // parseV1 reads an envelope without a key.
 func parseV1(envelope []byte) (*sealedV1, error) {
-	if len(envelope) > maxBytes {
-		return nil, fmt.Errorf("it has more than %d bytes", maxBytes)
-	}
-	outer, err := strictjson.ParseObject(envelope, maxDepth)
+	outer, err := parseOuter(envelope)
 	if err != nil {
 		return nil, err
 	}
@@ -228,16 +225,5 @@ func parseRecipientV1(element []byte, authenticated bool) (recipientV1, error) {
 
 // paddedBinary reads a member that is base64url and must be there.
 func paddedBinary(o strictjson.Object, name string) ([]byte, error) {
-	text, err := o.Text(name)
-	if err != nil {
-		return nil, err
-	}
-	if !o.Has(name) {
-		return nil, fmt.Errorf("%s is missing", name)
-	}
-	raw, err := fromBase64(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s is not base64url", name)
-	}
-	return raw, nil
+	return decoded(o, name, fromBase64)
 }

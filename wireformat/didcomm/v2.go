@@ -2,6 +2,7 @@ package didcomm
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -202,4 +203,26 @@ func parseOuter(body []byte) (strictjson.Object, error) {
 		return nil, fmt.Errorf("it has more than %d bytes", maxBytes)
 	}
 	return strictjson.ParseObject(body, maxDepth)
+}
+
+// protectedHeader reads the header of a JWE or a JWS that has no other type, nor a
+// member that is refused.
+func protectedHeader(encoded, typ string, refused ...string) (strictjson.Object, error) {
+	text, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil || encoded == "" {
+		return nil, errors.New("it is missing, or not base64url")
+	}
+	header, err := strictjson.ParseObject(text, maxDepth)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range refused {
+		if _, ok := header[name]; ok {
+			return nil, fmt.Errorf("%s is not allowed", name)
+		}
+	}
+	if got, err := header.Text("typ"); err != nil || got != "" && !isMediaType(got, typ) {
+		return nil, fmt.Errorf("typ is not %s", typ)
+	}
+	return header, nil
 }

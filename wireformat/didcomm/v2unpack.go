@@ -89,9 +89,10 @@ const (
 // unpack takes off layer after layer: anonymous, authenticated, signed.
 func (f *V2) unpack(ctx context.Context, p *profile.Profile, body []byte) (*unpacked, error) {
 	u := &unpacked{message: body}
+	var outer strictjson.Object
 	for last := layerNone; last != layerPlain; {
-		outer, err := parseOuter(u.message)
-		if err != nil {
+		var err error
+		if outer, err = parseOuter(u.message); err != nil {
 			return nil, err
 		}
 		var layer int
@@ -116,7 +117,7 @@ func (f *V2) unpack(ctx context.Context, p *profile.Profile, body []byte) (*unpa
 	if f.signedOnly == u.encrypted {
 		return nil, fmt.Errorf("the format %s is for messages that are only signed, and others for those that are encrypted", NameSigned)
 	}
-	plain, err := parsePlain(u.message)
+	plain, err := readPlain(outer)
 	if err != nil {
 		return nil, err
 	}
