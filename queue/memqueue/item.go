@@ -25,7 +25,7 @@ type item struct {
 	// due is the tick from which the item can be leased; while it is leased, the
 	// tick at which the lease runs out; once it is delivered, its size in bytes.
 	due       int64
-	slot      int32 // in the heap of its place
+	slot      int32 // in the heap of its place; its seat while it is leased
 	attempts  uint32
 	token     uint32 // of the latest lease
 	place     place
@@ -197,7 +197,7 @@ func withoutURIs(targets []queue.Target) []queue.Target {
 // leased returns the message for the one that has leased it.
 func (it *item) leased() queue.Leased {
 	l := queue.Leased{
-		Message: it.message(), Token: uint64(it.token), Attempt: int(it.attempts) + 1,
+		Message: it.message(), Token: it.ticket(), Attempt: int(it.attempts) + 1,
 		Replays: int(it.rarest().replays), QueuedAt: time.Unix(0, it.queued()),
 	}
 	l.Payload, l.Metadata = it.payload, it.metadata

@@ -57,11 +57,23 @@ func (s *Store) lease(it *item, until int64, now instant) {
 
 // find returns the item that the lease holds, nil where it is lost.
 func (s *Store) find(ref queue.LeaseRef) *item {
-	it, ok := s.index.get(ref.ID)
-	if !ok || it.place != placeLeased || uint64(it.token) != ref.Token {
+	it := s.seats.of(ref.Token)
+	if it == nil || it.id != ref.ID || it.ticket() != ref.Token {
 		return nil
 	}
 	return it
+}
+
+// extend has a leased item's lease run out at another tick.
+func (s *Store) extend(it *item, until int64) {
+	lane := it.address.lane
+	lane.leased.remove(it)
+	it.due = until
+	lane.leased.insert(it)
+	s.watch(lane)
+	if it.hasDeadline() {
+		s.deadlines.fix(int(it.extra.slot))
+	}
 }
 
 // Extend implements queue.Store.
@@ -81,9 +93,7 @@ func (s *Store) Extend(ctx context.Context, leases []queue.LeaseRef, ttl time.Du
 			lost.add(i, len(leases))
 			continue
 		}
-		s.take(it)
-		it.due = now.after(ttl)
-		s.put(it, placeLeased)
+		s.extend(it, now.after(ttl))
 	}
 	return lost, nil
 }

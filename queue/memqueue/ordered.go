@@ -18,7 +18,7 @@ type ordered[K, V any] struct {
 }
 
 // seek finds where the value with key k is, or belongs. What is new belongs at the
-// end, and what goes is at the start: these are found at once.
+// end, and what goes is at the start, or near it: there it looks first.
 func (o *ordered[K, V]) seek(k K) (block, i int, found bool) {
 	last := len(o.blocks) - 1
 	if last < 0 {
@@ -30,7 +30,9 @@ func (o *ordered[K, V]) seek(k K) (block, i int, found bool) {
 	if first := o.compare(o.key(o.blocks[0][0]), k); first >= 0 {
 		return 0, 0, first == 0
 	}
-	block = sort.Search(len(o.blocks), func(b int) bool { return o.compare(o.key(o.blocks[b][0]), k) > 0 }) - 1
+	if last > 0 && o.compare(o.key(o.blocks[1][0]), k) <= 0 {
+		block = sort.Search(last, func(b int) bool { return o.compare(o.key(o.blocks[b+1][0]), k) > 0 })
+	}
 	i, found = slices.BinarySearchFunc(o.blocks[block], k, func(v V, k K) int { return o.compare(o.key(v), k) })
 	return block, i, found
 }

@@ -102,6 +102,7 @@ func (s *Store) put(it *item, p place) {
 	} else if p == placeWaiting {
 		it.tier().waiting.push(byDue{it})
 	} else if p == placeLeased {
+		it.slot = s.seats.take(it)
 		lane.leased.insert(it)
 		s.watch(lane)
 	}
@@ -131,6 +132,7 @@ func (s *Store) take(it *item) {
 	} else if it.place == placeWaiting {
 		it.tier().waiting.remove(int(it.slot))
 	} else if it.place == placeLeased {
+		s.seats.free(it.slot)
 		lane.leased.remove(it)
 		s.watch(lane)
 	}

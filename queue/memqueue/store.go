@@ -65,6 +65,7 @@ type contents struct {
 	ended [placeExpired - placeDelivered + 1]list // by result, in the order of ending
 	held  [placeExpired + 1]int64                 // bytes in each of those places
 
+	seats     seats            // of leased items
 	leasing   heap[*lane]      // lanes with leases, by the first that runs out
 	expiring  heap[byExpiry]   // unleased items that expire
 	deadlines heap[byDeadline] // leased items that expire, or are cancelled
