@@ -23,7 +23,7 @@ type Registry struct {
 // table is what the registry knew at one instant. It never changes.
 type table struct {
 	entries     []entry // in the order of registration
-	byName      map[string]Format
+	byName      map[string]*entry
 	byMediaType map[string]Format
 }
 
@@ -32,6 +32,7 @@ type entry struct {
 	mediaTypes []string
 	format     Format
 	sniffer    Sniffer // nil when the format is none
+	stamper    Stamper // the same
 }
 
 // NewRegistry returns a registry of the formats given; [Builtin] are those of
@@ -121,8 +122,18 @@ func (r *Registry) change(edit func([]entry) ([]entry, error)) error {
 // lists the names there are.
 func (r *Registry) ByName(name string) (Format, error) {
 	t := r.table.Load()
-	if f, ok := t.byName[name]; ok {
-		return f, nil
+	if e, ok := t.byName[name]; ok {
+		return e.format, nil
+	}
+	return nil, unknownName(t.entries, name)
+}
+
+// Stamper is [As] for the format of that name: nil where the format is no
+// [Stamper]. Errors are those of [Registry.ByName].
+func (r *Registry) Stamper(name string) (Stamper, error) {
+	t := r.table.Load()
+	if e, ok := t.byName[name]; ok {
+		return e.stamper, nil
 	}
 	return nil, unknownName(t.entries, name)
 }
@@ -163,7 +174,7 @@ func (r *Registry) ForFrame(f Frame) (Format, error) {
 		return found, nil
 	}
 	if raw, ok := t.byName[rawName]; ok && generic {
-		return raw, nil
+		return raw.format, nil
 	}
 	return nil, t.unknownMediaType(f.ContentType)
 }
@@ -188,6 +199,7 @@ func newEntry(f Format) (entry, error) {
 		e.mediaTypes = append(e.mediaTypes, lower)
 	}
 	e.sniffer, _ = As[Sniffer](f)
+	e.stamper, _ = As[Stamper](f)
 	if len(e.mediaTypes) == 0 && e.sniffer == nil {
 		return entry{}, fmt.Errorf("register wire format %q: it has no media type, and is no Sniffer", e.name)
 	}
@@ -196,13 +208,14 @@ func newEntry(f Format) (entry, error) {
 
 // newTable indexes the entries, which it keeps, and refuses a second owner.
 func newTable(entries []entry) (*table, error) {
-	t := &table{entries: entries, byName: map[string]Format{}, byMediaType: map[string]Format{}}
+	t := &table{entries: entries, byName: map[string]*entry{}, byMediaType: map[string]Format{}}
 	owners := map[string]string{}
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		if _, taken := t.byName[e.name]; taken {
 			return nil, fmt.Errorf("%w: the name %q is taken: unregister or replace that format", ErrDuplicate, e.name)
 		}
-		t.byName[e.name] = e.format
+		t.byName[e.name] = e
 		for _, mediaType := range e.mediaTypes {
 			if owner, taken := owners[mediaType]; taken {
 				return nil, fmt.Errorf("%w: %q cannot have the media type %q, which %q reads", ErrDuplicate, e.name, mediaType, owner)

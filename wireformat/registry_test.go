@@ -74,6 +74,28 @@ func TestRegistryFindsFormats(t *testing.T) {
 	}
 }
 
+// stamping is a format that is a Stamper.
+type stamping struct{ named }
+
+func (stamping) Stamp(context.Context, *profile.Profile, *wireformat.Frame, wireformat.Attempt) error {
+	return nil
+}
+
+func TestRegistryFindsStampers(t *testing.T) {
+	t.Parallel()
+	signed := &stamping{named{"signed", []string{"application/vnd.signed"}}}
+	registry := newRegistry(t, append(wireformat.Builtin(), wireformat.Decorate(signed, tag("a")))...)
+	if found, err := registry.Stamper("signed"); err != nil || found != wireformat.Stamper(signed) {
+		t.Errorf("the decorated stamper is %v, %v; want the one inside", found, err)
+	}
+	if found, err := registry.Stamper("json"); err != nil || found != nil {
+		t.Errorf("the stamper of JSON is %v, %v; want none", found, err)
+	}
+	if _, err := registry.Stamper("nobody"); !errors.Is(err, wireformat.ErrUnknown) {
+		t.Errorf("the stamper of nobody: %v, want ErrUnknown", err)
+	}
+}
+
 func TestRegistryNamesWhatItKnows(t *testing.T) {
 	t.Parallel()
 	registry := newRegistry(t, wireformat.Builtin()...)

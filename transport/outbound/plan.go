@@ -56,7 +56,9 @@ func (p *plan) make(m *Manager, message *Message) error {
 	}
 	message.Endpoint = p.targets[0]
 	m.setPickupDefaults(message, p)
-	p.route, err = m.route(p.targets[max(p.given, 0)])
+	if p.given < 0 {
+		p.route, err = m.route(p.targets[0])
+	}
 	return err
 }
 
@@ -113,7 +115,8 @@ func (p *plan) addGiven(m *Manager, message *Message, waits bool) error {
 	case scheme == "", scheme == transport.SchemePickup: // which is the plan's last target
 		return nil
 	}
-	if _, err := m.route(message.Endpoint); err != nil {
+	var err error
+	if p.route, err = m.route(message.Endpoint); err != nil {
 		if waits && !alternates && errors.Is(err, ErrUnknownScheme) {
 			return nil
 		}

@@ -22,7 +22,7 @@ const (
 	heldAtMost = leaseMargin / 2
 	// leaseAhead is how many messages are leased beyond those that can run, when
 	// every worker is busy: it saves the way to the store for each of them.
-	leaseAhead = 7
+	leaseAhead = 15
 	// leaseAgain is how long a lane waits after the store could not lease, and how
 	// often that is logged: all lanes meet the same fault.
 	leaseAgain = 5 * time.Second
@@ -237,13 +237,9 @@ func (e *panicError) Error() string {
 
 // stamp adds what the wire format binds to the attempt's time.
 func (m *Manager) stamp(ctx context.Context, message *Message, at time.Time) error {
-	format, err := m.options.Formats.ByName(message.WireFormat)
-	if err != nil {
+	stamper, err := m.options.Formats.Stamper(message.WireFormat)
+	if err != nil || stamper == nil {
 		return err
-	}
-	stamper, ok := wireformat.As[wireformat.Stamper](format)
-	if !ok {
-		return nil
 	}
 	frame := wireformat.Frame{ContentType: message.ContentType, Text: message.Text, Body: message.Payload, Header: maps.Clone(message.Metadata)}
 	if frame.Header == nil {
