@@ -190,6 +190,46 @@ func TestAttemptTimeout(t *testing.T) {
 	})
 }
 
+// TestAttemptTimeoutIsEachAttempts: the deadlines of attempts that were over in time
+// end none that comes after them, at once or after a rest.
+func TestAttemptTimeoutIsEachAttempts(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var hung []time.Duration
+		f := start(t, &driver{}, outbound.Options{
+			Workers: 1, AttemptTimeout: 10 * time.Second, Retry: outbound.RetryPolicy{Base: time.Second, MaxAttempts: 1},
+		})
+		f.driver.handle = func(ctx context.Context, m *outbound.Message) error {
+			began := time.Now()
+			for _, wait := range m.Metadata {
+				d, err := time.ParseDuration(wait)
+				if err != nil {
+					return err
+				}
+				select {
+				case <-time.After(d):
+					return nil
+				case <-ctx.Done():
+				}
+			}
+			hung = append(hung, time.Since(began))
+			return ctx.Err()
+		}
+		for _, wait := range []string{"7s", "9s", "1h", "1s", "9s", "1h"} {
+			f.send("test://host/", func(m *outbound.Message) { m.Metadata = transport.Metadata{"Wait": wait} })
+			if wait == "9s" {
+				continue
+			}
+			if err := f.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Minute) // the timer goes off while no attempt runs
+		}
+		if want := []time.Duration{10 * time.Second, 10 * time.Second}; !slices.Equal(hung, want) {
+			t.Errorf("attempts that hung ended after %v, want %v", hung, want)
+		}
+	})
+}
+
 func TestNotBeforeAndExpiry(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{}, outbound.Options{Retry: outbound.RetryPolicy{Base: time.Hour, MaxAttempts: 9}})

@@ -33,47 +33,61 @@ var reserved = map[string]bool{
 	"Upgrade":             true,
 }
 
-// headerBuilder makes the header of one request. Nothing of it but the user
-// agent is shared with another request: net/http may still be writing it when
-// the receiver has answered already.
-type headerBuilder struct {
-	header http.Header
-	values []string // what the header's slices point into
+// header is that of one request at a time. Nothing of it but the user agent is
+// shared with another request under way: net/http may still be writing it when the
+// receiver has answered already.
+type header struct {
+	current http.Header // common or full
+
+	common          http.Header // what every request has; its values are those below
+	contentType, id [1]string
+	full            http.Header // common, and what else a message needs
 }
 
-func (b *headerBuilder) set(name, value string) {
-	b.values = append(b.values, value)
-	b.header[name] = b.values[len(b.values)-1 : len(b.values) : len(b.values)]
+func (h *header) init(idName string, userAgent []string) {
+	h.common = http.Header{"Content-Type": h.contentType[:], idName: h.id[:], "User-Agent": userAgent}
+	h.full = http.Header{}
 }
 
-// buildHeader fills b with m's header, or says what is wrong with m. b.values has
-// room for every value.
-func (t *Transport) buildHeader(b *headerBuilder, m *outbound.Message) *outbound.FieldError {
-	if err := t.addMetadata(b, m); err != nil {
-		return err
-	}
+// reset lets go of what a message has set.
+func (h *header) reset() {
+	h.current, h.contentType[0], h.id[0] = nil, "", ""
+	clear(h.full)
+}
+
+// setHeader makes h, which was reset, the header of m, or says what is wrong with m.
+func (t *Transport) setHeader(h *header, m *outbound.Message) *outbound.FieldError {
 	if err := checkContentType(m); err != nil {
 		return err
 	}
-	b.set("Content-Type", contentTypeOf(m))
-	b.set(t.options.MessageIDHeader, m.ID.String())
-	if b.header["User-Agent"] == nil {
-		b.header["User-Agent"] = t.userAgent
+	h.contentType[0], h.id[0] = contentTypeOf(m), m.ID.String()
+	key, user := m.Endpoint.APIKey(), m.Endpoint.URL().User
+	if len(m.Metadata) == 0 && key.IsZero() && user == nil {
+		h.current = h.common
+		return nil
 	}
-	if key := m.Endpoint.APIKey(); !key.IsZero() {
-		b.set(httprules.APIKeyHeader, key.Reveal())
+	if err := t.addMetadata(h.full, m); err != nil {
+		return err
 	}
-	if user := m.Endpoint.URL().User; user != nil {
-		b.set("Authorization", httprules.BasicAuth(user))
+	for name, values := range h.common {
+		if h.full[name] == nil {
+			h.full[name] = values
+		}
 	}
+	if !key.IsZero() {
+		h.full[httprules.APIKeyHeader] = []string{key.Reveal()}
+	}
+	if user != nil {
+		h.full["Authorization"] = []string{httprules.BasicAuth(user)}
+	}
+	h.current = h.full
 	return nil
 }
 
-// checkHeader says what buildHeader would say, without an id.
+// checkHeader says what setHeader would say, without an id.
 func (t *Transport) checkHeader(m *outbound.Message) *outbound.FieldError {
 	if len(m.Metadata) > 0 {
-		b := headerBuilder{header: make(http.Header, len(m.Metadata))}
-		if err := t.addMetadata(&b, m); err != nil {
+		if err := t.addMetadata(make(http.Header, len(m.Metadata)), m); err != nil {
 			return err
 		}
 	}
@@ -98,16 +112,18 @@ func contentTypeOf(m *outbound.Message) string {
 }
 
 // addMetadata makes a header of each entry.
-func (t *Transport) addMetadata(b *headerBuilder, m *outbound.Message) *outbound.FieldError {
+func (t *Transport) addMetadata(h http.Header, m *outbound.Message) *outbound.FieldError {
+	values := make([]string, 0, len(m.Metadata))
 	for name, value := range m.Metadata {
 		key, err := t.headerKey(m, name, value)
-		if err == nil && b.header[key] != nil {
+		if err == nil && h[key] != nil {
 			err = httprules.ErrTwice(name)
 		}
 		if err != nil {
 			return &outbound.FieldError{Field: "metadata", Err: err}
 		}
-		b.set(key, value)
+		values = append(values, value)
+		h[key] = values[len(values)-1 : len(values) : len(values)]
 	}
 	return nil
 }

@@ -22,9 +22,8 @@ type call struct {
 	pool    *pool
 	request retryablehttp.Request
 	url     url.URL
-	header  http.Header
+	header  header
 	none    http.Header // stands for header above RoundTrip; stays empty
-	values  [6]string   // what the header's slices point into
 	payload []byte
 	reader  bytes.Reader
 	body    io.ReadCloser // around reader; net/http knows this type, and sends header and body in one packet
@@ -36,8 +35,9 @@ type call struct {
 	getBody func() (io.ReadCloser, error) // rewind, bound once
 }
 
-func newCall() *call {
-	c := &call{header: http.Header{}, none: http.Header{}}
+func (t *Transport) newCall() *call {
+	c := &call{none: http.Header{}}
+	c.header.init(t.options.MessageIDHeader, t.userAgent)
 	c.client = newClient(c)
 	c.body = io.NopCloser(&c.reader)
 	c.getBody = c.rewind
@@ -60,15 +60,11 @@ func newClient(transport http.RoundTripper) *retryablehttp.Client {
 	}
 }
 
-// newCall makes the request of an attempt. Its error is about the message.
-func (t *Transport) newCall(ctx context.Context, p *pool, m *outbound.Message) (*call, *outbound.FieldError) {
+// prepare makes the request of an attempt. Its error is about the message.
+func (t *Transport) prepare(ctx context.Context, p *pool, m *outbound.Message) (*call, *outbound.FieldError) {
 	c := t.calls.Get().(*call) //nolint:forcetypeassert // the pool holds nothing else
 	c.pool, c.url, c.payload = p, m.Endpoint.URL(), m.Payload
-	header := headerBuilder{header: c.header, values: c.values[:0]}
-	if spare := len(c.values) - 4; len(m.Metadata) > spare {
-		header.values = make([]string, 0, 4+len(m.Metadata))
-	}
-	if err := t.buildHeader(&header, m); err != nil {
+	if err := t.setHeader(&c.header, m); err != nil {
 		return nil, err
 	}
 	c.url.User = nil // in the header
@@ -97,7 +93,7 @@ func (c *call) do() (*http.Response, error) { return c.client.Do(&c.request) }
 // too; and Location: http.Client fails on a malformed one before it asks whether
 // to follow.
 func (c *call) RoundTrip(r *http.Request) (*http.Response, error) {
-	r.Header = c.header
+	r.Header = c.header.current
 	resp, err := c.pool.transport.RoundTrip(r)
 	if err == nil && resp.StatusCode >= 300 && resp.StatusCode <= 399 {
 		resp.Header.Del("Location")
@@ -127,8 +123,7 @@ func (t *Transport) done(c *call, resp *http.Response) {
 	if !c.written.Load() || c.rewound || resp.ProtoMajor != 1 {
 		return
 	}
-	clear(c.header)
-	c.values = [len(c.values)]string{}
+	c.header.reset()
 	c.request.Request, c.url, c.payload, c.pool = nil, url.URL{}, nil, nil
 	c.reader.Reset(nil)
 	c.begun.Store(false)

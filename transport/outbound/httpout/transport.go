@@ -49,8 +49,8 @@ func New(options Options) (*Transport, error) {
 	t := &Transport{
 		options:   options,
 		userAgent: []string{options.UserAgent},
-		calls:     sync.Pool{New: func() any { return newCall() }},
 	}
+	t.calls.New = func() any { return t.newCall() }
 	t.Format = options.WireFormat
 	t.firstByte, t.total = t.Collector().Metric("first_byte"), t.Collector().Metric("total")
 	return t, nil
@@ -185,7 +185,7 @@ func (t *Transport) ready(ctx context.Context, running *pools, m *outbound.Messa
 			return fail(class, code, err)
 		}
 	}
-	c, wrong := t.newCall(ctx, pool, m)
+	c, wrong := t.prepare(ctx, pool, m)
 	if wrong != nil {
 		return fail(transport.Permanent, codeBadMessage, wrong)
 	}
