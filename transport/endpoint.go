@@ -31,6 +31,7 @@ type Endpoint struct{ parsed *parsedEndpoint }
 // calls no methods on the way.
 type parsedEndpoint struct {
 	url         *url.URL // without the fragment
+	host, port  string   // as Host and Port give them
 	key         Secret
 	whole       Secret
 	redacted    string
@@ -71,7 +72,7 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	if reason := cleanAuthority(u); reason != "" {
 		return Endpoint{}, &EndpointError{reason}
 	}
-	p := &parsedEndpoint{url: u, key: NewSecret(key), whole: NewSecret(text)}
+	p := &parsedEndpoint{url: u, key: NewSecret(key), whole: NewSecret(text), host: u.Hostname(), port: portOf(u)}
 	p.redacted = redactURL(u)
 	p.destination = destination(u)
 	return Endpoint{p}, nil
@@ -218,7 +219,7 @@ func (e Endpoint) Host() string {
 	if e.parsed == nil {
 		return ""
 	}
-	return e.parsed.url.Hostname()
+	return e.parsed.host
 }
 
 // Port returns the port, the scheme's default where none is written, and ""
@@ -227,10 +228,14 @@ func (e Endpoint) Port() string {
 	if e.parsed == nil {
 		return ""
 	}
-	if port := e.parsed.url.Port(); port != "" {
+	return e.parsed.port
+}
+
+func portOf(u *url.URL) string {
+	if port := u.Port(); port != "" {
 		return port
 	}
-	return defaultPorts[e.parsed.url.Scheme]
+	return defaultPorts[u.Scheme]
 }
 
 // Address returns host:port, for dialling.
