@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -88,8 +89,27 @@ func (s *Store) commit() {
 	}
 }
 
-// gather takes what else waits, as much as one transaction may have, and runs it.
+// convoy is what the committer knows of the callers that may be on their way: those
+// it has just answered often come back at once. Where they go along with those that
+// have come meanwhile, an fsync is saved; else they take turns, and every
+// transaction has a part of them.
+type convoy struct {
+	expected int           // ops of those that were answered, and of those that were waiting then
+	took     time.Duration // by the latest transactions
+}
+
+// waitShare is the part of what transactions take that it waits for callers at most.
+const waitShare = 8
+
+// complete reports whether nobody is worth waiting for any more.
+func (c *convoy) complete(ops int, since time.Time) bool {
+	return ops >= c.expected || time.Since(since) >= c.took/waitShare
+}
+
+// gather takes what else waits and soon comes, as much as one transaction may have,
+// and runs it.
 func (s *Store) gather(round []*op) []*op {
+	began := time.Now()
 	bytes := round[0].bytes
 	for round[len(round)-1].run == nil && len(round) < maxOps && bytes < maxOpBytes {
 		select {
@@ -99,8 +119,13 @@ func (s *Store) gather(round []*op) []*op {
 			continue
 		default:
 		}
-		break
+		if s.convoy.complete(len(round), began) {
+			break
+		}
+		runtime.Gosched()
 	}
+	began = time.Now()
+	defer func() { s.convoy.took = time.Since(began) }()
 	s.keep.written += bytes + commitBytes
 	shared := round
 	if last := round[len(round)-1]; last.run != nil {
@@ -119,6 +144,7 @@ func (s *Store) finish(run func(*tx) error, ops []*op) {
 	if isFull(err) {
 		err = s.transactFull(run, ops)
 	}
+	s.convoy.expected = len(s.ops) + len(ops)
 	for _, o := range ops {
 		if o.err == nil {
 			o.err = err

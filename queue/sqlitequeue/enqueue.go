@@ -290,9 +290,11 @@ var (
 	insertOne  = newInsertQuery(1)
 )
 
+// newInsertQuery makes them for n messages. A fault ends the transaction anyway; OR
+// FAIL spares SQLite the copy of each page that undoes a statement alone.
 func newInsertQuery(n int) insertQuery {
-	message := "INSERT INTO message (seq, prefix, lane, level, status, due, expires, created, bytes, target, turn, head) VALUES "
-	content := "INSERT INTO content (seq, sum, secret, body) VALUES "
+	message := "INSERT OR FAIL INTO message (seq, prefix, lane, level, status, due, expires, created, bytes, target, turn, head) VALUES "
+	content := "INSERT OR FAIL INTO content (seq, sum, secret, body) VALUES "
 	for i := range n {
 		if i > 0 {
 			message, content = message+", ", content+", "

@@ -18,7 +18,7 @@ import (
 const (
 	DefaultKeyLifetime = 24 * time.Hour
 	DefaultMaxKeys     = 1_000_000
-	DefaultWindow      = 1000
+	DefaultWindow      = 4096
 	DefaultWindowBytes = 64 << 20
 )
 
@@ -31,7 +31,7 @@ type Options struct {
 	// of memory. Default: a million.
 	MaxKeys int
 	// Window is how many due messages of one lane and priority are in memory; the
-	// others are read from the database when it is their turn. Default: 1000.
+	// others are read from the database when it is their turn. Default: 4096.
 	Window int
 	// WindowBytes bounds all messages that are due and in memory, each of which takes
 	// a KiB beside its content. Default: 64 MiB.
@@ -78,6 +78,7 @@ type Store struct {
 	writer  *conn // the committer's
 	readers chan *conn
 	ops     chan *op
+	convoy  convoy        // the committer's own
 	pool    sync.Pool     // of *op
 	quit    chan struct{} // closed when no call is under way any more
 	ended   chan struct{} // closed by the committer
