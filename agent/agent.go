@@ -49,8 +49,8 @@ type Agent struct {
 	disk     *sqlitequeue.Store // the store, where it is on disk and the agent's own
 	events   *event.Bus
 	profiles *profile.Static
-	keys     []*keyModule        // of profiles that have a file with keys
-	formats  []wireformat.Format // beside the built-in ones
+	keys     []*keyModule // of profiles that have a file with keys
+	formats  *wireformat.Registry
 	manager  *outbound.Manager
 	inbound  *inbound.Manager
 	answers  answers
@@ -66,11 +66,15 @@ type Agent struct {
 // New puts an agent together. It opens and starts nothing. The error joins all
 // that is wrong with the config.
 func New(config Config, options Options) (*Agent, error) {
-	if err := config.validate(options.Formats); err != nil {
+	formats, err := Formats(options.Formats...)
+	if err != nil {
+		return nil, err
+	}
+	if err := config.validate(formats); err != nil {
 		return nil, err
 	}
 	a := &Agent{
-		config: config.withDefaults(), log: options.Logger, store: options.Store, formats: options.Formats,
+		config: config.withDefaults(), log: options.Logger, store: options.Store, formats: formats,
 		life: make(chan struct{}, 1), halt: func() {},
 	}
 	if a.log == nil {
@@ -161,16 +165,12 @@ func (a *Agent) newStore() (queue.Store, error) {
 }
 
 func (a *Agent) openManager() error {
-	formats, err := Formats(a.formats...)
-	if err != nil {
-		return err
-	}
 	retry, err := outbound.ParseRetryPolicy(a.config.Retry)
 	if err != nil {
 		return err
 	}
 	a.manager, err = outbound.New(a.store, outbound.Options{
-		Profiles: a.profiles, Formats: formats, Events: a.events, Logger: a.log, TopicPrefix: a.config.TopicPrefix,
+		Profiles: a.profiles, Formats: a.formats, Events: a.events, Logger: a.log, TopicPrefix: a.config.TopicPrefix,
 		Workers: a.config.Workers, LaneConcurrency: a.config.LaneConcurrency, AttemptTimeout: a.config.AttemptTimeout, Retry: retry,
 		LaneRate: a.config.LaneRate, Breaker: a.config.Breaker, FailureBudget: a.config.FailureBudget,
 		MaxMessages: a.config.MaxMessages, MaxBytes: a.config.MaxBytes, MaxMessageBytes: a.config.MaxMessageBytes,

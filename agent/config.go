@@ -197,10 +197,16 @@ func (c Config) withDefaults() Config {
 }
 
 // Validate reports everything that is wrong, each fault as a [*KeyError].
-func (c Config) Validate() error { return c.validate(nil) }
+func (c Config) Validate() error {
+	formats, err := Formats()
+	if err != nil {
+		return err
+	}
+	return c.validate(formats)
+}
 
-// validate is Validate, where there are more wire formats than the built-in ones.
-func (c Config) validate(more []wireformat.Format) error {
+// validate is Validate for an agent with these wire formats.
+func (c Config) validate(formats *wireformat.Registry) error {
 	c = c.withDefaults()
 	faults := append([]error{c.API.validate()}, c.validateNumbers()...)
 	if _, err := outbound.ParseRetryPolicy(c.Retry); err != nil {
@@ -219,7 +225,7 @@ func (c Config) validate(more []wireformat.Format) error {
 	faults = append(faults, c.HTTP.validate()...)
 	faults = append(faults, c.Inbound.validate()...)
 	faults = append(faults, c.WS.validate()...)
-	faults = append(faults, c.validateProfiles(more)...)
+	faults = append(faults, c.validateProfiles(formats)...)
 	return errors.Join(faults...)
 }
 
@@ -309,11 +315,7 @@ func (c HTTPConfig) validate() (faults []error) {
 }
 
 // validateProfiles makes each profile on trial, with all that reads its texts.
-func (c Config) validateProfiles(more []wireformat.Format) (faults []error) {
-	formats, err := Formats(more...)
-	if err != nil {
-		return []error{err}
-	}
+func (c Config) validateProfiles(formats *wireformat.Registry) (faults []error) {
 	for _, id := range sortedKeys(c.Profiles) {
 		options := c.Profiles[id]
 		add := func(key string, err error) {

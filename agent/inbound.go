@@ -40,16 +40,12 @@ func (a *Agent) openInbound(own inbound.Handler) (err error) {
 	if a.handler, err = a.chooseHandler(own); err != nil {
 		return err
 	}
-	formats, err := Formats(a.formats...)
-	if err != nil {
-		return err
-	}
-	tenants, err := a.config.tenants(a.profiles, formats)
+	tenants, err := a.config.tenants(a.profiles, a.formats)
 	if err != nil {
 		return err
 	}
 	options := a.config.Inbound.options()
-	options.Tenants, options.Formats, options.Events, options.Logger, options.TopicPrefix = tenants, formats, a.events, a.log, a.config.TopicPrefix
+	options.Tenants, options.Formats, options.Events, options.Logger, options.TopicPrefix = tenants, a.formats, a.events, a.log, a.config.TopicPrefix
 	options.OnArrival = func(profile string, keys []string) { a.manager.Arrived(profile, keys...) }
 	options.Unsent = a.sendUnsent
 	if a.inbound, err = inbound.New(a.handler, options); err != nil {
