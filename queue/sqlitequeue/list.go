@@ -21,23 +21,13 @@ func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) (
 	records := make([]queue.Record, 0, len(ids))
 	err = s.read(func(c *conn) error {
 		for _, id := range ids {
-			r, found, err := s.lookUp(c, seqOf(id))
+			record, found, err := s.get(c, id, withPayload, now)
 			if err != nil {
 				return err
 			}
-			if !found || r.prefix != prefixOf(id) {
-				continue
+			if found {
+				records = append(records, record)
 			}
-			record, err := s.record(&r, now)
-			if err != nil {
-				return err
-			}
-			if withPayload && r.status != delivered {
-				if err := s.addContent(c, &record.Message, r.head); err != nil {
-					return err
-				}
-			}
-			records = append(records, record)
 		}
 		return nil
 	})
@@ -45,6 +35,26 @@ func (s *Store) Get(ctx context.Context, ids []transport.ID, withPayload bool) (
 		return nil, fmt.Errorf("get: %w", err)
 	}
 	return records, nil
+}
+
+// get reads one record. Its content may go while that is read: then it is delivered by
+// now, or purged, and read again.
+func (s *Store) get(c *conn, id transport.ID, withPayload bool, now instant) (queue.Record, bool, error) {
+	for was := fresh; ; {
+		r, found, err := s.lookUp(c, seqOf(id))
+		if err != nil || !found || r.prefix != prefixOf(id) {
+			return queue.Record{}, false, err
+		}
+		record, err := s.record(&r, now)
+		if err != nil || !withPayload || r.status == delivered {
+			return record, err == nil, err
+		}
+		err = s.addContent(c, &record.Message, r.head)
+		if err == nil || !isDamaged(err) || r.status == was && was != fresh {
+			return record, err == nil, err
+		}
+		was = r.status
+	}
 }
 
 // addContent reads what only an attempt needs, from memory or the database.
@@ -84,17 +94,7 @@ func (s *Store) Attempts(ctx context.Context, id transport.ID) ([]queue.Attempt,
 		return nil, err
 	}
 	defer s.users.Done()
-	var log []queue.Attempt
-	found := false
-	err := s.read(func(c *conn) error {
-		return c.atOnce(func() (err error) {
-			log, found, err = c.attempts(id)
-			return err
-		})
-	})
-	if err == nil && !found {
-		log, found, err = s.attemptsElsewhere(id)
-	}
+	log, found, err := s.attempts(id)
 	if err != nil {
 		return nil, fmt.Errorf("attempts: %w", err)
 	}
@@ -131,9 +131,10 @@ func addAttempt(log []queue.Attempt, n int64, entry []byte) ([]queue.Attempt, er
 	return append(log, a), err
 }
 
-// attemptsElsewhere looks for a message that is not in the tables. One in the log
-// has none yet.
-func (s *Store) attemptsElsewhere(id transport.ID) (log []queue.Attempt, found bool, err error) {
+// attempts reads the log of a message wherever it is. It looks into the log of what
+// was accepted first, whose messages have no attempts yet: they go from there into the
+// tables or the history, and nowhere else.
+func (s *Store) attempts(id transport.ID) (log []queue.Attempt, found bool, err error) {
 	s.mu.Lock()
 	it := s.fresh[seqOf(id)]
 	s.mu.Unlock()
@@ -141,6 +142,13 @@ func (s *Store) attemptsElsewhere(id transport.ID) (log []queue.Attempt, found b
 		return nil, it.prefix == prefixOf(id), nil
 	}
 	err = s.read(func(c *conn) error {
+		err := c.atOnce(func() (err error) {
+			log, found, err = c.attempts(id)
+			return err
+		})
+		if err != nil || found {
+			return err
+		}
 		r, known, err := s.deliveredRecord(c, seqOf(id))
 		if err != nil || !known || r.prefix != prefixOf(id) {
 			return err
