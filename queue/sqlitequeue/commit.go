@@ -98,7 +98,7 @@ type convoy struct {
 	took     time.Duration // by the latest transactions
 }
 
-// waitShare is the part of what transactions take that it waits for callers at most.
+// waitShare bounds the wait for callers: to what a transaction takes, divided by it.
 const waitShare = 8
 
 // complete reports whether nobody is worth waiting for any more.
