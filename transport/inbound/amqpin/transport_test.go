@@ -380,6 +380,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		"amqp://127.0.0.1/q?fetch=canary":         "option fetch: want true or false",
 		"amqp://127.0.0.1/q?durability=canary":    "option durability: want none",
 		"amqp://127.0.0.1/q?expiry-timeout=-1s":   "option expiry-timeout: want a duration",
+		"amqp://127.0.0.1/q?expiry-policy=canary": "option expiry-policy: want link-detach",
 		"amqp://127.0.0.1/q?credit=9&credit=8":    "more than once",
 		"amqp://user:canary@127.0.0.1/q?sasl=xyz": "sasl mechanism",
 	} {
