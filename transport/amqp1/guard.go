@@ -405,8 +405,6 @@ func (g *guard) attached(f *frame) {
 	list.skip(2)
 	source, sourceBody := list.next()
 	target, _ := list.next()
-	list.skip(3)
-	longest := list.ulong()
 	terminus := source
 	if receives {
 		terminus = target
@@ -415,7 +413,6 @@ func (g *guard) attached(f *frame) {
 		session.refused[handle] = true
 	}
 	if view := g.links[name]; view != nil {
-		view.maxMessage.Store(longest)
 		view.outcomes = readOutcomes(sourceBody)
 		session.in[handle] = view
 	}
