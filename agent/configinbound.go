@@ -5,9 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
@@ -94,50 +93,33 @@ func (c InboundConfig) handler() string {
 }
 
 // listener is one URL of Listen.
-type listener struct {
-	*url.URL
-	text string // for people
-}
+type listener struct{ scheme, address string }
+
+func (l listener) String() string { return l.scheme + "://" + l.address }
 
 // secure reports whether it is one with TLS.
-func (l listener) secure() bool { return l.Scheme == "https" || l.Scheme == "wss" }
+func (l listener) secure() bool { return l.scheme == "https" || l.scheme == "wss" }
 
-func (l listener) webSocket() bool { return l.Scheme == "ws" || l.Scheme == "wss" }
+func (l listener) webSocket() bool { return l.scheme == "ws" || l.scheme == "wss" }
+
+// anyPort reports whether it takes a port of its own, whichever is free.
+func (l listener) anyPort() bool { return strings.HasSuffix(l.address, ":0") }
 
 // listeners reads the URLs.
 func (c InboundConfig) listeners() ([]listener, error) {
 	var all []listener
 	for _, text := range c.Listen {
-		l, err := readListener(text)
+		scheme, address, err := ingress.Address(text, "http", "https", "ws", "wss")
 		if err != nil {
 			return nil, &KeyError{"inbound.listen", err}
 		}
-		if slices.ContainsFunc(all, func(other listener) bool { return other.Scheme == l.Scheme && other.Host == l.Host && l.Port() != "0" }) {
-			return nil, &KeyError{"inbound.listen", fmt.Errorf("%s is there twice", l.text)}
+		l := listener{scheme, address}
+		if !l.anyPort() && slices.Contains(all, l) {
+			return nil, &KeyError{"inbound.listen", fmt.Errorf("%v is there twice", l)}
 		}
 		all = append(all, l)
 	}
 	return all, nil
-}
-
-// readListener reads one. What it returns and its errors hold nothing that may be
-// secret.
-func readListener(text string) (listener, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Hostname() == "":
-		return listener{}, errors.New("want a URL such as http://127.0.0.1:8020")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return listener{}, errors.New("a URL has user information, a query or a fragment: want a scheme, a host and a port")
-	case !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme):
-		return listener{}, fmt.Errorf("scheme %q: want http, https, ws or wss", u.Scheme)
-	}
-	l := listener{&url.URL{Scheme: u.Scheme, Host: u.Host}, u.Scheme + "://" + u.Host}
-	if port := u.Port(); port == "" {
-		ports := map[bool]string{false: "80", true: "443"}
-		l.Host = net.JoinHostPort(u.Hostname(), ports[l.secure()])
-	}
-	return l, nil
 }
 
 // receivers makes a receiver for each address. They open nothing before they
@@ -155,14 +137,14 @@ func (c InboundConfig) receivers() ([]inbound.Transport, error) {
 			continue
 		}
 		shared := slices.ContainsFunc(all, func(other listener) bool {
-			return !other.webSocket() && other.secure() == l.secure() && other.Host == l.Host && l.Port() != "0"
+			return !other.webSocket() && other.secure() == l.secure() && other.address == l.address && !l.anyPort()
 		})
 		socket, err := c.webSocket(l, shared)
 		if err != nil {
 			return nil, err
 		}
 		if shared {
-			sockets[l.Host] = socket
+			sockets[l.address] = socket
 		}
 		receivers = append(receivers, socket)
 	}
@@ -170,7 +152,7 @@ func (c InboundConfig) receivers() ([]inbound.Transport, error) {
 		if l.webSocket() {
 			continue
 		}
-		receiver, err := c.http(l, sockets[l.Host])
+		receiver, err := c.http(l, sockets[l.address])
 		if err != nil {
 			return nil, err
 		}
@@ -188,7 +170,7 @@ func (c InboundConfig) http(l listener, socket *wsin.Transport) (inbound.Transpo
 	if socket != nil {
 		options.WebSocket = socket
 	}
-	receiver, err := httpin.New(l.Host, options)
+	receiver, err := httpin.New(l.address, options)
 	return receiver, c.wrong(l, err)
 }
 
@@ -201,7 +183,7 @@ func (c InboundConfig) webSocket(l listener, shared bool) (*wsin.Transport, erro
 	if options.Server, err = c.server(l); err != nil {
 		return nil, err
 	}
-	receiver, err := wsin.New(l.Host, options)
+	receiver, err := wsin.New(l.address, options)
 	return receiver, c.wrong(l, err)
 }
 
@@ -219,7 +201,7 @@ func (c InboundConfig) server(l listener) (ingress.Options, error) {
 
 func (InboundConfig) wrong(l listener, err error) error {
 	if err != nil {
-		return &KeyError{"inbound.listen", fmt.Errorf("%s: %w", l.text, err)}
+		return &KeyError{"inbound.listen", fmt.Errorf("%v: %w", l, err)}
 	}
 	return nil
 }

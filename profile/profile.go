@@ -91,8 +91,9 @@ type Egress struct {
 	AllowNetworks []netip.Prefix
 	// AllowPorts, when not empty, are the only ports that may be dialled.
 	AllowPorts []uint16
-	// Proxy is the URL of an HTTP proxy for http(s) and ws(s); empty is none. With a proxy
-	// the guard sees only the proxy's address: the policy moves there.
+	// Proxy is the URL of an HTTP proxy that every connection goes through; empty is
+	// none. The proxy resolves the names, so the guard sees literal addresses only: the
+	// policy moves there.
 	Proxy transport.Secret
 }
 

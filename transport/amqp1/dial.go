@@ -17,10 +17,11 @@ import (
 // dial connects, authenticates and opens. ctx ends it at any time; the steps have
 // timeouts of their own.
 func (c *Container) dial(ctx context.Context, remote Remote) (*amqp.Conn, *guard, error) {
-	plain, secured, certified, err := connect(ctx, remote)
+	plain, certified, err := connect(ctx, remote)
 	if err != nil {
 		return nil, nil, &Error{Op: "dial", Kind: ErrUnreachable, Err: err}
 	}
+	secured, _ := plain.(*tls.Conn)
 	ctx, cancel := context.WithTimeout(ctx, c.options.OpenTimeout)
 	defer cancel()
 	mechanism := ""
@@ -55,22 +56,22 @@ func (c *Container) dial(ctx context.Context, remote Remote) (*amqp.Conn, *guard
 	return conn, g, nil
 }
 
-// connect dials, with the TLS that the profile says. secured is the connection
-// too, where it has TLS.
-func connect(ctx context.Context, remote Remote) (conn net.Conn, secured *tls.Conn, certified bool, err error) {
+// connect connects, with the TLS and through the proxy that the profile says. certified
+// reports that a client certificate was shown if the peer asked for one.
+func connect(ctx context.Context, remote Remote) (conn net.Conn, certified bool, err error) {
 	if !remote.TLS {
-		conn, err = remote.Dialer.DialContext(ctx, "tcp", remote.Address)
-		return conn, nil, false, err
+		conn, err = remote.Dialer.Connect(ctx, "tcp", remote.Address)
+		return conn, false, err
 	}
-	if secured, err = remote.Dialer.DialTLS(ctx, "tcp", remote.Address); err != nil {
-		return nil, nil, false, err
+	if conn, err = remote.Dialer.ConnectTLS(ctx, "tcp", remote.Address); err != nil {
+		return nil, false, err
 	}
 	config, err := remote.Dialer.TLSConfig("")
 	if err != nil {
-		_ = secured.Close()
-		return nil, nil, false, err
+		_ = conn.Close()
+		return nil, false, err
 	}
-	return secured, secured, config.GetClientCertificate != nil, nil
+	return conn, config.GetClientCertificate != nil, nil
 }
 
 // authenticate runs SASL on a connection that is new. ctx must have a deadline.
@@ -84,7 +85,7 @@ func (c *Container) authenticate(ctx context.Context, remote Remote, conn net.Co
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	a := &authentication{
 		conn: conn, credentials: remote.Credentials, hostname: remote.hostname(),
-		secure: secured || isLoopback(conn), certified: certified,
+		secure: secured || isLocal(conn, remote), certified: certified,
 	}
 	mechanism, err := a.run()
 	if !stop() {
@@ -99,10 +100,11 @@ func (c *Container) authenticate(ctx context.Context, remote Remote, conn net.Co
 	return mechanism, conn.SetDeadline(time.Time{})
 }
 
-// isLoopback reports a connection within this machine.
-func isLoopback(conn net.Conn) bool {
+// isLocal reports a connection that stays within this machine. One through a proxy goes
+// on from there.
+func isLocal(conn net.Conn, remote Remote) bool {
 	address, ok := conn.RemoteAddr().(*net.TCPAddr)
-	return ok && address.IP.IsLoopback()
+	return ok && address.IP.IsLoopback() && remote.Dialer.Proxy() == nil
 }
 
 // openError says why a connection did not open, without go-amqp's words: they

@@ -172,21 +172,6 @@ func (f *fields) uint() (n uint32, ok bool) {
 	return 0, false
 }
 
-// ulong reads a field of type ulong, 0 where it is left out.
-func (f *fields) ulong() uint64 {
-	constructor, body := f.next()
-	switch constructor {
-	case 0x53: // smallulong
-		return uint64(body[0])
-	case 0x80:
-		return binary.BigEndian.Uint64(body)
-	case 0x44, null: // ulong0
-	default:
-		f.bad = true
-	}
-	return 0
-}
-
 // ushort reads a field of type ushort, and whether it is there.
 func (f *fields) ushort() (n uint16, ok bool) {
 	constructor, body := f.next()

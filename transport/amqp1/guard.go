@@ -405,8 +405,6 @@ func (g *guard) attached(f *frame) {
 	list.skip(2)
 	source, sourceBody := list.next()
 	target, _ := list.next()
-	list.skip(3)
-	longest := list.ulong()
 	terminus := source
 	if receives {
 		terminus = target
@@ -415,7 +413,6 @@ func (g *guard) attached(f *frame) {
 		session.refused[handle] = true
 	}
 	if view := g.links[name]; view != nil {
-		view.maxMessage.Store(longest)
 		view.outcomes = readOutcomes(sourceBody)
 		session.in[handle] = view
 	}
@@ -466,27 +463,40 @@ func (g *guard) transferred(f *frame) (instead []byte, fault string) {
 	return instead, ""
 }
 
+// disposition is what a peer says of a range of deliveries.
+type disposition struct {
+	fromReceiver bool
+	first, last  uint32
+	rest         fields // settled, and the state
+}
+
+func readDisposition(f *frame) disposition {
+	list := f.fields
+	d := disposition{fromReceiver: list.bool()}
+	d.first, _ = list.uint()
+	var ranged bool
+	if d.last, ranged = list.uint(); !ranged {
+		d.last = d.first
+	}
+	d.rest = list
+	return d
+}
+
 // disposed checks the range, and holds what comes before its delivery is complete.
 func (g *guard) disposed(f *frame) (hold bool, fault string) {
-	list := f.fields
-	fromReceiver := list.bool()
-	first, _ := list.uint()
-	last, ranged := list.uint()
-	if list.bad {
+	d := readDisposition(f)
+	if d.rest.bad {
 		return false, "a disposition that cannot be read"
 	}
-	if !ranged {
-		last = first
-	}
-	if last == math.MaxUint32 || first == math.MaxUint32 || last-first >= maxSpan && last >= first {
-		return false, fmt.Sprintf("a disposition of the deliveries %d to %d", first, last)
+	if d.last == math.MaxUint32 || d.first == math.MaxUint32 || d.last-d.first >= maxSpan && d.last >= d.first {
+		return false, fmt.Sprintf("a disposition of the deliveries %d to %d", d.first, d.last)
 	}
 	session := g.remote[f.channel]
-	if session == nil || !fromReceiver {
+	if session == nil || !d.fromReceiver {
 		return false, ""
 	}
 	for _, view := range session.out {
-		if !view.incomplete || view.delivery < first || view.delivery > last {
+		if !view.incomplete || view.delivery < d.first || view.delivery > d.last {
 			continue
 		}
 		if len(session.held) >= maxHeld {
@@ -495,27 +505,20 @@ func (g *guard) disposed(f *frame) (hold bool, fault string) {
 		session.held = append(session.held, append([]byte(nil), f.bytes...))
 		return true, ""
 	}
-	settle(session, f)
+	session.settle(d)
 	return false, ""
 }
 
 // settle answers the requests whose deliveries a disposition settles. We do not wait
 // for go-amqp to do so: two goroutines less are on the way.
-func settle(session *sessionView, f *frame) {
-	list := f.fields
-	list.next() // role
-	first, _ := list.uint()
-	last, ranged := list.uint()
-	if !ranged {
-		last = first
-	}
-	settled := list.bool()
-	outcome := readOutcome(&list)
+func (s *sessionView) settle(d disposition) {
+	settled := d.rest.bool()
+	outcome := readOutcome(&d.rest)
 	if !settled && outcome.State < Accepted {
 		return // it may still change
 	}
-	for _, view := range session.out {
-		view.settle(first, last, func(r *request) { r.finish(answer{outcome: outcome}) })
+	for _, view := range s.out {
+		view.settle(d.first, d.last, func(r *request) { r.finish(answer{outcome: outcome}) })
 	}
 }
 

@@ -94,7 +94,7 @@ func (g *guard) transferring(f *frame) {
 		g.ready = append(g.ready, session.held...)
 		for _, whole := range session.held {
 			if f, err := parseFrame(whole); err == nil {
-				settle(session, &f)
+				session.settle(readDisposition(&f))
 			}
 		}
 		session.held = nil

@@ -9,12 +9,11 @@ import (
 
 // linkView is what the guard knows of a link of ours.
 type linkView struct {
-	name       string
-	sends      bool          // we do
-	done       chan struct{} // closed when the link is gone
-	maxMessage atomic.Uint64 // the peer's limit, 0 for none
-	begun      atomic.Uint64 // deliveries of which something was written
-	settledAt  atomic.Int64  // Unix nanoseconds: when the peer last settled something
+	name      string
+	sends     bool          // we do
+	done      chan struct{} // closed when the link is gone
+	begun     atomic.Uint64 // deliveries of which something was written
+	settledAt atomic.Int64  // Unix nanoseconds: when the peer last settled something
 
 	// The guard's.
 	delivery   uint32 // the last that was begun

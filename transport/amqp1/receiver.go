@@ -204,7 +204,7 @@ func (r *Receiver) attached(ctx context.Context) (*receiverLink, error) {
 			continue
 		}
 		r.enter(Backoff)
-		if errors.Is(fault, ErrRefused) || errors.Is(fault, ErrSASL) || errors.Is(fault, ErrProtocol) {
+		if isRefusal(fault) {
 			return nil, fault
 		}
 	}
@@ -275,10 +275,15 @@ func (r *Receiver) failed(fault *Error) *Error {
 	defer r.mu.Unlock()
 	r.failures++
 	r.since, r.refusal = time.Now(), nil
-	if errors.Is(fault, ErrRefused) || errors.Is(fault, ErrSASL) || errors.Is(fault, ErrProtocol) {
+	if isRefusal(fault) {
 		r.refusal = fault
 	}
 	return fault
+}
+
+// isRefusal reports that the peer would say the same again.
+func isRefusal(fault *Error) bool {
+	return errors.Is(fault, ErrRefused) || errors.Is(fault, ErrSASL) || errors.Is(fault, ErrProtocol)
 }
 
 // attachReceiver begins a session and attaches a receiver in it.

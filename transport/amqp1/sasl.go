@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/amqp1/value"
 )
 
 // The SASL mechanisms of this package.
@@ -145,7 +146,7 @@ func (a *authentication) exchange(mechanism string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.write(codeSASLInit, symbol(mechanism), binaryOf(first), stringOf(a.hostname)); err != nil {
+	if err := a.write(codeSASLInit, value.Symbol(mechanism), value.Binary(first), value.String(a.hostname)); err != nil {
 		return err
 	}
 	for range 8 {
@@ -160,7 +161,7 @@ func (a *authentication) exchange(mechanism string) error {
 		if err != nil {
 			return &SASLError{Mechanism: mechanism, Reason: err.Error()}
 		}
-		if err := a.write(codeSASLResponse, binaryOf(response)); err != nil {
+		if err := a.write(codeSASLResponse, value.Binary(response)); err != nil {
 			return err
 		}
 	}
@@ -250,24 +251,14 @@ func (a *authentication) read(codes ...byte) (frame, error) {
 	return f, nil
 }
 
-// write sends a frame of SASL whose fields are encoded.
-func (a *authentication) write(code byte, encoded ...[]byte) error {
-	body := []byte{0, 0x53, code, 0xd0, 0, 0, 0, 0, 0, 0, 0, byte(len(encoded))} //nolint:gosec // at most three
-	for _, field := range encoded {
-		body = append(body, field...)
+// write sends a frame of SASL.
+func (a *authentication) write(code uint64, fields ...value.Value) error {
+	body, err := value.Encode(value.Described{Descriptor: value.ULong(code), Value: value.List(fields)})
+	if err != nil {
+		return err
 	}
-	binary.BigEndian.PutUint32(body[4:], uint32(len(body)-8)) //nolint:gosec // names and secrets
-	_, err := a.conn.Write(newFrame(frameSASL, 0, body))
+	_, err = a.conn.Write(newFrame(frameSASL, 0, body))
 	return err
-}
-
-func symbol(text string) []byte   { return sized(0xb3, text) }
-func stringOf(text string) []byte { return sized(0xb1, text) }
-func binaryOf(text string) []byte { return sized(0xb0, text) }
-
-func sized(constructor byte, text string) []byte {
-	b := binary.BigEndian.AppendUint32([]byte{constructor}, uint32(len(text))) //nolint:gosec // names and secrets
-	return append(b, text...)
 }
 
 // escapeName escapes a name for SCRAM and OAUTHBEARER (RFC 5801 section 4).

@@ -61,10 +61,13 @@ func checkTerminus(durability Durability, policy ExpiryPolicy) error {
 		faults = append(faults, fmt.Errorf("durability %d: want 0 to 2", durability))
 	}
 	if !validExpiry(policy) {
-		faults = append(faults, fmt.Errorf("expiry policy %q: want link-detach, session-end, connection-close or never", policy))
+		faults = append(faults, fmt.Errorf("expiry policy %q: want %s", policy, expiryPolicies))
 	}
 	return errors.Join(faults...)
 }
+
+// expiryPolicies are those that validExpiry knows, for people.
+const expiryPolicies = "link-detach, session-end, connection-close or never"
 
 func validExpiry(policy ExpiryPolicy) bool {
 	switch policy {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/outrider-go/outrider/profile"
@@ -35,18 +34,13 @@ type URI struct {
 
 // remoteOptions are those of the query that say whom to connect to, and as whom.
 var remoteOptions = map[string]func(u *URI, value string) error{
-	"address":      func(u *URI, v string) error { u.Node = v; return nil },
-	"hostname":     func(u *URI, v string) error { u.Remote.Hostname = v; return nil },
-	"vhost":        func(u *URI, v string) error { u.Remote.Hostname = "vhost:" + v; return nil },
-	"container-id": func(u *URI, v string) error { u.Remote.ContainerID = v; return nil },
-	"sasl":         func(u *URI, v string) error { u.setMechanisms(v); return nil },
-	"authzid":      func(u *URI, v string) error { u.Remote.Credentials.AuthorizationID = v; return nil },
-	"allow-insecure": func(u *URI, v string) (err error) {
-		if u.Remote.Credentials.AllowInsecure, err = strconv.ParseBool(v); err != nil {
-			return errors.New("want true or false")
-		}
-		return nil
-	},
+	"address":        func(u *URI, v string) error { u.Node = v; return nil },
+	"hostname":       func(u *URI, v string) error { u.Remote.Hostname = v; return nil },
+	"vhost":          func(u *URI, v string) error { u.Remote.Hostname = "vhost:" + v; return nil },
+	"container-id":   func(u *URI, v string) error { u.Remote.ContainerID = v; return nil },
+	"sasl":           func(u *URI, v string) error { u.setMechanisms(v); return nil },
+	"authzid":        func(u *URI, v string) error { u.Remote.Credentials.AuthorizationID = v; return nil },
+	"allow-insecure": func(u *URI, v string) error { return ReadBool(&u.Remote.Credentials.AllowInsecure, v) },
 }
 
 // RemoteOptionNames lists the options of a URI that are about the peer.
@@ -102,7 +96,7 @@ func (u *URI) readProfile(p *profile.Profile) error {
 func (u *URI) setMechanisms(value string) {
 	c := &u.Remote.Credentials
 	if c.NoSASL = value == "none"; !c.NoSASL {
-		c.Mechanisms = strings.FieldsFunc(strings.ToUpper(value), func(r rune) bool { return r == ',' })
+		ReadNames(&c.Mechanisms, strings.ToUpper(value))
 	}
 }
 

@@ -21,8 +21,8 @@
 // A proxy is used only when the profile names one, never from the environment.
 // Its address is dialled as the operator wrote it, without the guard, and the
 // proxy resolves the names: what is reachable by name is then its decision.
-// Endpoints with a literal address are still checked here. [Dialer.Connect] makes
-// a tunnel for protocols that have no proxies of their own.
+// Endpoints with a literal address are still checked here. [Dialer.Connect] and
+// [Dialer.ConnectTLS] make a tunnel for protocols that have no proxies of their own.
 //
 // # TLS
 //

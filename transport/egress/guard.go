@@ -124,16 +124,23 @@ func (g guard) name(host string) error {
 		}
 	case strings.EqualFold(last, "localhost") && !g.loopback():
 		return blockedAddress(host, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
-	case g.proxied && strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }):
-		// A proxy may read full-width digits as an address, and behind it there is
-		// no guard. Dialled from here they meet the guard as what they turn into.
+	case g.proxied && strings.ContainsFunc(host, isNotOfName):
+		// A proxy may read full-width digits as an address, or take "127.0.0.1;x" for
+		// what it begins with, and behind it there is no guard. Dialled from here they
+		// meet the guard as what they turn into.
 		return &BlockedError{
 			Host:   host,
-			Reason: "has characters outside ASCII and goes to a proxy",
+			Reason: "has characters that no host name has and goes to a proxy",
 			Allow:  "write the name in its xn-- form",
 		}
 	}
 	return nil
+}
+
+// isNotOfName reports a character that names in DNS do not have.
+func isNotOfName(r rune) bool {
+	letter := r|0x20 >= 'a' && r|0x20 <= 'z'
+	return !letter && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
 }
 
 // loopback reports whether any loopback address may be dialled.

@@ -105,6 +105,7 @@ func TestCheckEndpointRefuses(t *testing.T) {
 		"literal to a proxy": {"http://127.0.0.1/", proxied, "loopback"},
 		"number to a proxy":  {"http://2130706433/", proxied, "four decimal numbers"},
 		"full-width digits":  {"http://１２７.０.０.１/", proxied, "xn--"},
+		"more than a name":   {"http://127.0.0.1;x/", proxied, "no host name has"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -98,6 +98,20 @@ func (d *Dialer) Connect(ctx context.Context, network, addr string) (net.Conn, e
 	return conn, nil
 }
 
+// ConnectTLS connects to addr as Connect does, and makes the TLS handshake with the
+// peer there, as [Dialer.Handshake] does. The connection is a [*tls.Conn].
+func (d *Dialer) ConnectTLS(ctx context.Context, network, addr string, protocols ...string) (net.Conn, error) {
+	conn, err := d.Connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	secured, err := d.Handshake(ctx, conn, addr, protocols...)
+	if err != nil {
+		return nil, err // not a nil *tls.Conn in an interface
+	}
+	return secured, nil
+}
+
 // tunnel has the proxy at the other end of conn connect to addr.
 func (d *Dialer) tunnel(ctx context.Context, conn net.Conn, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, d.options.HandshakeTimeout)

@@ -1,17 +1,15 @@
 package egress_test
 
 import (
-	"bufio"
 	"errors"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/egress/egresstest"
 )
 
 func TestProxyIsDialledWithoutTheGuard(t *testing.T) {
@@ -71,66 +69,60 @@ func TestNoProxyFromTheEnvironment(t *testing.T) {
 }
 
 // TestConnectThroughAProxy: the tunnel is asked for with the proxy's own credentials,
-// what the guard rules out is not asked for, and a proxy that says nothing is given up.
+// and what the guard rules out is not asked for.
 func TestConnectThroughAProxy(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, addr, answer, code string
 		status                   int
 	}{
-		{name: "opens", addr: "peer.example:443", answer: "HTTP/1.1 200 OK\r\n\r\n"},
+		{name: "opens", addr: "peer.example:443", answer: egresstest.OpenTunnel},
 		{name: "refuses", addr: "peer.example:443", answer: "HTTP/1.1 407 hunter2\r\n\r\n", code: egress.CodeProxy, status: 407},
 		{name: "hangs up", addr: "peer.example:443", answer: "HTTP", code: egress.CodeProxy},
-		{name: "is silent", addr: "peer.example:443", code: "dial_timeout"},
-		{name: "is not asked", addr: "10.0.0.1:443", code: egress.CodeBlocked},
+		{name: "is not asked", addr: "10.0.0.1:443", answer: egresstest.OpenTunnel, code: egress.CodeBlocked},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			asked, ended := make(chan string, 1), make(chan struct{})
-			go func() {
-				defer close(ended)
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				defer func() { _ = conn.Close() }()
-				in := bufio.NewReader(conn)
-				if request, err := http.ReadRequest(in); err == nil {
-					asked <- request.Method + " " + request.Host + " " + request.Header.Get("Proxy-Authorization")
-				}
-				_, _ = io.WriteString(conn, test.answer)
-				if test.answer == "" || test.code == "" {
-					_, _ = io.Copy(conn, in) // an echo
-				}
-			}()
-			t.Cleanup(func() { <-ended })
-			t.Cleanup(func() { _ = listener.Close() })
-			p := newProfile(t, profile.Options{Egress: profile.Egress{Proxy: secret("http://user:hunter2@" + listener.Addr().String())}})
-			d := newDialer(t, p, egress.Options{HandshakeTimeout: 500 * time.Millisecond})
+			peer, accepted := listen(t)
+			proxy := egresstest.NewProxy(t, test.answer, peer)
+			d := newDialer(t, newProfile(t, profile.Options{Egress: profile.Egress{Proxy: proxy.URL}}), egress.Options{})
 			conn, err := d.Connect(t.Context(), "tcp", test.addr)
 			if test.code != "" {
 				refused, _ := errors.AsType[*egress.ProxyError](err)
 				if _, code := egress.Classify(err); code != test.code || strings.Contains(err.Error(), "hunter2") || test.status != 0 && refused.Status != test.status {
 					t.Errorf("got %v, code %s", err, code)
 				}
+				if got := accepted(); got != 0 {
+					t.Errorf("%d connections arrived", got)
+				}
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = conn.Close() }()
-			if got, want := <-asked, "CONNECT peer.example:443 Basic dXNlcjpodW50ZXIy"; got != want {
+			asked := <-proxy.Asked
+			if got, want := asked.Method+" "+asked.Host+" "+asked.Header.Get("Proxy-Authorization"), "CONNECT peer.example:443 Basic dXNlcjpodW50ZXIy"; got != want {
 				t.Errorf("asked for %q, want %q", got, want)
 			}
-			_, _ = io.WriteString(conn, "through")
-			echo := make([]byte, len("through"))
-			if _, err := io.ReadFull(conn, echo); err != nil || string(echo) != "through" {
-				t.Errorf("got %q, %v", echo, err)
+			hangUp(t, conn)
+			if got := accepted(); got != 1 {
+				t.Errorf("%d connections arrived, want 1", got)
 			}
 		})
+	}
+}
+
+// TestConnectThroughASilentProxy: a proxy that says nothing is given up.
+func TestConnectThroughASilentProxy(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	p := newProfile(t, profile.Options{Egress: profile.Egress{Proxy: secret("http://" + listener.Addr().String())}})
+	_, err = newDialer(t, p, egress.Options{HandshakeTimeout: time.Millisecond}).Connect(t.Context(), "tcp", "peer.example:443")
+	if _, code := egress.Classify(err); code != "dial_timeout" {
+		t.Errorf("classified as %s: %v", code, err)
 	}
 }

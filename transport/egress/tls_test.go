@@ -96,6 +96,57 @@ func TestTLSHandshake(t *testing.T) {
 	}
 }
 
+// TestConnectTLS: the handshake is made with the peer, also behind a proxy, and what
+// fails leaves no connection behind.
+func TestConnectTLS(t *testing.T) {
+	t.Parallel()
+	authority := egresstest.NewAuthority(t)
+	for name, test := range map[string]struct {
+		host    string // in the peer's certificate
+		answer  string // of the proxy; empty: there is none
+		code    string
+		phase   string
+		atProxy int // how often it is asked
+	}{
+		"direct":                {host: "127.0.0.1"},
+		"direct, other host":    {host: "other.example", code: "tls_certificate", phase: egress.PhaseTLS},
+		"tunnel":                {host: "127.0.0.1", answer: egresstest.OpenTunnel, atProxy: 1},
+		"tunnel, other host":    {host: "other.example", answer: egresstest.OpenTunnel, code: "tls_certificate", phase: egress.PhaseTLS, atProxy: 1},
+		"a proxy that does not": {host: "127.0.0.1", answer: "HTTP/1.1 403 No\r\n\r\n", code: egress.CodeProxy, phase: egress.PhaseConnect, atProxy: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, _ := serveTLS(t, &tls.Config{
+				Certificates: []tls.Certificate{authority.Issue(t, egresstest.Certificate{Hosts: []string{test.host}})},
+				NextProtos:   []string{"http/1.1"},
+			})
+			options, proxy := profile.Options{TLS: profile.TLS{CAFile: authority.CAFile}}, &egresstest.Proxy{}
+			if test.answer != "" {
+				proxy = egresstest.NewProxy(t, test.answer, "")
+				options.Egress.Proxy = proxy.URL
+			}
+			conn, err := newDialer(t, newProfile(t, options, "127.0.0.0/8"), egress.Options{}).ConnectTLS(t.Context(), "tcp", addr, "http/1.1")
+			if got := len(proxy.Asked); got != test.atProxy {
+				t.Errorf("the proxy was asked %d times, want %d", got, test.atProxy)
+			}
+			if test.code == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; got != "http/1.1" {
+					t.Errorf("the protocol is %q", got)
+				}
+				_ = conn.Close()
+				return
+			}
+			dial, _ := errors.AsType[*egress.DialError](err)
+			if _, code := egress.Classify(err); conn != nil || dial == nil || dial.Phase != test.phase || code != test.code {
+				t.Errorf("got %v, %v, classified as %s", conn, err, code)
+			}
+		})
+	}
+}
+
 func TestTLSWithAPeerThatSpeaksHTTP(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

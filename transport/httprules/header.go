@@ -36,6 +36,27 @@ func IsValue(text string) bool {
 	return true
 }
 
+// reserved are the headers that frame a request or belong to one connection.
+var reserved = map[string]bool{
+	"Connection":          true,
+	"Content-Length":      true,
+	"Expect":              true,
+	"Host":                true,
+	"Http2-Settings":      true,
+	"Keep-Alive":          true,
+	"Proxy-Authenticate":  true,
+	"Proxy-Authorization": true,
+	"Proxy-Connection":    true,
+	"Te":                  true,
+	"Trailer":             true,
+	"Transfer-Encoding":   true,
+	"Upgrade":             true,
+}
+
+// IsReserved reports a header, by its canonical name, that frames a request or
+// belongs to one connection: it is every transport's own.
+func IsReserved(key string) bool { return reserved[key] }
+
 // Key returns the canonical name of the header that an entry of a message's
 // metadata becomes, or why it cannot become one. The error never has the value.
 func Key(e transport.Endpoint, name, value string) (string, error) {
@@ -48,6 +69,9 @@ func Key(e transport.Endpoint, name, value string) (string, error) {
 	key := http.CanonicalHeaderKey(name)
 	if key == APIKeyHeader && !e.APIKey().IsZero() || key == "Authorization" && e.URL().User != nil {
 		return "", fmt.Errorf("%q is set from the endpoint: remove it from one of the two", name)
+	}
+	if IsReserved(key) {
+		return "", ErrReserved(name)
 	}
 	return key, nil
 }

@@ -20,6 +20,8 @@ func TestKey(t *testing.T) {
 		"user twice":     {"http://u:p@h", "authorization", "secret", "", "set from the endpoint"},
 		"user once":      {"http://h", "authorization", "Bearer x", "Authorization", ""},
 		"tab in a value": {"http://h", "x-a", "1\t2", "X-A", ""},
+		"framing":        {"http://h", "transfer-ENCODING", "secret", "", "set by the transport"},
+		"hop by hop":     {"http://h", "te", "secret", "", "set by the transport"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

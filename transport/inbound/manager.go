@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -80,7 +81,7 @@ func (m *Manager) Register(t Transport) error {
 	switch {
 	case m.stopping:
 		return fmt.Errorf("register inbound transport %s: %w", h.name, ErrStopped)
-	case slices.ContainsFunc(m.hosts(), func(other *host) bool { return other.Transport == t }):
+	case find(m.hosts(), t) >= 0:
 		return fmt.Errorf("register inbound transport %s: it is registered already", h.name)
 	}
 	if m.live {
@@ -114,6 +115,15 @@ func (m *Manager) hosts() []*host {
 	return slices.Clone(m.transports)
 }
 
+// find returns where a transport is, negative where it is not. One whose value cannot
+// be compared is not found.
+func find(all []*host, t Transport) int {
+	if !reflect.ValueOf(t).Comparable() {
+		return -1
+	}
+	return slices.IndexFunc(all, func(h *host) bool { return h.Transport == t })
+}
+
 // Unregister stops a transport and forgets it. When ctx ends first it is kept, and
 // Unregister or Stop can be called again.
 func (m *Manager) Unregister(ctx context.Context, t Transport) error {
@@ -122,9 +132,9 @@ func (m *Manager) Unregister(ctx context.Context, t Transport) error {
 	}
 	defer m.release()
 	all := m.hosts()
-	i := slices.IndexFunc(all, func(h *host) bool { return h.Transport == t })
+	i := find(all, t)
 	if i < 0 {
-		return fmt.Errorf("unregister inbound transport %T: it is not registered", t)
+		return fmt.Errorf("unregister inbound transport %T: it is not registered, or is no pointer and cannot be compared", t)
 	}
 	if err := all[i].stop(ctx); err != nil {
 		return err

@@ -80,6 +80,27 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// listed is a transport whose value cannot be compared.
+type listed []string
+
+func (listed) Scheme() string                            { return "listed" }
+func (listed) Start(context.Context, inbound.Host) error { return nil }
+func (listed) Stop(context.Context) error                { return nil }
+func (listed) Address() string                           { return "" }
+
+// TestRegisterWhatCannotBeCompared: two such are two, and neither is found again.
+func TestRegisterWhatCannotBeCompared(t *testing.T) {
+	t.Parallel()
+	m, err := inbound.New(ignore, inbound.Options{})
+	send(t, err)
+	send(t, m.Register(listed{}))
+	send(t, m.Register(listed{}))
+	if err := m.Unregister(t.Context(), listed{}); err == nil || !strings.Contains(err.Error(), "pointer") {
+		t.Errorf("got %v", err)
+	}
+	send(t, m.Stop(t.Context()))
+}
+
 func TestStop(t *testing.T) {
 	t.Parallel()
 	m, err := inbound.New(ignore, inbound.Options{})

@@ -21,11 +21,12 @@ func TestAddress(t *testing.T) {
 	tests := []struct{ text, scheme, hostPort, fault string }{
 		{text: "http://127.0.0.1:8020", scheme: "http", hostPort: "127.0.0.1:8020"},
 		{text: "https://[::1]/", scheme: "https", hostPort: "[::1]:443"},
-		{text: "http://:80", scheme: "http", hostPort: ":80"},
+		{text: "http://0.0.0.0:80", scheme: "http", hostPort: "0.0.0.0:80"},
+		{text: "http://:80", fault: "want a URL"}, // to be reached from anywhere is to be said
 		{text: "ftp://host", fault: `scheme "ftp"`},
 		{text: "127.0.0.1:8020", fault: "want a URL"},
 		{text: "http://user:secret@host", fault: "user information"},
-		{text: "http://host:1/secret", fault: "a path"},
+		{text: "http://host:1/inbox", scheme: "http", hostPort: "host:1"},
 		{text: "http://host:secret", fault: "want a URL"},
 		{text: "", fault: "want a URL"},
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -46,29 +45,15 @@ var sourceOptions = map[string]sourceOption{
 	"credit":           number(math.MaxInt32, func(t *Transport, n uint64) { t.source.Credit = int(n) }),
 	"credit-threshold": number(math.MaxInt32, func(t *Transport, n uint64) { t.source.CreditThreshold = int(n) }),
 	"max-message-size": number(math.MaxInt32, func(t *Transport, n uint64) { t.source.MaxMessageSize = n }),
-	"fetch":            flag(func(t *Transport, is bool) { t.source.Fetch = is }),
-	"copy":             flag(func(t *Transport, is bool) { t.source.Copy = is }),
-	"dynamic":          flag(func(t *Transport, is bool) { t.source.Dynamic = is }),
+	"fetch":            flag(func(t *Transport) *bool { return &t.source.Fetch }),
+	"copy":             flag(func(t *Transport) *bool { return &t.source.Copy }),
+	"dynamic":          flag(func(t *Transport) *bool { return &t.source.Dynamic }),
 	"selector":         text(func(t *Transport) *string { return &t.source.Selector }),
 	"link-name":        text(func(t *Transport) *string { return &t.source.LinkName }),
-	"capabilities":     func(t *Transport, v string) error { t.source.Capabilities = strings.Split(v, ","); return nil },
-	"expiry-policy":    func(t *Transport, v string) error { t.source.ExpiryPolicy = amqp1.ExpiryPolicy(v); return nil },
-	"durability": func(t *Transport, v string) error {
-		level := slices.Index([]string{"none", "configuration", "unsettled-state"}, v)
-		if level < 0 {
-			return errors.New("want none, configuration or unsettled-state")
-		}
-		t.source.Durability = amqp1.Durability(level)
-		return nil
-	},
-	"expiry-timeout": func(t *Transport, v string) error {
-		d, err := time.ParseDuration(v)
-		if err != nil || d < 0 || d.Seconds() > math.MaxUint32 {
-			return errors.New("want a duration such as 24h")
-		}
-		t.source.ExpiryTimeout = uint32(d.Seconds())
-		return nil
-	},
+	"capabilities":     func(t *Transport, v string) error { amqp1.ReadNames(&t.source.Capabilities, v); return nil },
+	"durability":       func(t *Transport, v string) error { return amqp1.ReadDurability(&t.source.Durability, v) },
+	"expiry-policy":    func(t *Transport, v string) error { return amqp1.ReadExpiryPolicy(&t.source.ExpiryPolicy, v) },
+	"expiry-timeout":   func(t *Transport, v string) error { return amqp1.ReadExpiryTimeout(&t.source.ExpiryTimeout, v) },
 }
 
 func number(most uint64, set func(t *Transport, n uint64)) sourceOption {
@@ -82,15 +67,8 @@ func number(most uint64, set func(t *Transport, n uint64)) sourceOption {
 	}
 }
 
-func flag(set func(t *Transport, is bool)) sourceOption {
-	return func(t *Transport, value string) error {
-		is, err := strconv.ParseBool(value)
-		if err != nil {
-			return errors.New("want true or false")
-		}
-		set(t, is)
-		return nil
-	}
+func flag(of func(t *Transport) *bool) sourceOption {
+	return func(t *Transport, value string) error { return amqp1.ReadBool(of(t), value) }
 }
 
 func text(of func(t *Transport) *string) sourceOption {

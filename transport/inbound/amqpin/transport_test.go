@@ -16,6 +16,7 @@ import (
 	"github.com/outrider-go/outrider/transport/amqp1"
 	"github.com/outrider-go/outrider/transport/amqp1/message"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
+	"github.com/outrider-go/outrider/transport/egress/egresstest"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/inbound/amqpin"
 )
@@ -49,7 +50,14 @@ func start(t *testing.T, peerOptions amqppeer.Options, query string, handler inb
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr, err := amqpin.New(local(t), endpoint(t, "amqp://"+peer.Addr()+"/q"+query), amqpin.Options{})
+	t.Cleanup(peer.Close)
+	return peer, run(t, local(t), "amqp://"+peer.Addr()+"/q"+query, handler)
+}
+
+// run runs a manager that receives from a node as a profile, until the end of the test.
+func run(t *testing.T, p *profile.Profile, uri string, handler inbound.Handler) *inbound.Manager {
+	t.Helper()
+	tr, err := amqpin.New(p, endpoint(t, uri), amqpin.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,9 +77,8 @@ func start(t *testing.T, peerOptions amqppeer.Options, query string, handler inb
 		if err := m.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)
 		}
-		peer.Close()
 	})
-	return peer, m
+	return m
 }
 
 // encode is a message on the wire.
@@ -135,6 +142,33 @@ func TestMessagesArriveWithWhatIsBesideThem(t *testing.T) {
 		if m.Origin.Scheme != "amqp" || m.Origin.Path != "q" {
 			t.Errorf("%s: from %+v", name, m.Origin)
 		}
+	}
+}
+
+// TestProxy: a node is reached through the profile's proxy, which knows its name.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	peer, err := amqppeer.Listen(t.Context(), "", amqppeer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(peer.Close)
+	proxy := egresstest.NewProxy(t, egresstest.OpenTunnel, peer.Addr())
+	p, err := profile.New("proxied", profile.Options{Egress: profile.Egress{Proxy: proxy.URL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan *inbound.Message, 1)
+	run(t, p, "amqp://broker.example/q", func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		got <- m
+		return nil, nil
+	})
+	peer.Put("q", encode(t, &message.Message{Value: value.String("through")}))
+	if m := <-got; string(m.Payload) != "through" {
+		t.Errorf("got %q", m.Payload)
+	}
+	if asked := <-proxy.Asked; asked.Host != "broker.example:5672" {
+		t.Errorf("the proxy was asked for %s", asked.Host)
 	}
 }
 
@@ -346,6 +380,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		"amqp://127.0.0.1/q?fetch=canary":         "option fetch: want true or false",
 		"amqp://127.0.0.1/q?durability=canary":    "option durability: want none",
 		"amqp://127.0.0.1/q?expiry-timeout=-1s":   "option expiry-timeout: want a duration",
+		"amqp://127.0.0.1/q?expiry-policy=canary": "option expiry-policy: want link-detach",
 		"amqp://127.0.0.1/q?credit=9&credit=8":    "more than once",
 		"amqp://user:canary@127.0.0.1/q?sasl=xyz": "sasl mechanism",
 	} {

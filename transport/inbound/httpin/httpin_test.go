@@ -295,8 +295,10 @@ func TestClientCertificates(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	_, err := httpin.New("nowhere", httpin.Options{MaxMessageBytes: -1, WriteTimeout: -1, Server: ingress.Options{MaxConns: -1}})
-	for _, want := range []string{"MaxMessageBytes", "WriteTimeout", "MaxConns", "host:port"} {
+	_, err := httpin.New("nowhere", httpin.Options{
+		MaxMessageBytes: -1, WriteTimeout: -1, Server: ingress.Options{MaxConns: -1}, AllowedOrigins: []string{"app.example", "https://u@app.example"},
+	})
+	for _, want := range []string{"MaxMessageBytes", "WriteTimeout", "MaxConns", "host:port", `"app.example"`, "u@app.example"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s named", err, want)
 		}

@@ -37,7 +37,7 @@ type Options struct {
 }
 
 func (o Options) validate(address string) error {
-	faults := []error{o.Server.Validate()}
+	faults := []error{o.Server.Validate(), ingress.CheckOrigins(o.AllowedOrigins)}
 	for _, field := range []struct {
 		name     string
 		negative bool

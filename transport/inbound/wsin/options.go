@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 	"time"
 
@@ -101,14 +100,9 @@ func (o Options) validate(address string) error {
 
 // validatePeers checks what is about the peers.
 func (o Options) validatePeers() error {
-	var faults []error
+	faults := []error{ingress.CheckOrigins(o.AllowedOrigins)}
 	if o.Acks != "" && o.Acks != AckPing && o.Acks != AckNone {
 		faults = append(faults, fmt.Errorf("Acks is %q: want %q or %q", o.Acks, AckPing, AckNone))
-	}
-	for _, origin := range o.AllowedOrigins {
-		if u, err := url.Parse(origin); err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" {
-			faults = append(faults, fmt.Errorf("allowed origin %q: want one such as https://app.example.com", origin))
-		}
 	}
 	for _, p := range o.Subprotocols {
 		if p.Name == "" || strings.ContainsAny(p.Name, " ,;\"\t\r\n") {

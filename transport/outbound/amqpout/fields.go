@@ -3,10 +3,11 @@ package amqpout
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/outrider-go/outrider/transport/amqp1"
 )
 
 // template is what the URI's options, or the metadata, say of a message.
@@ -40,7 +41,7 @@ type field struct {
 const fieldPrefix = "amqp."
 
 var fields = []field{
-	{"durable", func(t *template, v string) error { return readBool(&t.durable, v) }},
+	{"durable", func(t *template, v string) error { t.durable = new(bool); return amqp1.ReadBool(t.durable, v) }},
 	{"ttl", func(t *template, v string) (err error) { t.ttl, err = readDuration(v); return err }},
 	{"priority", func(t *template, v string) error { return readUint(&t.priority, v, 9) }},
 	{"subject", text(func(t *template) *string { return &t.subject })},
@@ -125,15 +126,6 @@ func readBody(t *template, value string) error {
 	return nil
 }
 
-func readBool(into **bool, value string) error {
-	is, err := strconv.ParseBool(value)
-	if err != nil {
-		return errors.New("want true or false")
-	}
-	*into = &is
-	return nil
-}
-
 func readDuration(value string) (time.Duration, error) {
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {
@@ -157,9 +149,4 @@ func put(all *map[string]string, name, value string) {
 		*all = map[string]string{}
 	}
 	(*all)[name] = value
-}
-
-// listed splits a list with commas.
-func listed(value string) []string {
-	return slices.DeleteFunc(strings.Split(value, ","), func(s string) bool { return s == "" })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1/message"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
+	"github.com/outrider-go/outrider/transport/egress/egresstest"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/amqpout"
 )
@@ -145,6 +146,25 @@ func TestRelay(t *testing.T) {
 	m, d, _ := deliver(t, "?relay=true", nil)
 	if d.Address != "" || *m.Properties.To != "q" {
 		t.Errorf("target %q, to %q", d.Address, *m.Properties.To)
+	}
+}
+
+// TestProxy: an endpoint is reached through the profile's proxy, which knows its name.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	var proxy *egresstest.Proxy
+	_, _, receipt := deliver(t, "", func(m *outbound.Message) {
+		proxy = egresstest.NewProxy(t, egresstest.OpenTunnel, m.Endpoint.Address())
+		var err error
+		if m.Profile, err = profile.New("proxied", profile.Options{Egress: profile.Egress{Proxy: proxy.URL}}); err != nil {
+			t.Fatal(err)
+		}
+		if m.Endpoint, err = transport.ParseEndpoint("amqp://broker.example/q"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if asked := <-proxy.Asked; asked.Host != "broker.example:5672" || receipt.Evidence != transport.Accepted {
+		t.Errorf("the proxy was asked for %s; evidence %v", asked.Host, receipt.Evidence)
 	}
 }
 

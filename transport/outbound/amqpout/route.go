@@ -29,9 +29,9 @@ var linkOptions = []struct {
 	name string
 	set  func(r *route, value string) error
 }{
-	{"relay", func(r *route, v string) error { return setBool(v, func(is bool) { r.relay = is }) }},
-	{"settled", func(r *route, v string) error { return setBool(v, func(is bool) { r.settled = is }) }},
-	{"exactly-once", func(r *route, v string) error { return setBool(v, func(is bool) { r.target.SettleSecond = is }) }},
+	{"relay", func(r *route, v string) error { return amqp1.ReadBool(&r.relay, v) }},
+	{"settled", func(r *route, v string) error { return amqp1.ReadBool(&r.settled, v) }},
+	{"exactly-once", func(r *route, v string) error { return amqp1.ReadBool(&r.target.SettleSecond, v) }},
 	{"window", func(r *route, v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 || n > amqp1.MaxWindow {
@@ -40,39 +40,10 @@ var linkOptions = []struct {
 		r.target.Window = n
 		return nil
 	}},
-	{"durability", setDurability},
-	{"expiry-policy", func(r *route, v string) error {
-		policy := amqp1.ExpiryPolicy(v)
-		if !slices.Contains([]amqp1.ExpiryPolicy{amqp1.ExpiryLinkDetach, amqp1.ExpirySessionEnd, amqp1.ExpiryConnectionClose, amqp1.ExpiryNever}, policy) {
-			return errors.New("want link-detach, session-end, connection-close or never")
-		}
-		r.target.ExpiryPolicy = policy
-		return nil
-	}},
-	{"expiry-timeout", func(r *route, v string) error {
-		d, err := readDuration(v)
-		r.target.ExpiryTimeout = uint32(min(d.Seconds(), 1<<32-1))
-		return err
-	}},
-	{"capabilities", func(r *route, v string) error { r.target.Capabilities = listed(v); return nil }},
-}
-
-func setBool(value string, set func(bool)) error {
-	is, err := strconv.ParseBool(value)
-	if err != nil {
-		return errors.New("want true or false")
-	}
-	set(is)
-	return nil
-}
-
-func setDurability(r *route, value string) error {
-	durability := slices.Index([]string{"none", "configuration", "unsettled-state"}, value)
-	if durability < 0 {
-		return errors.New("want none, configuration or unsettled-state")
-	}
-	r.target.Durability = amqp1.Durability(durability) //nolint:gosec // 0 to 2
-	return nil
+	{"durability", func(r *route, v string) error { return amqp1.ReadDurability(&r.target.Durability, v) }},
+	{"expiry-policy", func(r *route, v string) error { return amqp1.ReadExpiryPolicy(&r.target.ExpiryPolicy, v) }},
+	{"expiry-timeout", func(r *route, v string) error { return amqp1.ReadExpiryTimeout(&r.target.ExpiryTimeout, v) }},
+	{"capabilities", func(r *route, v string) error { amqp1.ReadNames(&r.target.Capabilities, v); return nil }},
 }
 
 // newRoute reads an endpoint for a profile. The error repeats no value.

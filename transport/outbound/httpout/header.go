@@ -14,25 +14,6 @@ const (
 	binaryType = "application/octet-stream"
 )
 
-// reserved are the headers that frame the request or belong to one connection,
-// and those with a field of their own in a message. Metadata must not set them.
-var reserved = map[string]bool{
-	"Connection":          true,
-	"Content-Length":      true,
-	"Content-Type":        true,
-	"Expect":              true,
-	"Host":                true,
-	"Http2-Settings":      true,
-	"Keep-Alive":          true,
-	"Proxy-Authenticate":  true,
-	"Proxy-Authorization": true,
-	"Proxy-Connection":    true,
-	"Te":                  true,
-	"Trailer":             true,
-	"Transfer-Encoding":   true,
-	"Upgrade":             true,
-}
-
 // header is that of one request at a time. Nothing of it but the user agent is
 // shared with another request under way: net/http may still be writing it when the
 // receiver has answered already.
@@ -134,12 +115,12 @@ func (t *Transport) headerKey(m *outbound.Message, name, value string) (string, 
 	if err != nil {
 		return "", err
 	}
-	switch {
-	case key == "Content-Type":
+	switch key {
+	case "Content-Type":
 		return "", fmt.Errorf("%q is not for metadata: set the message's content type", name)
-	case reserved[key], key == t.options.MessageIDHeader:
+	case t.options.MessageIDHeader:
 		return "", httprules.ErrReserved(name)
-	case key == "Idempotency-Key", key == "X-Idempotency-Key":
+	case "Idempotency-Key", "X-Idempotency-Key":
 		// net/http takes either header, in this spelling, as a permission to send a
 		// POST again after it was written. Only the queue repeats messages.
 		return strings.ToLower(key), nil

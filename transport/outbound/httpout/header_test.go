@@ -226,8 +226,10 @@ func TestOptionsAreValidated(t *testing.T) {
 			t.Errorf("got %v, want it to name %s", err, want)
 		}
 	}
-	if _, err := New(Options{MessageIDHeader: "host"}); err == nil {
-		t.Error("a header of HTTP's own is taken for the id")
+	for _, name := range []string{"host", "content-type"} {
+		if _, err := New(Options{MessageIDHeader: name}); err == nil {
+			t.Errorf("%s, a header of HTTP's own, is taken for the id", name)
+		}
 	}
 }
 

@@ -75,11 +75,11 @@ func (o Options) validate() error {
 	if !httprules.IsValue(o.UserAgent) {
 		faults = append(faults, errors.New("user agent has a control character"))
 	}
-	switch name := o.MessageIDHeader; {
+	switch name, key := o.MessageIDHeader, http.CanonicalHeaderKey(o.MessageIDHeader); {
 	case name == "":
 	case !httprules.IsToken(name):
 		faults = append(faults, fmt.Errorf("message id header %q is not a header name", name))
-	case reserved[http.CanonicalHeaderKey(name)]:
+	case httprules.IsReserved(key), key == "Content-Type":
 		faults = append(faults, fmt.Errorf("message id header %q belongs to HTTP: choose another name", name))
 	}
 	return errors.Join(faults...)

@@ -188,8 +188,11 @@ func (t *Transport) newSession(ctx context.Context, p *profile.Profile, to targe
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", wamp2.ErrAuth, err)
 	}
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		return connect(ctx, dialer, secured, network, address)
+	dial := dialer.Connect
+	if secured {
+		dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dialer.ConnectTLS(ctx, network, address, "http/1.1")
+		}
 	}
 	return wamp2.Join(ctx, dial, to.router, to.realm, session)
 }

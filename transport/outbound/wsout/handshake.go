@@ -79,7 +79,7 @@ func (h *handshake) connect(ctx context.Context, t *tenant, o *Options, b *buffe
 			return keep(t.dialer.Connect(ctx, network, addr))
 		},
 		NetDialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return keep(dialTLS(ctx, t.dialer, network, addr))
+			return keep(t.dialer.ConnectTLS(ctx, network, addr, "http/1.1"))
 		},
 		HandshakeTimeout: o.HandshakeTimeout,
 		ReadBufferSize:   readBytes, WriteBufferSize: frameBytes, WriteBufferPool: &b.frames,
@@ -98,18 +98,6 @@ func (h *handshake) connect(ctx context.Context, t *tenant, o *Options, b *buffe
 	w.limited = false
 	w.collect()
 	return ws, w, nil
-}
-
-func dialTLS(ctx context.Context, d *egress.Dialer, network, addr string) (net.Conn, error) {
-	conn, err := d.Connect(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	secured, err := d.Handshake(ctx, conn, addr, "http/1.1")
-	if err != nil {
-		return nil, err
-	}
-	return secured, nil
 }
 
 // handshakeFault is the error for a handshake that failed. No text of it is the

@@ -22,7 +22,7 @@ func newHeader(e transport.Endpoint, metadata transport.Metadata) (http.Header, 
 		case err != nil:
 		case key == "Sec-Websocket-Protocol":
 			err = errSubprotocol
-		case reserved[key]:
+		case key == messageIDHeader, strings.HasPrefix(key, "Sec-Websocket-"): // gorilla sets the latter
 			err = httprules.ErrReserved(name)
 		case header[key] != nil:
 			err = httprules.ErrTwice(name)

@@ -196,29 +196,6 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// reserved are the headers that frame the handshake. Metadata must not set them.
-var reserved = map[string]bool{
-	"Connection":               true,
-	"Content-Length":           true,
-	"Expect":                   true,
-	"Host":                     true,
-	"Http2-Settings":           true,
-	"Keep-Alive":               true,
-	"Proxy-Authenticate":       true,
-	"Proxy-Authorization":      true,
-	"Proxy-Connection":         true,
-	"Sec-Websocket-Accept":     true,
-	"Sec-Websocket-Extensions": true,
-	"Sec-Websocket-Key":        true,
-	"Sec-Websocket-Protocol":   true, // the profile's ws.subprotocols
-	"Sec-Websocket-Version":    true,
-	"Te":                       true,
-	"Trailer":                  true,
-	"Transfer-Encoding":        true,
-	"Upgrade":                  true,
-	messageIDHeader:            true,
-}
-
 // messageIDHeader has the message's id, in the handshake of a connection that is
 // one message's own.
 const messageIDHeader = "Message-Id"

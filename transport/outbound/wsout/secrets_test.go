@@ -5,11 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/zap"
@@ -18,6 +16,7 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/egress/egresstest"
 )
 
 // Whatever goes wrong, and whatever the peer sends back, no error text holds what
@@ -83,47 +82,17 @@ func next(err error) error {
 	return errors.Unwrap(err)
 }
 
-// serveProxy is an HTTP proxy that connects to target, whatever it is asked for.
-func serveProxy(t *testing.T, target, answer string) (uri string, asked <-chan *http.Request) {
-	t.Helper()
-	requests := make(chan *http.Request, 4)
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
-		request, err := http.ReadRequest(in)
-		if err != nil {
-			return
-		}
-		requests <- request
-		if _, err := io.WriteString(conn, answer); err != nil || target == "" {
-			return
-		}
-		upstream, err := net.Dial("tcp", target)
-		if err != nil {
-			return
-		}
-		defer func() { _ = upstream.Close() }()
-		var copying sync.WaitGroup
-		copying.Go(func() {
-			_, _ = io.Copy(upstream, in)
-			_ = upstream.(*net.TCPConn).CloseWrite()
-		})
-		_, _ = io.Copy(conn, upstream)
-		_ = conn.Close()
-		copying.Wait()
-	})
-	return strings.Replace(address, "ws://", "http://user:hunter2@", 1), requests
-}
-
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	received := make(chan string, 1)
 	server := serve(t, collect(received))
-	proxy, asked := serveProxy(t, server.Listener.Addr().String(), "HTTP/1.1 200 OK\r\n\r\n")
-	p := localWith(t, profile.Options{Egress: profile.Egress{Proxy: transport.NewSecret(proxy)}})
+	proxy := egresstest.NewProxy(t, egresstest.OpenTunnel, server.Listener.Addr().String())
+	p := localWith(t, profile.Options{Egress: profile.Egress{Proxy: proxy.URL}})
 	deliver(t, start(t, Options{Ack: AckPing}), message(t, p, "ws://peer.example/inbox", "through"))
 	if got := <-received; got != "through" {
 		t.Errorf("got %q", got)
 	}
-	r := <-asked
+	r := <-proxy.Asked
 	if r.Method != http.MethodConnect || r.Host != "peer.example:80" || r.Header.Get("Proxy-Authorization") != "Basic dXNlcjpodW50ZXIy" {
 		t.Errorf("asked for %s %s, %v", r.Method, r.Host, r.Header)
 	}
@@ -141,8 +110,7 @@ func TestProxyThatRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			proxy, _ := serveProxy(t, "", answer)
-			p := localWith(t, profile.Options{Egress: profile.Egress{Proxy: transport.NewSecret(proxy)}})
+			p := localWith(t, profile.Options{Egress: profile.Egress{Proxy: egresstest.NewProxy(t, answer, "").URL}})
 			fault := fail(t, t.Context(), start(t, Options{}), message(t, p, "wss://peer.example", "x"))
 			expect(t, fault, transport.Temporary, egress.CodeProxy, false)
 			if strings.Contains(fault.Error(), "hunter2") {
