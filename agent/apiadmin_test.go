@@ -207,6 +207,7 @@ func TestProblemOf(t *testing.T) {
 		slug   string
 	}{
 		{fmt.Errorf("enqueue: %w", outbound.ErrQueueFull), 503, "queue-full"},
+		{outbound.ErrTooLarge, 413, "too-large"},
 		{outbound.ErrStopped, 503, "stopping"},
 		{queue.ErrClosed, 503, "stopping"},
 		{fmt.Errorf("enqueue: %w", queue.ErrStoreFull), 507, "store-full"},

@@ -33,7 +33,7 @@ var (
 	kindMethod       = kind{http.StatusMethodNotAllowed, "method-not-allowed", "Method not allowed"}
 	kindTimeout      = kind{http.StatusRequestTimeout, "timeout", "Request took too long"}
 	kindConflict     = kind{http.StatusConflict, "conflict", "Not possible in this state"}
-	kindTooLarge     = kind{http.StatusRequestEntityTooLarge, "too-large", "Body too large"}
+	kindTooLarge     = kind{http.StatusRequestEntityTooLarge, "too-large", "Too large"}
 	kindMediaType    = kind{http.StatusUnsupportedMediaType, "unsupported-media-type", "Unsupported media type"}
 	kindQuota        = kind{http.StatusTooManyRequests, "quota-exceeded", "Quota exceeded"}
 	kindInternal     = kind{http.StatusInternalServerError, "internal", "Internal error"}
@@ -99,7 +99,8 @@ func problemOf(err error) *problemError {
 		kind   kind
 		detail string
 	}{
-		{outbound.ErrQueueFull, kindQueueFull, "nothing was kept: try again when messages have been delivered"},
+		{outbound.ErrTooLarge, kindTooLarge, "nothing was kept: it is more than max_messages and max_bytes ever allow"},
+		{outbound.ErrQueueFull, kindQueueFull, "the queue is full, and nothing was kept: try again when messages have been delivered"},
 		{outbound.ErrStopped, kindStopping, "the agent is shutting down: try again when it is back"},
 		{queue.ErrClosed, kindStopping, "the agent is shutting down: try again when it is back"},
 		{outbound.ErrNothingWaits, kindConflict, "no message waits for an attempt at this destination: send one, and test again"},

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
@@ -230,6 +231,11 @@ func (s *api) message(ctx context.Context, body []byte, now time.Time) (outbound
 		OrderingKey: request.OrderingKey, OnBlocked: outbound.OnBlocked(request.OnBlocked),
 		Target:  wireformat.Target{Recipients: request.Recipients, Routing: request.RoutingKeys, Sender: request.SenderKey},
 		Session: request.Session, ThreadID: request.ThreadID, SessionOnly: request.SessionOnly, Direct: request.Direct,
+	}
+	if request.ContentType != "" {
+		if mediaType, _, err := mime.ParseMediaType(request.ContentType); err != nil || !strings.Contains(mediaType, "/") {
+			return outbound.Message{}, fieldError("content_type", "want a media type such as application/json")
+		}
 	}
 	for _, fill := range []func(*SendRequest, *outbound.Message) error{setPayload, setEndpoints, setRetry, setWords} {
 		if err := fill(&request, &message); err != nil {

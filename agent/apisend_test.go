@@ -157,6 +157,9 @@ func TestSendRefusals(t *testing.T) {
 		{"nobody to wait for", `{"payload":"x","recipients":["bob"]}`, 400, "endpoint", "pickup.enabled"},
 		{"no session", `{"payload":"x","session":"s1"}`, 400, "session", "no session"},
 		{"session only", `{"payload":"x","session_only":true,` + rest + `}`, 400, "session_only", "no session"},
+		{"content type", `{"payload":"x","content_type":"not a type",` + rest + `}`, 400, "content_type", "media type"},
+		{"content type without a subtype", `{"payload":"x","content_type":"json",` + rest + `}`, 400, "content_type", "media type"},
+		{"long content type", `{"payload":"x","content_type":"a/` + strings.Repeat("b", 300) + `",` + rest + `}`, 400, "content_type", "256"},
 		{"idempotency key", `{"payload":"x","idempotency_key":"` + strings.Repeat("k", 300) + `",` + rest + `}`, 400, "idempotency_key", "256"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -180,9 +180,9 @@ func refusal(err error) error {
 		return fmt.Errorf("%w: %w", inbound.ErrBusy, err)
 	}
 	switch field, ok := errors.AsType[*outbound.FieldError](err); {
-	case ok && field.Field == "payload":
+	case errors.Is(err, outbound.ErrTooLarge), ok && field.Field == "payload":
 		return fmt.Errorf("%w: %w", inbound.ErrTooLarge, err)
-	case ok && (field.Field == "metadata" || field.Field == "idempotency_key"):
+	case ok && (field.Field == "metadata" || field.Field == "content_type" || field.Field == "idempotency_key"):
 		return fmt.Errorf("%w: %w", inbound.ErrMalformed, err)
 	}
 	return err

@@ -17,6 +17,10 @@ type attemptContext struct {
 	current *deadlineContext
 }
 
+func newAttemptContext(m *Manager) attemptContext {
+	return attemptContext{parent: m.base, timeout: m.options.AttemptTimeout}
+}
+
 // begin returns the context of an attempt that starts now.
 func (a *attemptContext) begin(now time.Time) context.Context {
 	if a.current == nil {

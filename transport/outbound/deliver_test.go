@@ -274,27 +274,6 @@ func TestNotBeforeAndExpiry(t *testing.T) {
 	})
 }
 
-func TestPanickingTransport(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		f := start(t, &driver{handle: func(context.Context, *outbound.Message) error { panic("secret") }},
-			outbound.Options{Workers: 1, Retry: outbound.NoRetry()})
-		id := f.send("test://host/", nil)
-		if err := f.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		r := f.record(id)
-		if r.Result != queue.Dead || !strings.Contains(r.LastError, "panicked") || strings.Contains(r.LastError, "secret") {
-			t.Errorf("record = %+v", r)
-		}
-		f.driver.handle = nil
-		again := f.send("test://host/", nil)
-		if err := f.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		f.wantResult(again, queue.Delivered)
-	})
-}
-
 func TestUnknownProfileIsNotLost(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store, err := memqueue.New(memqueue.Options{})

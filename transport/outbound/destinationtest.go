@@ -127,17 +127,26 @@ func (w *worker) makeTest(l *lane) (finished time.Time) {
 	w.m.sched.charge(l, w.m.paceOf(w.m.base, l.key.Profile), time.Now())
 	w.testing = true
 	finished = w.attempt(l)
+	w.reportTest()
+	return finished
+}
+
+// reportTest makes the answer of the attempt that was made for the request, if there
+// is one.
+func (w *worker) reportTest() {
+	if !w.testing {
+		return
+	}
 	w.testing = false
 	switch outcome := &w.outcomes[0]; {
 	case outcome.Verdict == queue.VerdictRelease && w.m.base.Err() != nil: // cut short
 		w.answer.err = ErrStopped
 	case outcome.Verdict == queue.VerdictRelease: // it does not count
-		w.answer.err = w.fault
+		w.answer.err = w.fault.err
 	case outcome.Attempt != nil: // it has not expired meanwhile
 		w.answer = testAnswer{test: DestinationTest{
 			ID: w.leased.ID, Attempt: w.leased.Attempt, Duration: w.log.Duration, Result: outcome.Result,
 			Class: w.log.Class, Evidence: w.log.Evidence, Code: w.log.Code, Error: w.log.Error,
 		}}
 	}
-	return finished
 }

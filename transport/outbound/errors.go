@@ -19,6 +19,9 @@ var (
 	// ErrQueueFull: the manager holds as much as it may. Nothing was kept; try
 	// again when messages have left.
 	ErrQueueFull = errors.New("queue is full")
+	// ErrTooLarge: the messages are more than the manager may ever hold: they will not
+	// fit later either. Nothing was kept.
+	ErrTooLarge = errors.New("more than the queue may ever hold")
 	// ErrNotStarted: the manager takes messages once Start has returned.
 	ErrNotStarted = errors.New("manager has not been started")
 	// ErrStopped: the manager is stopping or has stopped.
@@ -119,16 +122,3 @@ func (e *FieldError) Error() string { return fmt.Sprintf("%s: %v", e.Field, e.Er
 
 // Unwrap returns the cause.
 func (e *FieldError) Unwrap() error { return e.Err }
-
-// classify returns the facts of an attempt's error, whatever its type.
-func classify(err error) (facts DeliveryError) {
-	if delivery, ok := errors.AsType[*DeliveryError](err); ok {
-		facts = *delivery
-	} else {
-		facts = DeliveryError{MaybeSent: true, Err: err}
-	}
-	if facts.Class == "" || facts.Class == transport.Success {
-		facts.Class = transport.Temporary
-	}
-	return facts
-}

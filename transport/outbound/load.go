@@ -37,6 +37,9 @@ func (l *load) add(batch []queue.Message, tenants []*profile.Profile) error {
 	if limited {
 		elapsed = time.Since(l.began)
 	}
+	if messages > l.maxMessages || bytes > l.maxBytes {
+		return fmt.Errorf("%w: %d messages of %d bytes, where %d of %d are allowed", ErrTooLarge, messages, bytes, l.maxMessages, l.maxBytes)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.fits(messages, bytes); err != nil {

@@ -134,7 +134,7 @@ func (m *Manager) run() {
 	}
 	for range m.options.Workers {
 		w := newWorker(m)
-		m.workers.Go(w.run)
+		m.workers.Go(func() { w.run(nil, time.Now()) })
 	}
 	go func() {
 		m.workers.Wait()

@@ -21,7 +21,7 @@ type Message struct {
 	// Text says that the payload is text: a WebSocket text frame, and JSON where
 	// no content type says otherwise.
 	Text bool
-	// ContentType is the payload's media type. Default: by Text.
+	// ContentType is the payload's media type, of at most 256 bytes. Default: by Text.
 	ContentType string
 	// Metadata travels beside the payload: as headers over HTTP.
 	Metadata transport.Metadata

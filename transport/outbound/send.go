@@ -16,15 +16,16 @@ import (
 
 const (
 	maxIdempotencyKey = 256   // bytes
+	maxContentType    = 256   // bytes
 	defaultFormat     = "raw" // where nobody chose one
 )
 
 // Send takes a message for delivery. When it returns nil the message is in the
 // store, encoded, and will be delivered, or end as dead, expired or cancelled.
 //
-// Errors: [*FieldError] names what is wrong with the message; ErrQueueFull,
-// [*QuotaError], queue.ErrStoreFull, ErrNotStarted and ErrStopped say that it could
-// be sent another time. In each case nothing was kept.
+// Errors: [*FieldError] names what is wrong with the message; ErrTooLarge says that
+// it never fits; ErrQueueFull, [*QuotaError], queue.ErrStoreFull, ErrNotStarted and
+// ErrStopped say that it could be sent another time. In each case nothing was kept.
 func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)
@@ -203,6 +204,9 @@ func (m *Manager) check(message *Message) error {
 	}
 	if len(message.IdempotencyKey) > maxIdempotencyKey {
 		return &FieldError{"idempotency_key", fmt.Errorf("has %d bytes: at most %d are allowed", len(message.IdempotencyKey), maxIdempotencyKey)}
+	}
+	if len(message.ContentType) > maxContentType {
+		return &FieldError{"content_type", fmt.Errorf("has %d bytes: at most %d are allowed", len(message.ContentType), maxContentType)}
 	}
 	if message.Retry != nil {
 		if err := message.Retry.Validate(); err != nil {

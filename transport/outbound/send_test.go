@@ -3,6 +3,7 @@ package outbound_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,12 @@ func TestQueueFull(t *testing.T) {
 		}
 		if err := send("1"); !errors.Is(err, outbound.ErrQueueFull) || !strings.Contains(err.Error(), "messages") {
 			t.Errorf("fifth: %v, want ErrQueueFull by count", err)
+		}
+		if err := send("123456789012345678901"); !errors.Is(err, outbound.ErrTooLarge) || errors.Is(err, outbound.ErrQueueFull) {
+			t.Errorf("more than 20 bytes: %v, want ErrTooLarge", err)
+		}
+		if _, err := f.SendBatch(t.Context(), slices.Repeat([]outbound.Message{{Endpoint: endpoint(t, "test://host/")}}, 4)); !errors.Is(err, outbound.ErrTooLarge) {
+			t.Errorf("more than 3 messages: %v, want ErrTooLarge", err)
 		}
 		_, err := f.SendBatch(t.Context(), make([]outbound.Message, 0))
 		if err != nil {
@@ -103,6 +110,7 @@ func TestFieldsAreChecked(t *testing.T) {
 			"endpoint":        func(m *outbound.Message) { m.Endpoint = transport.Endpoint{} },
 			"payload":         func(m *outbound.Message) { m.Payload = make([]byte, 11) },
 			"metadata":        func(m *outbound.Message) { m.Metadata = transport.Metadata{"a": "b\n"} },
+			"content_type":    func(m *outbound.Message) { m.ContentType = "a/" + strings.Repeat("b", 255) },
 			"idempotency_key": func(m *outbound.Message) { m.IdempotencyKey = strings.Repeat("k", 257) },
 			"wire_format":     func(m *outbound.Message) { m.WireFormat = "nonsense" },
 			"retry":           func(m *outbound.Message) { m.Retry = &outbound.RetryPolicy{} },

@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,20 +12,19 @@ import (
 // maxRetryAfter is the longest pause a destination is granted.
 const maxRetryAfter = day
 
-// judge turns an attempt's error into what becomes of the message: an attempt
-// that the hard stop cut short, or that found the destination away, does not count;
-// what the policy does not try again is dead. It reports whether the lane is to
-// wait for its destination.
-func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome) (away bool) {
-	facts := classify(err)
+// judge turns a failed attempt into what becomes of the message: an attempt that the
+// hard stop cut short, or that found the destination away, does not count; what the
+// policy does not try again is dead. It reports whether the lane is to wait for its
+// destination.
+func (m *Manager) judge(leased *queue.Leased, fault *attemptFault, outcome *queue.Outcome) (away bool) {
+	facts := &fault.facts
 	log := outcome.Attempt
-	log.Class, log.Code, log.Response = facts.Class, facts.Code, facts.Response
-	log.Error = err.Error()
+	log.Class, log.Code, log.Error, log.Response = facts.Class, facts.Code, fault.text, facts.Response
 	if facts.MaybeSent {
 		log.Evidence = max(log.Evidence, transport.Written)
 	}
-	if panicked := (*panicError)(nil); errors.As(err, &panicked) {
-		m.log.Error("an attempt panicked", zap.Stringer("message_id", leased.ID), zap.ByteString("stack", panicked.stack))
+	if fault.stack != nil {
+		m.log.Error("an attempt panicked", zap.Stringer("message_id", leased.ID), zap.ByteString("stack", fault.stack))
 	}
 	away = facts.Away || isPickup(leased.Lane) && facts.Class != transport.Permanent && !m.reaches(leased)
 	if facts.Away || m.base.Err() != nil && facts.Class != transport.Permanent {
@@ -34,13 +32,13 @@ func (m *Manager) judge(leased *queue.Leased, err error, outcome *queue.Outcome)
 		return away
 	}
 	finished := log.StartedAt.Add(log.Duration)
-	m.holdLane(leased.Lane, &facts, finished)
+	m.holdLane(leased.Lane, facts, finished)
 	if facts.Uncounted && m.mayWait(leased, finished) {
 		*outcome = released(leased)
 		outcome.At = finished.Add(max(clampRetryAfter(facts.RetryAfter), uncountedWait))
 		return false
 	}
-	at, target, again := m.next(leased, &facts, finished)
+	at, target, again := m.next(leased, facts, finished)
 	if !again {
 		outcome.Verdict, outcome.Status = queue.VerdictDead, string(StatusUndeliverable)
 		return away

@@ -36,7 +36,8 @@ type Transport interface {
 	// context.Cause, not by its Err.
 	//
 	// An error that is no [*DeliveryError] counts as temporary, and as one after
-	// which the payload may have arrived.
+	// which the payload may have arrived. So does a panic, and a call of
+	// runtime.Goexit. Of an error 4 KiB are kept, of an answer 64 KiB.
 	HandleMessage(ctx context.Context, m *Message) (Receipt, error)
 }
 

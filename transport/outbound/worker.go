@@ -2,9 +2,7 @@ package outbound
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
@@ -47,21 +45,20 @@ type worker struct {
 	budgets  [1]queue.Budget
 	outcomes [1]queue.Outcome
 	log      queue.Attempt
-	finding  finding    // of its latest attempt
-	fault    error      // of the same
-	answer   testAnswer // for test
-	testing  bool       // somebody waits for the outcome
+	finding  finding       // of its latest attempt
+	fault    *attemptFault // of the same; nil: it delivered
+	answer   testAnswer    // for test
+	testing  bool          // somebody waits for the outcome
 }
 
 func newWorker(m *Manager) *worker {
-	return &worker{m: m, wake: make(chan struct{}, 1), context: attemptContext{parent: m.base, timeout: m.options.AttemptTimeout}}
+	return &worker{m: m, wake: make(chan struct{}, 1), context: newAttemptContext(m)}
 }
 
-// run serves lanes until the scheduler stops.
-func (w *worker) run() {
+// run serves lanes until the scheduler stops. It begins where an attempt in a lane,
+// if it is not nil, has just finished.
+func (w *worker) run(finished *lane, now time.Time) {
 	defer w.context.end()
-	var finished *lane
-	now := time.Now()
 	for {
 		l, do, most := w.m.sched.take(w, finished, now)
 		finished = nil
@@ -143,26 +140,51 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	}
 	arrivals := w.m.sched.arrivals.Load()
 	w.m.load.taken(l.key, 1)
-	receipt, status, err := w.deliver(l, started)
-	w.fault = err
-	finished = time.Now()
+	returned := false
+	defer func() {
+		if !returned { // the transport has ended the goroutine
+			finished = w.conclude(l, started, arrivals, Receipt{}, "", faultOf(&DeliveryError{Op: "attempt", MaybeSent: true, Err: errExited}))
+			w.bequeath(l, finished)
+		}
+	}()
+	receipt, status, fault := w.deliver(l, started)
+	returned = true
+	return w.conclude(l, started, arrivals, receipt, status, fault)
+}
+
+// conclude records what came of the attempt, and returns when it ended. arrivals is
+// the scheduler's count when it began.
+func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt Receipt, status Status, fault *attemptFault) time.Time {
+	w.fault = fault
+	finished := time.Now()
 	w.log = queue.Attempt{
 		Target: w.leased.Target, StartedAt: started, Duration: finished.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
 	}
+	outcome := &w.outcomes[0]
 	outcome.Verdict, outcome.Attempt = queue.VerdictDelivered, &w.log
-	if err == nil {
+	if fault == nil {
 		outcome.Status = string(status)
 	} else {
 		w.m.load.taken(l.key, -1)
-		if away := w.m.judge(w.leased, err, outcome); away {
+		if away := w.m.judge(w.leased, fault, outcome); away {
 			w.m.sched.goAway(l, arrivals) // before it is due again
 		}
 	}
+	w.log.Code, w.log.Note = clip(w.log.Code, maxCode), clip(w.log.Note, maxText)
+	w.log.Error, w.log.Response = clip(w.log.Error, maxText), w.log.Response[:min(len(w.log.Response), maxResponse)]
 	w.finding = findingOf(l.key, outcome)
-	w.finding.hung = err != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
+	w.finding.hung = fault != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
 	w.settle()
 	return finished
+}
+
+// bequeath has another worker go on, where the goroutine of this one ends.
+func (w *worker) bequeath(l *lane, finished time.Time) {
+	heir := *w
+	heir.context = newAttemptContext(w.m)
+	heir.reportTest()
+	w.m.workers.Go(func() { heir.run(l, finished) })
 }
 
 // settle has the outcome recorded: at once where that costs nothing, and soon where
@@ -176,24 +198,30 @@ func (w *worker) settle() {
 }
 
 // deliver hands the worker's message to its transport. What is not ours runs in
-// it: its panic becomes an error, since one message must not take the process
+// it: its panic becomes a fault, since one message must not take the process
 // down, and its time is bounded by the attempt's.
-func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, status Status, err error) {
+func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, status Status, fault *attemptFault) {
 	ctx := w.context.begin(started)
 	defer w.context.pause()
 	var endpoint transport.Endpoint
 	defer func() {
 		if value := recover(); value != nil {
-			err = &DeliveryError{
-				Op: "attempt", Endpoint: endpoint, MaybeSent: true,
-				Err: &panicError{value: fmt.Sprintf("%T", value), stack: debug.Stack()},
-			}
+			fault = panicked(endpoint, value)
 		}
 	}()
-	m, leased := w.m, w.leased
-	if endpoint, err = l.endpoint.parse(leased.URI); err != nil {
-		return Receipt{}, "", &DeliveryError{Op: "read", Class: transport.Permanent, Err: err}
+	endpoint, err := l.endpoint.parse(w.leased.URI)
+	if err != nil {
+		return Receipt{}, "", faultOf(&DeliveryError{Op: "read", Class: transport.Permanent, Err: err})
 	}
+	if receipt, status, err = w.handOver(ctx, endpoint, started); err != nil {
+		fault = faultOf(err)
+	}
+	return receipt, status, fault
+}
+
+// handOver makes the attempt at the endpoint.
+func (w *worker) handOver(ctx context.Context, endpoint transport.Endpoint, started time.Time) (receipt Receipt, status Status, err error) {
+	m, leased := w.m, w.leased
 	route, err := m.acquireTransport(endpoint.Scheme())
 	if err != nil {
 		return Receipt{}, "", err
@@ -220,19 +248,7 @@ func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, status St
 		return Receipt{}, "", err
 	}
 	err = weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
-	status = route.statusOf(&receipt)
-	return receipt, status, err
-}
-
-// panicError stands for a panic. Its text leaves out the value, which may hold
-// anything.
-type panicError struct {
-	value string // its type
-	stack []byte
-}
-
-func (e *panicError) Error() string {
-	return "the transport, or what it needs, panicked with a " + e.value
+	return receipt, route.statusOf(&receipt), err
 }
 
 // stamp adds what the wire format binds to the attempt's time.
