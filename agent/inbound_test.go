@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +17,9 @@ import (
 
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/egress/egresstest"
 	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/ingress"
 )
 
 // receives has an agent receive over HTTP and WebSocket on one port.
@@ -281,6 +285,41 @@ func TestAPeerAnswersOnOurConnection(t *testing.T) {
 	}
 	if m := <-got; string(m.Payload) != "re: hello" || !m.Text || m.Profile.ID() != profile.DefaultID {
 		t.Errorf("got %q for %v", m.Payload, m.Profile)
+	}
+}
+
+// TestACertificateThatCannotBeReadIsLogged, once the one before it was.
+func TestACertificateThatCannotBeReadIsLogged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	authority := egresstest.NewAuthority(t)
+	certFile, keyFile := egresstest.WriteFiles(t, dir, authority.Issue(t, egresstest.Certificate{}))
+	b := start(t, func(c *Config) {
+		c.Inbound.Listen = []string{"https://127.0.0.1:0"}
+		c.Inbound.TLS = ingress.TLS{CertFile: certFile, KeyFile: keyFile}
+	})
+	if err := os.WriteFile(keyFile, []byte("canary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: authority.Pool}, DisableKeepAlives: true,
+	}}
+	for limit := time.Now().Add(patience); b.logs.FilterMessageSnippet("inbound.tls").Len() == 0; <-time.After(20 * time.Millisecond) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.address("https"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if time.Now().After(limit) {
+			t.Fatal("waited for long until it is logged")
+		}
+	}
+	if text := b.logged(); strings.Contains(text, "canary") {
+		t.Errorf("the key's file is in the log: %s", text)
 	}
 }
 
