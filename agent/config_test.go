@@ -68,6 +68,7 @@ dir: data
 api:
   listen: 0.0.0.0:9000
   token: env:API_TOKEN
+  allowed_hosts: queue.example
 encryption: {key: "file:`+writeFile(t, "master", masterKey)+`", sealed_only: true}
 allow_private: true
 workers: 3
@@ -89,6 +90,7 @@ inbound:
   from: amqp://user:pass@broker.example/in
   handler: drop
   allowed_origins: https://app.example.com
+  allowed_hosts: [inbox.example.com, devbox]
 http:
   max_conns_per_host: 7
   max_idle_conns: 8
@@ -134,7 +136,7 @@ profiles:
 	expired.Bytes = 0
 	retain[queue.Expired] = expired
 	want := Config{
-		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
+		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env"), AllowedHosts: []string{"queue.example"}}, AllowPrivate: true,
 		Encryption: EncryptionConfig{Key: transport.NewSecret(masterKey), SealedOnly: true},
 		Workers:    3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
 		LaneRate:      outbound.Rate{PerSecond: 0.5, Burst: 9},
@@ -146,6 +148,7 @@ profiles:
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
 		Inbound: InboundConfig{
 			Listen: []string{"ws://127.0.0.1:8020"}, From: []transport.Endpoint{from}, Handler: HandlerDrop, AllowedOrigins: []string{"https://app.example.com"},
+			AllowedHosts: []string{"inbox.example.com", "devbox"},
 		},
 		Profiles: map[string]profile.Options{
 			"tenant.one:2": {

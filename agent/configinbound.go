@@ -47,6 +47,10 @@ type InboundConfig struct {
 	// AllowedOrigins are the pages whose scripts may connect
 	// (inbound.allowed_origins). Default: those of the same host.
 	AllowedOrigins []string
+	// AllowedHosts are names by which peers may call what listens on a loopback
+	// address without TLS, beside the name it listens at, localhost and IP addresses
+	// (inbound.allowed_hosts). Default: none.
+	AllowedHosts []string
 	// Subprotocols of WebSockets, in the order of preference (inbound.subprotocols).
 	Subprotocols []string
 	// MaxMessageBytes bounds one message (inbound.max_message_bytes).
@@ -71,6 +75,10 @@ func (c InboundConfig) validate() (faults []error) {
 	}
 	if !c.Forward.IsZero() && c.handler() != HandlerForward {
 		add("forward", fmt.Errorf("says nothing with handler %s: leave one of them out", c.Handler))
+	}
+	if err := ingress.Hosts(c.AllowedHosts).Validate(); err != nil {
+		add("allowed_hosts", err)
+		c.AllowedHosts = nil // every listener would repeat it
 	}
 	if c.MaxMessageBytes < 0 || c.MaxSessions < 0 || c.MaxSessionsPerProfile < 0 {
 		add("max_*", errors.New("is negative"))
@@ -205,10 +213,10 @@ func (c InboundConfig) webSocket(l listener, shared bool) (*wsin.Transport, erro
 	return receiver, c.wrong(l, err)
 }
 
-// server are the options of the server of a listener: its TLS.
+// server are the options of the server of a listener.
 func (c InboundConfig) server(l listener) (ingress.Options, error) {
 	if !l.secure() {
-		return ingress.Options{}, nil
+		return ingress.Options{AllowedHosts: c.AllowedHosts}, nil
 	}
 	config, err := c.TLS.Config()
 	if err != nil {

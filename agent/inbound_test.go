@@ -288,6 +288,30 @@ func TestAPeerAnswersOnOurConnection(t *testing.T) {
 	}
 }
 
+// TestPagesWhoseNameWasReboundAreKeptOut of what comes in, as they are of the API.
+func TestPagesWhoseNameWasReboundAreKeptOut(t *testing.T) {
+	t.Parallel()
+	b := start(t, receives(t, func(c *Config) { c.Inbound.AllowedHosts = []string{"inbox.example.com"} }))
+	for host, want := range map[string]int{"": 200, "inbox.example.com": 200, "attacker.example": 403} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.address("http"), strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = host // empty: that of the URL
+		if host != "" {
+			request.Header.Set("Origin", "http://"+host)
+		}
+		response, err := b.client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("host %q: %s, want %d", host, response.Status, want)
+		}
+	}
+}
+
 // TestACertificateThatCannotBeReadIsLogged, once the one before it was.
 func TestACertificateThatCannotBeReadIsLogged(t *testing.T) {
 	t.Parallel()
@@ -332,6 +356,8 @@ func TestInboundConfigFaults(t *testing.T) {
 		"inbound.listen: scheme \"ftp\"":            {Inbound: InboundConfig{Listen: []string{"ftp://a/"}}},
 		"inbound.listen: a URL has user":            {Inbound: InboundConfig{Listen: []string{"http://u:canary@a/"}}},
 		"inbound.listen: http://a:80 is there":      {Inbound: InboundConfig{Listen: []string{"http://a", "http://a:80"}}},
+		"inbound.allowed_hosts: allowed host \"a":   {Inbound: InboundConfig{Listen: []string{"http://a"}, AllowedHosts: []string{"a:1"}}},
+		"api.allowed_hosts: allowed host \"*\"":     {API: APIConfig{AllowedHosts: []string{"*"}}},
 		"inbound.tls: tls needs both":               {Inbound: InboundConfig{Listen: []string{"https://a"}}},
 		"inbound.handler: print is for":             {Inbound: InboundConfig{Handler: HandlerPrint}},
 		"profiles.two.inbound.paths: \"/a\" is tha": {Profiles: map[string]profile.Options{"one": {Inbound: profile.Inbound{Paths: []string{"/a"}}}, "two": {Inbound: profile.Inbound{Paths: []string{"/a"}}}}},
