@@ -91,6 +91,7 @@ inbound:
   handler: drop
   allowed_origins: https://app.example.com
   allowed_hosts: [inbox.example.com, devbox]
+  concurrency: 5
 http:
   max_conns_per_host: 7
   max_idle_conns: 8
@@ -148,7 +149,7 @@ profiles:
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
 		Inbound: InboundConfig{
 			Listen: []string{"ws://127.0.0.1:8020"}, From: []transport.Endpoint{from}, Handler: HandlerDrop, AllowedOrigins: []string{"https://app.example.com"},
-			AllowedHosts: []string{"inbox.example.com", "devbox"},
+			AllowedHosts: []string{"inbox.example.com", "devbox"}, Concurrency: 5,
 		},
 		Profiles: map[string]profile.Options{
 			"tenant.one:2": {
@@ -225,6 +226,7 @@ lane_rate: {per_second: 0, burst: many}
 breaker: {failures: 0, cool_off: 0s, max_cool_off: soon, disabled: perhaps}
 failure_budget: 0s
 shutdown_timeout: 0s
+inbound: {concurrency: 0}
 `,
 			want: []string{
 				"api.listen: ", "workers: want a whole number", "lane_concurrency: want a whole number", "attempt_timeout: want a duration",
@@ -236,6 +238,7 @@ shutdown_timeout: 0s
 				"breaker.failures: want a whole number", "breaker.cool_off: want a duration", "breaker.max_cool_off: want a duration",
 				"breaker.disabled: want true", "failure_budget: want a duration such as 120h, or never",
 				"retain.dead.bytes: want a number of bytes", "retain.delivered.bytes: is unknown", "shutdown_timeout: want a duration",
+				"inbound.concurrency: want a whole number, at least 1",
 			},
 		},
 		{

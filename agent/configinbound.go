@@ -53,6 +53,9 @@ type InboundConfig struct {
 	AllowedHosts []string
 	// Subprotocols of WebSockets, in the order of preference (inbound.subprotocols).
 	Subprotocols []string
+	// Concurrency is how many messages of one WebSocket are handled at once
+	// (inbound.concurrency). More than one gives up their order. Default: 1.
+	Concurrency int
 	// MaxMessageBytes bounds one message (inbound.max_message_bytes).
 	MaxMessageBytes int64
 	// MaxSessions bounds the open sessions (inbound.max_sessions), and
@@ -79,6 +82,10 @@ func (c InboundConfig) validate() (faults []error) {
 	if err := ingress.Hosts(c.AllowedHosts).Validate(); err != nil {
 		add("allowed_hosts", err)
 		c.AllowedHosts = nil // every listener would repeat it
+	}
+	if c.Concurrency < 0 {
+		add("concurrency", errors.New("is negative"))
+		c.Concurrency = 0 // every listener would repeat it
 	}
 	if c.MaxMessageBytes < 0 || c.MaxSessions < 0 || c.MaxSessionsPerProfile < 0 {
 		add("max_*", errors.New("is negative"))
@@ -201,7 +208,9 @@ func (c InboundConfig) http(l listener, socket *wsin.Transport) (inbound.Transpo
 }
 
 func (c InboundConfig) webSocket(l listener, shared bool) (*wsin.Transport, error) {
-	options := wsin.Options{MaxMessageBytes: int(c.MaxMessageBytes), AllowedOrigins: c.AllowedOrigins, NoListener: shared}
+	options := wsin.Options{
+		MaxMessageBytes: int(c.MaxMessageBytes), AllowedOrigins: c.AllowedOrigins, Concurrency: c.Concurrency, NoListener: shared,
+	}
 	for _, name := range c.Subprotocols {
 		options.Subprotocols = append(options.Subprotocols, wsin.Subprotocol{Name: name})
 	}

@@ -83,6 +83,7 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("inbound.allowed_origins", readList(readText), func(c *Config) *[]string { return &c.Inbound.AllowedOrigins }),
 		keyOf("inbound.allowed_hosts", readList(readText), func(c *Config) *[]string { return &c.Inbound.AllowedHosts }),
 		keyOf("inbound.subprotocols", readList(readText), func(c *Config) *[]string { return &c.Inbound.Subprotocols }),
+		keyOf("inbound.concurrency", readCount[int], func(c *Config) *int { return &c.Inbound.Concurrency }),
 		keyOf("inbound.max_message_bytes", readBytes, func(c *Config) *int64 { return &c.Inbound.MaxMessageBytes }),
 		keyOf("inbound.max_sessions", readCount[int], func(c *Config) *int { return &c.Inbound.MaxSessions }),
 		keyOf("inbound.max_sessions_per_profile", readCount[int], func(c *Config) *int { return &c.Inbound.MaxSessionsPerProfile }),

@@ -288,6 +288,44 @@ func TestAPeerAnswersOnOurConnection(t *testing.T) {
 	}
 }
 
+// TestMessagesOfASocketAtOnce: as many as the configuration says.
+func TestMessagesOfASocketAtOnce(t *testing.T) {
+	t.Parallel()
+	const atOnce = 3
+	begun, release := make(chan struct{}, atOnce), make(chan struct{})
+	agent, err := New(Config{
+		Memory: true, API: APIConfig{Listen: ListenOff}, Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0"}, Concurrency: atOnce},
+	}, Options{
+		Handler: func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+			begun <- struct{}{}
+			<-release
+			return nil, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, agent: agent, client: &http.Client{}}
+	t.Cleanup(b.stop)
+	defer close(release)
+	conn := b.dial(b.address("ws"))
+	for range atOnce {
+		if err := conn.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range atOnce {
+		select {
+		case <-begun:
+		case <-time.After(patience):
+			t.Fatalf("%d messages are handled at once, want %d", i, atOnce)
+		}
+	}
+}
+
 // TestPagesWhoseNameWasReboundAreKeptOut of what comes in, as they are of the API.
 func TestPagesWhoseNameWasReboundAreKeptOut(t *testing.T) {
 	t.Parallel()
@@ -358,6 +396,7 @@ func TestInboundConfigFaults(t *testing.T) {
 		"inbound.listen: http://a:80 is there":      {Inbound: InboundConfig{Listen: []string{"http://a", "http://a:80"}}},
 		"inbound.allowed_hosts: allowed host \"a":   {Inbound: InboundConfig{Listen: []string{"http://a"}, AllowedHosts: []string{"a:1"}}},
 		"api.allowed_hosts: allowed host \"*\"":     {API: APIConfig{AllowedHosts: []string{"*"}}},
+		"inbound.concurrency: is negative":          {Inbound: InboundConfig{Listen: []string{"ws://a"}, Concurrency: -1}},
 		"inbound.tls: tls needs both":               {Inbound: InboundConfig{Listen: []string{"https://a"}}},
 		"inbound.handler: print is for":             {Inbound: InboundConfig{Handler: HandlerPrint}},
 		"profiles.two.inbound.paths: \"/a\" is tha": {Profiles: map[string]profile.Options{"one": {Inbound: profile.Inbound{Paths: []string{"/a"}}}, "two": {Inbound: profile.Inbound{Paths: []string{"/a"}}}}},

@@ -122,6 +122,7 @@ func (s *settings) addInbound(in agent.InboundConfig) {
 	s.add(in.AllowedOrigins, "inbound", "allowed_origins")
 	s.add(in.AllowedHosts, "inbound", "allowed_hosts")
 	s.add(in.Subprotocols, "inbound", "subprotocols")
+	s.add(in.Concurrency, "inbound", "concurrency")
 	s.add(in.MaxMessageBytes, "inbound", "max_message_bytes")
 	s.add(in.MaxSessions, "inbound", "max_sessions")
 	s.add(in.MaxSessionsPerProfile, "inbound", "max_sessions_per_profile")
