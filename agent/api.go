@@ -18,6 +18,7 @@ import (
 	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/ingress"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -46,6 +47,7 @@ type api struct {
 	listenOn  string
 	maxBody   int64
 	testTime  time.Duration // that a test of a destination may take
+	hosts     ingress.Hosts // by which it may be called without a token
 	secured   bool          // requests must carry the token
 	tokenHash [sha256.Size]byte
 
@@ -68,6 +70,7 @@ func newAPI(a *Agent) (*api, error) {
 		listenOn:  a.config.API.Listen,
 		maxBody:   min(a.config.MaxMessageBytes, 1<<40)/3*4 + 64<<10, // of base64, and what stands around it
 		testTime:  cmp.Or(a.config.AttemptTimeout, outbound.DefaultAttemptTimeout) + answerTimeout,
+		hosts:     a.config.API.AllowedHosts,
 		secured:   !a.config.API.Token.IsZero(),
 		tokenHash: sha256.Sum256([]byte(a.config.API.Token.Reveal())),
 		closing:   make(chan struct{}),

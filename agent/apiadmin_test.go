@@ -168,13 +168,15 @@ func TestToken(t *testing.T) {
 // use an API that asks for no token.
 func TestBrowsersAreKeptOut(t *testing.T) {
 	t.Parallel()
-	b := start(t, nil)
+	b := start(t, func(c *Config) { c.API.AllowedHosts = []string{"queue.example"} })
 	for _, test := range []struct {
 		name    string
 		headers []string
 		status  int
 	}{
 		{"no browser", nil, 200},
+		{"an allowed name", []string{"Host", "queue.example:443"}, 200},
+		{"a page of an allowed name", []string{"Host", "queue.example", "Origin", "http://queue.example"}, 200},
 		{"localhost", []string{"Host", "LocalHost:8480"}, 200},
 		{"IPv6", []string{"Host", "[::1]:8480"}, 200},
 		{"IPv6 without a port", []string{"Host", "[::1]"}, 200},

@@ -3,9 +3,7 @@ package agent
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 )
 
@@ -22,9 +20,8 @@ func (s *api) admit(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="outrider"`)
 		return problem(kindUnauthorized, "send the token of the api: Authorization: Bearer TOKEN")
 	}
-	if !isLocalHost(r.Host) {
-		// A page may have had its name resolved to this machine (DNS rebinding).
-		return problem(kindForbidden, "the host is neither an IP address nor localhost: use one of these, or set api.token")
+	if !s.hosts.Allow(r.Host) {
+		return problem(kindForbidden, "the host is neither an IP address nor localhost: use one of these, add it to api.allowed_hosts, or set api.token")
 	}
 	// A read from a foreign page is refused too, so every method counts as unsafe.
 	asUnsafe := http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host, URL: r.URL}
@@ -32,15 +29,4 @@ func (s *api) admit(w http.ResponseWriter, r *http.Request) error {
 		return problem(kindForbidden, "the request comes from a page of another origin")
 	}
 	return nil
-}
-
-// isLocalHost reports a Host header that no DNS server can have had a say in.
-func isLocalHost(hostPort string) bool {
-	host := hostPort
-	if h, _, err := net.SplitHostPort(hostPort); err == nil {
-		host = h
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	_, err := netip.ParseAddr(host)
-	return err == nil || strings.EqualFold(host, "localhost")
 }

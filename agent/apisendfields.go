@@ -41,13 +41,21 @@ func setEndpoints(request *SendRequest, message *outbound.Message) (err error) {
 	return nil
 }
 
-// readEndpoint parses an endpoint that stands in a field.
+// readEndpoint parses an endpoint that stands in a field. A pickup is the one of its
+// recipient, however their keys are written.
 func readEndpoint(field, text string) (transport.Endpoint, error) {
 	endpoint, err := transport.ParseEndpoint(text)
 	if fault, ok := errors.AsType[*transport.EndpointError](err); ok {
 		return endpoint, fieldError(field, "%s", fault.Reason)
 	}
-	return endpoint, err
+	if endpoint.Scheme() != transport.SchemePickup {
+		return endpoint, err
+	}
+	peer, err := transport.ParsePeer(endpoint)
+	if err != nil {
+		return endpoint, fieldError(field, "%w", err)
+	}
+	return peer.PickupEndpoint()
 }
 
 func setRetry(request *SendRequest, message *outbound.Message) error {

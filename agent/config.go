@@ -18,6 +18,7 @@ import (
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
+	"github.com/outrider-go/outrider/transport/ingress"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/transport/outbound/wampout"
@@ -135,6 +136,9 @@ type APIConfig struct {
 	// api.token_file to read it from a file). Required unless Listen is a
 	// loopback address. Default: none.
 	Token transport.Secret
+	// AllowedHosts are names by which the API may be called where there is no token,
+	// beside localhost and IP addresses (api.allowed_hosts). Default: none.
+	AllowedHosts []string
 }
 
 // LogConfig is how to log.
@@ -284,6 +288,9 @@ func (c APIConfig) validate() error {
 	}
 	if strings.ContainsFunc(c.Token.Reveal(), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return &KeyError{"api.token", errors.New("has a character that a header cannot carry: use letters, digits and punctuation")}
+	}
+	if err := ingress.Hosts(c.AllowedHosts).Validate(); err != nil {
+		return &KeyError{"api.allowed_hosts", err}
 	}
 	return nil
 }

@@ -68,6 +68,7 @@ dir: data
 api:
   listen: 0.0.0.0:9000
   token: env:API_TOKEN
+  allowed_hosts: queue.example
 encryption: {key: "file:`+writeFile(t, "master", masterKey)+`", sealed_only: true}
 allow_private: true
 workers: 3
@@ -89,6 +90,8 @@ inbound:
   from: amqp://user:pass@broker.example/in
   handler: drop
   allowed_origins: https://app.example.com
+  allowed_hosts: [inbox.example.com, devbox]
+  concurrency: 5
 http:
   max_conns_per_host: 7
   max_idle_conns: 8
@@ -134,7 +137,7 @@ profiles:
 	expired.Bytes = 0
 	retain[queue.Expired] = expired
 	want := Config{
-		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env")}, AllowPrivate: true,
+		Dir: "data", API: APIConfig{Listen: "0.0.0.0:9000", Token: transport.NewSecret("from-env"), AllowedHosts: []string{"queue.example"}}, AllowPrivate: true,
 		Encryption: EncryptionConfig{Key: transport.NewSecret(masterKey), SealedOnly: true},
 		Workers:    3, LaneConcurrency: 2, AttemptTimeout: 5 * time.Second, Retry: "exponential,attempts=3",
 		LaneRate:      outbound.Rate{PerSecond: 0.5, Burst: 9},
@@ -146,6 +149,7 @@ profiles:
 		HTTP: HTTPConfig{MaxConnsPerHost: 7, MaxIdleConns: 8, MessageIDHeader: "X-Message-Id", UserAgent: "acme/1"},
 		Inbound: InboundConfig{
 			Listen: []string{"ws://127.0.0.1:8020"}, From: []transport.Endpoint{from}, Handler: HandlerDrop, AllowedOrigins: []string{"https://app.example.com"},
+			AllowedHosts: []string{"inbox.example.com", "devbox"}, Concurrency: 5,
 		},
 		Profiles: map[string]profile.Options{
 			"tenant.one:2": {
@@ -222,6 +226,7 @@ lane_rate: {per_second: 0, burst: many}
 breaker: {failures: 0, cool_off: 0s, max_cool_off: soon, disabled: perhaps}
 failure_budget: 0s
 shutdown_timeout: 0s
+inbound: {concurrency: 0}
 `,
 			want: []string{
 				"api.listen: ", "workers: want a whole number", "lane_concurrency: want a whole number", "attempt_timeout: want a duration",
@@ -233,6 +238,7 @@ shutdown_timeout: 0s
 				"breaker.failures: want a whole number", "breaker.cool_off: want a duration", "breaker.max_cool_off: want a duration",
 				"breaker.disabled: want true", "failure_budget: want a duration such as 120h, or never",
 				"retain.dead.bytes: want a number of bytes", "retain.delivered.bytes: is unknown", "shutdown_timeout: want a duration",
+				"inbound.concurrency: want a whole number, at least 1",
 			},
 		},
 		{

@@ -46,8 +46,15 @@ type InboundConfig struct {
 	// AllowedOrigins are the pages whose scripts may connect
 	// (inbound.allowed_origins). Default: those of the same host.
 	AllowedOrigins []string
+	// AllowedHosts are names by which peers may call what listens on a loopback
+	// address without TLS, beside the name it listens at, localhost and IP addresses
+	// (inbound.allowed_hosts). Default: none.
+	AllowedHosts []string
 	// Subprotocols of WebSockets, in the order of preference (inbound.subprotocols).
 	Subprotocols []string
+	// Concurrency is how many messages of one WebSocket are handled at once
+	// (inbound.concurrency). More than one gives up their order. Default: 1.
+	Concurrency int
 	// MaxMessageBytes bounds one message (inbound.max_message_bytes).
 	MaxMessageBytes int64
 	// MaxSessions bounds the open sessions (inbound.max_sessions), and
@@ -70,6 +77,14 @@ func (c InboundConfig) validate() (faults []error) {
 	}
 	if !c.Forward.IsZero() && c.handler() != HandlerForward {
 		add("forward", fmt.Errorf("says nothing with handler %s: leave one of them out", c.Handler))
+	}
+	if err := ingress.Hosts(c.AllowedHosts).Validate(); err != nil {
+		add("allowed_hosts", err)
+		c.AllowedHosts = nil // every listener would repeat it
+	}
+	if c.Concurrency < 0 {
+		add("concurrency", errors.New("is negative"))
+		c.Concurrency = 0 // every listener would repeat it
 	}
 	if c.MaxMessageBytes < 0 || c.MaxSessions < 0 || c.MaxSessionsPerProfile < 0 {
 		add("max_*", errors.New("is negative"))
@@ -175,7 +190,9 @@ func (c InboundConfig) http(l listener, socket *wsin.Transport) (inbound.Transpo
 }
 
 func (c InboundConfig) webSocket(l listener, shared bool) (*wsin.Transport, error) {
-	options := wsin.Options{MaxMessageBytes: int(c.MaxMessageBytes), AllowedOrigins: c.AllowedOrigins, NoListener: shared}
+	options := wsin.Options{
+		MaxMessageBytes: int(c.MaxMessageBytes), AllowedOrigins: c.AllowedOrigins, Concurrency: c.Concurrency, NoListener: shared,
+	}
 	for _, name := range c.Subprotocols {
 		options.Subprotocols = append(options.Subprotocols, wsin.Subprotocol{Name: name})
 	}
@@ -187,10 +204,10 @@ func (c InboundConfig) webSocket(l listener, shared bool) (*wsin.Transport, erro
 	return receiver, c.wrong(l, err)
 }
 
-// server are the options of the server of a listener: its TLS.
+// server are the options of the server of a listener.
 func (c InboundConfig) server(l listener) (ingress.Options, error) {
 	if !l.secure() {
-		return ingress.Options{}, nil
+		return ingress.Options{AllowedHosts: c.AllowedHosts}, nil
 	}
 	config, err := c.TLS.Config()
 	if err != nil {

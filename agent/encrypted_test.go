@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,4 +191,57 @@ func TestThreadsOfAnEncryptedSession(t *testing.T) {
 	say(`,"return_route":"all"`)
 	e.wantFromBob(didcomm.NameV2, next(), otherPayload)
 	e.wantFromBob(didcomm.NameV2, next(), reply)
+}
+
+// TestTwoSpellingsOfAKey: a recipient's verkey and its did:key are one recipient, for
+// what waits and for the session that it opens with either.
+func TestTwoSpellingsOfAKey(t *testing.T) {
+	t.Parallel()
+	e := newEnvelopes(t)
+	for format, hello := range map[string]string{
+		didcomm.NameV1: `{"@type":"t","~transport":{"return_route":"all"}}`,
+		didcomm.NameV2: `{"id":"1","type":"t","from":"` + e.alice.DID + `","return_route":"all"}`,
+	} {
+		b := start(t, func(c *Config) {
+			c.Profiles = e.tenant
+			c.Inbound.Listen = []string{"ws://127.0.0.1:0"}
+		})
+		spellings := []string{e.alice.DID, e.alice.Verkey, e.alice.DID + "#" + strings.TrimPrefix(e.alice.DID, "did:key:")}
+		send := func(recipient string) string {
+			t.Helper()
+			payload := `{"@type":"t","to":"` + recipient + `"}`
+			b.send(SendRequest{Recipients: []string{recipient}, SenderKey: e.bob.Verkey, Payload: &payload, WireFormat: didcomm.NameV1})
+			return payload
+		}
+		var want []string
+		for _, recipient := range spellings {
+			want = append(want, send(recipient))
+		}
+		for _, recipient := range []string{e.alice.DID, e.alice.Verkey} {
+			if page := b.page("GET /v1/messages?endpoint=pickup:" + recipient); len(page.Messages) != len(want) {
+				t.Errorf("%d messages are listed for %s, want %d", len(page.Messages), recipient, len(want))
+			}
+		}
+		conn := b.dial(b.address("ws"))
+		next := func(payload string) {
+			t.Helper()
+			if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+				t.Fatal(err)
+			}
+			_, body, err := conn.ReadMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.wantFromBob(didcomm.NameV1, body, payload)
+		}
+		if err := conn.WriteMessage(websocket.TextMessage, e.toBob(format, hello).Body); err != nil {
+			t.Fatal(err)
+		}
+		for _, payload := range want {
+			next(payload)
+		}
+		for _, recipient := range spellings {
+			next(send(recipient))
+		}
+	}
 }

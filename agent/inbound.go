@@ -51,6 +51,9 @@ func (a *Agent) openInbound(own inbound.Handler) (err error) {
 	if a.inbound, err = inbound.New(a.handler, options); err != nil {
 		return err
 	}
+	if a.config.Inbound.TLS.OnFault == nil {
+		a.config.Inbound.TLS.OnFault = a.logCertificate
+	}
 	receivers, err := a.config.Inbound.receivers()
 	if err != nil {
 		return err
@@ -65,6 +68,12 @@ func (a *Agent) openInbound(own inbound.Handler) (err error) {
 		}
 	}
 	return nil
+}
+
+// logCertificate tells an operator who has replaced a certificate that it is not in
+// use.
+func (a *Agent) logCertificate(err error) {
+	a.log.Error("inbound.tls has changed and cannot be read: the certificate before stays in use", zap.Error(err))
 }
 
 // queues makes the receivers of the nodes of brokers.

@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +17,9 @@ import (
 
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/egress/egresstest"
 	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/ingress"
 )
 
 // receives has an agent receive over HTTP and WebSocket on one port.
@@ -284,6 +288,103 @@ func TestAPeerAnswersOnOurConnection(t *testing.T) {
 	}
 }
 
+// TestMessagesOfASocketAtOnce: as many as the configuration says.
+func TestMessagesOfASocketAtOnce(t *testing.T) {
+	t.Parallel()
+	const atOnce = 3
+	begun, release := make(chan struct{}, atOnce), make(chan struct{})
+	agent, err := New(Config{
+		Memory: true, API: APIConfig{Listen: ListenOff}, Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0"}, Concurrency: atOnce},
+	}, Options{
+		Handler: func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+			begun <- struct{}{}
+			<-release
+			return nil, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, agent: agent, client: &http.Client{}}
+	t.Cleanup(b.stop)
+	defer close(release)
+	conn := b.dial(b.address("ws"))
+	for range atOnce {
+		if err := conn.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range atOnce {
+		select {
+		case <-begun:
+		case <-time.After(patience):
+			t.Fatalf("%d messages are handled at once, want %d", i, atOnce)
+		}
+	}
+}
+
+// TestPagesWhoseNameWasReboundAreKeptOut of what comes in, as they are of the API.
+func TestPagesWhoseNameWasReboundAreKeptOut(t *testing.T) {
+	t.Parallel()
+	b := start(t, receives(t, func(c *Config) { c.Inbound.AllowedHosts = []string{"inbox.example.com"} }))
+	for host, want := range map[string]int{"": 200, "inbox.example.com": 200, "attacker.example": 403} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.address("http"), strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = host // empty: that of the URL
+		if host != "" {
+			request.Header.Set("Origin", "http://"+host)
+		}
+		response, err := b.client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("host %q: %s, want %d", host, response.Status, want)
+		}
+	}
+}
+
+// TestACertificateThatCannotBeReadIsLogged, once the one before it was.
+func TestACertificateThatCannotBeReadIsLogged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	authority := egresstest.NewAuthority(t)
+	certFile, keyFile := egresstest.WriteFiles(t, dir, authority.Issue(t, egresstest.Certificate{}))
+	b := start(t, func(c *Config) {
+		c.Inbound.Listen = []string{"https://127.0.0.1:0"}
+		c.Inbound.TLS = ingress.TLS{CertFile: certFile, KeyFile: keyFile}
+	})
+	if err := os.WriteFile(keyFile, []byte("canary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: authority.Pool}, DisableKeepAlives: true,
+	}}
+	for limit := time.Now().Add(patience); b.logs.FilterMessageSnippet("inbound.tls").Len() == 0; <-time.After(20 * time.Millisecond) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.address("https"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if time.Now().After(limit) {
+			t.Fatal("waited for long until it is logged")
+		}
+	}
+	if text := b.logged(); strings.Contains(text, "canary") {
+		t.Errorf("the key's file is in the log: %s", text)
+	}
+}
+
 func TestInboundConfigFaults(t *testing.T) {
 	t.Parallel()
 	for want, config := range map[string]Config{
@@ -294,6 +395,9 @@ func TestInboundConfigFaults(t *testing.T) {
 		"inbound.listen: user information":          {Inbound: InboundConfig{Listen: []string{"http://u:canary@a/"}}},
 		"inbound.listen: want a URL":                {Inbound: InboundConfig{Listen: []string{"http://:80"}}},
 		"inbound.listen: http://a:80 is there":      {Inbound: InboundConfig{Listen: []string{"http://a", "http://a:80"}}},
+		"inbound.allowed_hosts: allowed host \"a":   {Inbound: InboundConfig{Listen: []string{"http://a"}, AllowedHosts: []string{"a:1"}}},
+		"api.allowed_hosts: allowed host \"*\"":     {API: APIConfig{AllowedHosts: []string{"*"}}},
+		"inbound.concurrency: is negative":          {Inbound: InboundConfig{Listen: []string{"ws://a"}, Concurrency: -1}},
 		"inbound.tls: tls needs both":               {Inbound: InboundConfig{Listen: []string{"https://a"}}},
 		"inbound.handler: print is for":             {Inbound: InboundConfig{Handler: HandlerPrint}},
 		"profiles.two.inbound.paths: \"/a\" is tha": {Profiles: map[string]profile.Options{"one": {Inbound: profile.Inbound{Paths: []string{"/a"}}}, "two": {Inbound: profile.Inbound{Paths: []string{"/a"}}}}},

@@ -144,7 +144,7 @@ func (p *peers) connect(ctx context.Context, address string, n int) error {
 			return err
 		}
 		r := bufio.NewReaderSize(c, 512)
-		if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
 			"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nReturn-Route: all\r\nPeer: %d\r\n\r\n", i); err != nil {
 			return err
 		}

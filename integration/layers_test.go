@@ -60,8 +60,8 @@ var layers = []rule{
 	{pkg: "wireformat/wamp", internal: []string{"internal/naclbox", "wireformat/serializer", "transport"}, external: []string{naclBox}},
 	{pkg: "wireformat/didcomm", internal: []string{"internal/multikey", "internal/naclbox", "internal/strictjson", "wireformat", "profile", "transport"}, external: []string{goCrypto, goJose, secp256k1}},
 	{pkg: "wireformat/*", internal: []string{"internal/strictjson", "wireformat", "profile", "transport"}},
-	{pkg: "transport/egress", internal: []string{"transport", "transport/httprules", "profile"}, external: []string{ssrf, sys}},
-	{pkg: "transport/ingress", internal: []string{"transport"}},
+	{pkg: "transport/egress", internal: []string{"internal/livefile", "transport", "transport/httprules", "profile"}, external: []string{ssrf, sys}},
+	{pkg: "transport/ingress", internal: []string{"internal/livefile", "transport"}},
 	{pkg: "transport/egress/egresstest", internal: []string{"transport/egress", "transport", "profile"}},
 	{pkg: "transport/httprules", internal: []string{"transport"}},
 	{pkg: "transport/amqp1", internal: []string{"transport", "profile", "transport/egress", "transport/amqp1/*"}, external: []string{goAMQP}},
@@ -113,6 +113,7 @@ var layers = []rule{
 
 	// Helpers.
 	{pkg: "internal/archive", internal: []string{"queue", "queue/sealqueue", "queue/sealqueue/keyring", "queue/sqlitequeue", "transport"}},
+	{pkg: "internal/livefile"},
 	{pkg: "internal/strictjson"},
 	{pkg: "internal/suggest"},
 	{pkg: "internal/vectors"},

@@ -39,20 +39,35 @@ type Peer struct {
 	Thread string
 }
 
-// PeerKeys returns the keys by which a peer is known that has shown these: a DID URL
-// names one key of a DID, and who has several is still one peer.
+// PeerKeys returns the keys by which a peer is known that has shown these, each as
+// [PeerKey] does.
 func PeerKeys(shown []string) []string {
-	names := func(key string) bool { return strings.HasPrefix(key, "did:") && strings.Contains(key, "#") }
-	if !slices.ContainsFunc(shown, names) {
+	var known []string
+	for i, key := range shown {
+		name := PeerKey(key)
+		if name == key {
+			continue
+		}
+		if known == nil {
+			known = slices.Clone(shown)
+		}
+		known[i] = name
+	}
+	if known == nil {
 		return shown
 	}
-	known := make([]string, len(shown))
-	for i, key := range shown {
-		if known[i] = key; names(key) {
-			known[i], _, _ = strings.Cut(key, "#")
-		}
-	}
 	return known
+}
+
+// PeerKey returns the key by which a peer is known that has shown this one. A DID URL
+// names one key of a DID, and who has several is still one peer; an Ed25519 key in
+// base58, as DIDComm v1 has it, is that of a did:key. Any other stays as it is.
+func PeerKey(shown string) string {
+	if strings.HasPrefix(shown, "did:") {
+		did, _, _ := strings.Cut(shown, "#")
+		return did
+	}
+	return didKey(shown)
 }
 
 // SessionEndpoint returns the endpoint of the sessions that the peer has now:

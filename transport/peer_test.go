@@ -2,6 +2,7 @@ package transport
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,6 +20,11 @@ func TestPeerEndpoints(t *testing.T) {
 		"keys of one DID": {
 			peer: Peer{Keys: []string{"did:key:z6Mk#z6Mk", "did:key:z6Mk", "did:key:z6Mk#z6LS"}}, session: "session:did:key:z6Mk",
 			pickup: "pickup:did:key:z6Mk", destination: "session:did:key:z6Mk",
+		},
+		"two spellings of a key": {
+			peer:    Peer{Keys: []string{"8HH5gYEeNc3z7PYXmd54d4x6qAfCNrqQqEB3nS7Zfu7K", "did:key:z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th"}},
+			session: "session:did:key:z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th", pickup: "pickup:did:key:z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th",
+			destination: "session:did:key:z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th",
 		},
 		"keys in one order, each once": {
 			peer: Peer{Keys: []string{"b", "a", "b"}}, session: "session:a,b", pickup: "pickup:a,b", destination: "session:a,b",
@@ -49,6 +55,68 @@ func TestPeerEndpoints(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestPeerKey(t *testing.T) {
+	t.Parallel()
+	const verkey, did = "8HH5gYEeNc3z7PYXmd54d4x6qAfCNrqQqEB3nS7Zfu7K", "did:key:z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th"
+	for _, test := range []struct{ name, shown, want string }{
+		{"verkey", verkey, did},
+		{"did:key", did, did},
+		{"did:key with its fragment", did + "#z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th", did},
+		{"did:key with a key that was derived from it", did + "#z6LSbkodSr6SU2trs8VUgnrnWtSm7BAPG245ggrBmSrxbv1R", did},
+		{"verkey of zeros", strings.Repeat("1", 32), "did:key:z6MkeTG3bFFSLYVU7VqhgZxqr6YzpaGrQtFMh1uvqGy1vDnP"},
+		{"verkey that begins with zeros", strings.Repeat("1", 31) + "2", "did:key:z6MkeTG3bFFSLYVU7VqhgZxqr6YzpaGrQtFMh1uvqGy1vDnQ"},
+		{"X25519", "did:key:z6LSbkodSr6SU2trs8VUgnrnWtSm7BAPG245ggrBmSrxbv1R", "did:key:z6LSbkodSr6SU2trs8VUgnrnWtSm7BAPG245ggrBmSrxbv1R"},
+		{"secp256k1", "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme", "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"},
+		{"P-256", "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169", "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169"},
+		{"did:key that is none", "did:key:z6Mk0OIl", "did:key:z6Mk0OIl"},
+		{"other DID", "did:example:a#key-1", "did:example:a"},
+		{"multibase without a DID", "z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th", "z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th"},
+		{"31 bytes", strings.Repeat("1", 31), strings.Repeat("1", 31)},
+		{"33 bytes", strings.Repeat("1", 33), strings.Repeat("1", 33)},
+		{"more than 32 bytes hold", strings.Repeat("z", 44), strings.Repeat("z", 44)},
+		{"verkey cut short", verkey[2:], verkey[2:]},
+		{"verkey with a fragment", verkey + "#1", verkey + "#1"},
+		{"a letter that base58 has not", "0" + verkey[1:], "0" + verkey[1:]},
+		{"a sign", "-" + verkey[1:], "-" + verkey[1:]},
+		{"another kind of name", "token:a-name-of-forty-four-characters-or-so-it-is", "token:a-name-of-forty-four-characters-or-so-it-is"},
+		{"nothing", "", ""},
+	} {
+		if got := PeerKey(test.shown); got != test.want {
+			t.Errorf("%s: %q is known as %q, want %q", test.name, test.shown, got, test.want)
+		}
+		if again := PeerKey(test.want); again != test.want {
+			t.Errorf("%s: %q is known as %q", test.name, test.want, again)
+		}
+	}
+}
+
+func TestPeerKeys(t *testing.T) {
+	t.Parallel()
+	const verkey, did = "8HH5gYEeNc3z7PYXmd54d4x6qAfCNrqQqEB3nS7Zfu7K", "did:key:z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th"
+	shown := []string{"a", verkey, did + "#1", "b"}
+	if got, want := PeerKeys(shown), []string{"a", did, did, "b"}; !slices.Equal(got, want) {
+		t.Errorf("they are known as %q, want %q", got, want)
+	}
+	if shown[1] != verkey || shown[2] != did+"#1" {
+		t.Errorf("what was given is changed: %q", shown)
+	}
+}
+
+func FuzzPeerKey(f *testing.F) {
+	for _, seed := range []string{"8HH5gYEeNc3z7PYXmd54d4x6qAfCNrqQqEB3nS7Zfu7K", strings.Repeat("1", 32), strings.Repeat("z", 44), "did:key:z#a#b", "did:"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, shown string) {
+		known := PeerKey(shown)
+		if again := PeerKey(known); again != known {
+			t.Errorf("%q is known as %q, and that as %q", shown, known, again)
+		}
+		if known != shown && !strings.HasPrefix(known, "did:") {
+			t.Errorf("%q is known as %q", shown, known)
+		}
+	})
 }
 
 func TestParsePeer(t *testing.T) {

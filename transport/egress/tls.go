@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync/atomic"
-	"time"
 
+	"github.com/outrider-go/outrider/internal/livefile"
 	"github.com/outrider-go/outrider/profile"
 )
 
@@ -16,21 +15,17 @@ import (
 // again after it changed.
 type tlsFiles struct {
 	settings profile.TLS
-	roots    *watched[*x509.CertPool]
-	client   *watched[*tls.Certificate]
+	roots    *livefile.Value[*x509.CertPool]
+	client   *livefile.Value[*tls.Certificate]
 }
 
 func newTLSFiles(settings profile.TLS) tlsFiles {
 	return tlsFiles{
 		settings: settings,
-		roots: &watched[*x509.CertPool]{
-			paths: []string{settings.CAFile},
-			load:  func() (*x509.CertPool, error) { return loadRoots(settings.CAFile) },
-		},
-		client: &watched[*tls.Certificate]{
-			paths: []string{settings.CertFile, settings.KeyFile},
-			load:  func() (*tls.Certificate, error) { return loadClient(settings) },
-		},
+		roots: livefile.New(func() (*x509.CertPool, error) { return loadRoots(settings.CAFile) },
+			livefile.Options{}, settings.CAFile),
+		client: livefile.New(func() (*tls.Certificate, error) { return loadClient(settings) },
+			livefile.Options{}, settings.CertFile, settings.KeyFile),
 	}
 }
 
@@ -49,18 +44,18 @@ func (d *Dialer) TLSConfig(host string) (*tls.Config, error) {
 		config.ServerName = settings.ServerName
 	}
 	if settings.CAFile != "" {
-		roots, err := d.tls.roots.get()
+		roots, err := d.tls.roots.Get()
 		if err != nil {
 			return nil, err
 		}
 		config.RootCAs = roots
 	}
 	if settings.CertFile != "" {
-		if _, err := d.tls.client.get(); err != nil {
+		if _, err := d.tls.client.Get(); err != nil {
 			return nil, err
 		}
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return d.tls.client.get()
+			return d.tls.client.Get()
 		}
 	}
 	return config, nil
@@ -88,51 +83,4 @@ func loadClient(settings profile.TLS) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("%w: %s with %s: %w", ErrTLSFile, settings.CertFile, settings.KeyFile, err)
 	}
 	return &pair, nil
-}
-
-// watched keeps what was loaded from files until one of them changes. It is safe
-// for concurrent use; two callers may load at the same time.
-type watched[T any] struct {
-	paths  []string
-	load   func() (T, error)
-	loaded atomic.Pointer[loaded[T]]
-}
-
-type loaded[T any] struct {
-	stamp [2]fileStamp
-	value T
-}
-
-type fileStamp struct {
-	modified time.Time
-	size     int64
-}
-
-// get returns what the files hold. While they are being replaced they may be
-// unreadable or not fit each other: what was loaded before then stays in use.
-func (w *watched[T]) get() (T, error) {
-	before := w.loaded.Load()
-	stamp, err := w.stamp()
-	if before != nil && (err != nil || stamp == before.stamp) {
-		return before.value, nil //nolint:nilerr // see above
-	}
-	value, err := w.load()
-	switch {
-	case err == nil:
-		w.loaded.Store(&loaded[T]{stamp, value})
-	case before != nil:
-		return before.value, nil
-	}
-	return value, err
-}
-
-func (w *watched[T]) stamp() (stamps [2]fileStamp, err error) {
-	for i, path := range w.paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return stamps, fmt.Errorf("%w: %w", ErrTLSFile, err)
-		}
-		stamps[i] = fileStamp{info.ModTime(), info.Size()}
-	}
-	return stamps, nil
 }

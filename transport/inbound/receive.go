@@ -107,10 +107,10 @@ func (s *Session) read(ctx context.Context, m *Message) error {
 func (s *Session) identify(m *Message, peer string) {
 	proven := m.Receipt.Signed || m.Receipt.Authenticated || s.manager.options.TrustUnsignedSenders
 	if m.Receipt.Sender != "" && proven {
-		m.Peer = transport.PeerKeys([]string{m.Receipt.Sender})[0]
+		m.Peer = transport.PeerKey(m.Receipt.Sender)
 		return
 	}
-	m.Peer = peer
+	m.Peer = transport.PeerKey(peer)
 	if certificate := s.origin.Certificate; m.Peer == "" && certificate != nil {
 		m.Peer = PrefixCertificate + certificate.Subject.String()
 	}

@@ -154,6 +154,33 @@ func TestSenderMustBeProven(t *testing.T) {
 	}
 }
 
+// TestTwoSpellingsOfAKey: whoever is known by a verkey is reached by its did:key, and
+// the other way round, whether a message or the connection has shown it.
+func TestTwoSpellingsOfAKey(t *testing.T) {
+	t.Parallel()
+	const verkey, did = "8HH5gYEeNc3z7PYXmd54d4x6qAfCNrqQqEB3nS7Zfu7K", "did:key:z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th"
+	for _, shown := range []string{verkey, did, did + "#z6MkmjY8GnV5i9YTDtPETC2uUAW6ejw3nk5mXF5yci5ab7th"} {
+		for _, proves := range []string{"message", "connection"} {
+			t.Run(proves+" shows "+shown, func(t *testing.T) {
+				t.Parallel()
+				formats, err := wireformat.NewRegistry(&claiming{authenticated: proves == "message"})
+				send(t, err)
+				a := start(t, ignore, inbound.Options{Tenants: peers(t), Formats: formats})
+				c := a.dial(t, "Peer", shown, inbound.HeaderReturnRoute, "all")
+				f := text(shown, "Route", "all")
+				f.ContentType = "application/octet-stream"
+				send(t, c.Send(t.Context(), f))
+				for _, key := range []string{verkey, did, did + "#key-1"} {
+					_, err := a.Deliver(t.Context(), tenant, peer(key), transport.ID{}, text("x"))
+					if !a.Reaches(tenant, peer(key)) || err != nil {
+						t.Errorf("%s is not reached: %v", key, err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestSeveralSessions: the preferred one first, then the oldest; one that is full
 // is passed over.
 func TestSeveralSessions(t *testing.T) {

@@ -11,6 +11,13 @@
 // after IdleTimeout without one. When there are MaxConns connections, further ones
 // wait in the kernel. The handler sets the deadline of what it writes.
 //
+// # Hosts
+//
+// What listens on a loopback address without TLS is reached by the pages of every
+// browser on the machine: a page can have its name resolved to it. Requests are
+// taken there only if their Host header is an IP address, localhost, the name that
+// the server listens at, or one of AllowedHosts.
+//
 // # Concurrency
 //
 // A [Server] is safe for concurrent use. It has one goroutine, and one for each

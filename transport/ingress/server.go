@@ -21,6 +21,10 @@ type Options struct {
 	// TLS secures the connections. Its minimum version is at least 1.2. Default:
 	// they are not secured.
 	TLS *tls.Config
+	// AllowedHosts are names by which peers may call a server that listens on a
+	// loopback address and is not secured, beside the name it listens at, localhost
+	// and IP addresses. Others are answered with 403. Default: none.
+	AllowedHosts Hosts
 	// HTTP2 offers it on secured connections. Default: HTTP/1.1 alone.
 	HTTP2 bool
 	// MaxConns bounds the connections. Default: 4096.
@@ -49,7 +53,7 @@ func (o Options) Validate() error {
 			faults = append(faults, fmt.Errorf("%s is negative", field.name))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, o.AllowedHosts.Validate())...)
 }
 
 // Server is an HTTP server that listens.
@@ -75,6 +79,9 @@ func Listen(ctx context.Context, address string, handler http.Handler, options O
 		if listener, err = config.Listen(ctx, "tcp", address); err != nil {
 			return nil, err // net says "listen tcp host:port" itself
 		}
+	}
+	if options.TLS == nil && isLocal(listener.Addr()) {
+		handler = append(Hosts{hostOf(address)}, options.AllowedHosts...).guard(handler)
 	}
 	s := &Server{listener: listener, done: make(chan struct{})}
 	s.base, s.cancel = context.WithCancel(context.WithoutCancel(ctx))

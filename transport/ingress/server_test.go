@@ -150,7 +150,7 @@ func TestShutdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	<-reached
 	if s.Stopping() {
 		t.Error("it is stopping by itself")

@@ -6,9 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
+
+	"github.com/outrider-go/outrider/internal/livefile"
 )
 
-// TLS names the files that a receiver is secured with.
+// lookEvery is how often the files of a certificate are looked at, at most.
+const lookEvery = time.Second
+
+// TLS names the files that a receiver is secured with. The certificate and its key
+// are read again when they have changed: connections that are made from then on have
+// the new one.
 type TLS struct {
 	CertFile string // PEM: the certificate, and those that vouch for it
 	KeyFile  string // PEM: its key
@@ -18,6 +26,10 @@ type TLS struct {
 	// ClientOptional lets in peers without a certificate. Default: they need one,
 	// where ClientCAFile is set.
 	ClientOptional bool
+	// OnFault is told when a certificate that has changed cannot be read, and the one
+	// before stays in use: once, until the error is another one. Handshakes wait for
+	// it. Default: nobody is told.
+	OnFault func(error)
 }
 
 // Config reads the files. No error holds anything of the key.
@@ -25,11 +37,14 @@ func (t TLS) Config() (*tls.Config, error) {
 	if t.CertFile == "" || t.KeyFile == "" {
 		return nil, errors.New("tls needs both a certificate file and a key file")
 	}
-	certificate, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the certificate: %w", err)
+	certificate := livefile.New(t.certificate, livefile.Options{Every: lookEvery, OnFault: t.OnFault}, t.CertFile, t.KeyFile)
+	if _, err := certificate.Get(); err != nil {
+		return nil, err
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
+	config := &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.Get() },
+	}
 	if t.ClientCAFile == "" {
 		return config, nil
 	}
@@ -46,4 +61,12 @@ func (t TLS) Config() (*tls.Config, error) {
 		config.ClientAuth = tls.VerifyClientCertIfGiven
 	}
 	return config, nil
+}
+
+func (t TLS) certificate() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate: %w", err)
+	}
+	return &pair, nil
 }

@@ -47,7 +47,7 @@ func post(b *testing.B, address string) {
 		b.Fatal(err)
 	}
 	defer c.Close()
-	request := append([]byte("POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/octet-stream\r\n"+
+	request := append([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"+
 		"Message-Id: 0198c0de-5b1e-7abc-8def-0123456789ab\r\nContent-Length: 1024\r\n\r\n"), make([]byte, 1024)...)
 	answers := bufio.NewReader(c)
 	b.ReportAllocs()

@@ -24,7 +24,8 @@
 //
 // # Browsers
 //
-// A page of another origin may not post here, unless Options.AllowedOrigins has it.
+// A page of another origin may not post here, unless Options.AllowedOrigins has it,
+// and one whose name was resolved to this machine neither: see package ingress.
 //
 // # WebSockets on the same port
 //

@@ -159,7 +159,7 @@ func TestBusy(t *testing.T) {
 func TestBytesAreBounded(t *testing.T) {
 	t.Parallel()
 	r := receive(t, nil, httpin.Options{}, inbound.Options{MaxBytes: 200 << 10})
-	const announced = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"
+	const announced = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
 	for range 2 { // each takes 64 KiB at once, and no more
 		r.raw(t, announced+"x")
 	}
@@ -176,14 +176,14 @@ func TestBytesAreBounded(t *testing.T) {
 func TestBrokenRequests(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, text string }{
-		{"body cut short", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf"},
-		{"broken chunk", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
-		{"endless chunk", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx"},
-		{"two lengths", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"},
-		{"length and chunks", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+		{"body cut short", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf"},
+		{"broken chunk", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
+		{"endless chunk", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx"},
+		{"two lengths", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"},
+		{"length and chunks", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
 		{"no HTTP", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03"},
-		{"control character in a header", "POST / HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\nContent-Length: 1\r\n\r\nx"},
-		{"header too long", "POST / HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n"},
+		{"control character in a header", "POST / HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\nContent-Length: 1\r\n\r\nx"},
+		{"header too long", "POST / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestPeerResets(t *testing.T) {
 		<-release
 		return nil, nil
 	}, httpin.Options{}, inbound.Options{})
-	c := r.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
+	c := r.raw(t, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")
 	peer := transport.Peer{Session: <-handled}
 	if !r.manager.Reaches(profile.DefaultID, peer) {
 		t.Fatal("the session is not reached")
@@ -235,7 +235,7 @@ func TestStopEndsHeldRequests(t *testing.T) {
 		r.manager.Reaches(profile.DefaultID, transport.Peer{Session: m.Session})
 		return nil, nil
 	}, httpin.Options{}, inbound.Options{ReplyWait: time.Hour})
-	c := r.raw(t, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
+	c := r.raw(t, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")
 	eventually(t, "the message is handled", func() bool {
 		all := r.manager.Sessions()
 		return len(all) == 1 && all[0].Received == 1
@@ -332,10 +332,10 @@ func TestPortIsTaken(t *testing.T) {
 // FuzzRequest: no request makes the receiver panic, leak a session, or hand a
 // message to the handler that is longer than allowed.
 func FuzzRequest(f *testing.F) {
-	f.Add([]byte("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"))
-	f.Add([]byte("POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"))
-	f.Add([]byte("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n"))
-	f.Add([]byte("POST / HTTP/1.1\r\nHost: h\r\nReturn-Route: all\r\nMessage-Id: 0198c0de-5b1e-7abc-8def-0123456789ab\r\nContent-Length: 0\r\n\r\n"))
+	f.Add([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"))
+	f.Add([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"))
+	f.Add([]byte("GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n"))
+	f.Add([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nReturn-Route: all\r\nMessage-Id: 0198c0de-5b1e-7abc-8def-0123456789ab\r\nContent-Length: 0\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, request []byte) {
 		l := inboundtest.NewListener()
 		tr, err := httpin.New("", httpin.Options{MaxMessageBytes: 64, Server: ingress.Options{Listener: l, ReadTimeout: time.Second}})

@@ -7,7 +7,8 @@
 // A handshake is a GET of any path. Its headers, path, bearer token and client
 // certificate are those of the session; a Return-Route header holds for every
 // message in a plain format. A page of another origin may not connect, unless
-// Options.AllowedOrigins has it. The first sub-protocol of Options.Subprotocols that
+// Options.AllowedOrigins has it, and one whose name was resolved to this machine
+// neither: see package ingress. The first sub-protocol of Options.Subprotocols that
 // the peer offers is chosen, and may choose the wire format.
 //
 // A ping goes out every Heartbeat to a peer that is silent, and a peer that has been

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -287,16 +288,17 @@ func TestHandshakes(t *testing.T) {
 	r := receive(t, nil, wsin.Options{AllowedOrigins: []string{"https://app.example"}}, inbound.Options{})
 	tests := []struct{ name, request, want string }{
 		{"no browser", handshake, "101"},
-		{"same host", handshake + "Origin: http://h\r\n", "101"},
+		{"same host", handshake + "Origin: http://localhost\r\n", "101"},
 		{"allowed", handshake + "Origin: https://app.example\r\n", "101"},
 		{"another page", handshake + "Origin: https://evil.example\r\n", "403"},
+		{"page whose name was rebound", strings.Replace(handshake, "localhost", "evil.example", 1) + "Origin: http://evil.example\r\n", "403"},
 		{"sandboxed page", handshake + "Origin: null\r\n", "403"},
-		{"two origins", handshake + "Origin: http://h\r\nOrigin: https://evil.example\r\n", "403"},
-		{"old version", "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n", "400"},
-		{"no key", "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "400"},
-		{"health", "GET / HTTP/1.1\r\nHost: h\r\n", "200"},
-		{"nothing here", "GET /x HTTP/1.1\r\nHost: h\r\n", "426"},
-		{"no message", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n", "426"},
+		{"two origins", handshake + "Origin: http://localhost\r\nOrigin: https://evil.example\r\n", "403"},
+		{"old version", "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n", "400"},
+		{"no key", "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "400"},
+		{"health", "GET / HTTP/1.1\r\nHost: localhost\r\n", "200"},
+		{"nothing here", "GET /x HTTP/1.1\r\nHost: localhost\r\n", "426"},
+		{"no message", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n", "426"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

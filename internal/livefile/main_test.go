@@ -1,0 +1,9 @@
+package livefile_test
+
+import (
+	"testing"
+
+	"github.com/outrider-go/outrider/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
