@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/egress"
 )
@@ -86,19 +87,9 @@ func TestConnectThroughAProxy(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			asked, ended := make(chan string, 1), make(chan struct{})
-			go func() {
-				defer close(ended)
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				defer func() { _ = conn.Close() }()
-				in := bufio.NewReader(conn)
+			asked, hungUp := make(chan string, 1), make(chan struct{})
+			proxy := fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+				defer close(hungUp)
 				if request, err := http.ReadRequest(in); err == nil {
 					asked <- request.Method + " " + request.Host + " " + request.Header.Get("Proxy-Authorization")
 				}
@@ -106,16 +97,17 @@ func TestConnectThroughAProxy(t *testing.T) {
 				if test.answer == "" || test.code == "" {
 					_, _ = io.Copy(conn, in) // an echo
 				}
-			}()
-			t.Cleanup(func() { <-ended })
-			t.Cleanup(func() { _ = listener.Close() })
-			p := newProfile(t, profile.Options{Egress: profile.Egress{Proxy: secret("http://user:hunter2@" + listener.Addr().String())}})
+			})
+			p := newProfile(t, profile.Options{Egress: profile.Egress{Proxy: secret("http://user:hunter2@" + proxy)}})
 			d := newDialer(t, p, egress.Options{HandshakeTimeout: 500 * time.Millisecond})
 			conn, err := d.Connect(t.Context(), "tcp", test.addr)
 			if test.code != "" {
 				refused, _ := errors.AsType[*egress.ProxyError](err)
 				if _, code := egress.Classify(err); code != test.code || strings.Contains(err.Error(), "hunter2") || test.status != 0 && refused.Status != test.status {
 					t.Errorf("got %v, code %s", err, code)
+				}
+				if test.code != egress.CodeBlocked {
+					<-hungUp
 				}
 				return
 			}

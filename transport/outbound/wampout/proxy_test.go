@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound/outboundtest"
@@ -22,29 +23,12 @@ import (
 // proxyServer answers CONNECT with a line, and opens the tunnel where that is 200.
 func proxyServer(t *testing.T, answer string) (address string, asked chan *http.Request) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	asked = make(chan *http.Request, 100)
-	var serving sync.WaitGroup
-	t.Cleanup(serving.Wait)
-	t.Cleanup(func() { _ = listener.Close() })
-	serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { tunnel(conn, answer, asked) })
-		}
-	})
-	return listener.Addr().String(), asked
+	address = fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) { tunnel(conn, in, answer, asked) })
+	return address, asked
 }
 
-func tunnel(conn net.Conn, answer string, asked chan<- *http.Request) {
-	defer func() { _ = conn.Close() }()
-	in := bufio.NewReader(conn)
+func tunnel(conn net.Conn, in *bufio.Reader, answer string, asked chan<- *http.Request) {
 	request, err := http.ReadRequest(in)
 	if err != nil {
 		return
