@@ -3,7 +3,6 @@ package agent
 import (
 	"net/http"
 
-	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/inbound"
 )
 
@@ -39,12 +38,9 @@ func (s *api) pickups(w http.ResponseWriter, r *http.Request) error {
 	view := PickupsView{Pickups: make([]PickupView, len(all))}
 	for i := range all {
 		p := &all[i]
-		endpoint, err := transport.Peer{Keys: p.Keys}.PickupEndpoint()
-		if err != nil {
-			return err
-		}
 		view.Pickups[i] = PickupView{
-			Profile: p.Profile, Endpoint: endpoint.String(), Recipients: p.Keys, Messages: p.Messages, Bytes: p.Bytes, Oldest: p.Oldest,
+			Profile: p.Profile, Endpoint: p.Endpoint, Recipients: append([]string{}, p.Keys...),
+			Messages: p.Messages, Bytes: p.Bytes, Oldest: p.Oldest,
 		}
 	}
 	return reply(w, http.StatusOK, view)

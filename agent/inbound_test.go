@@ -3,11 +3,13 @@ package agent
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,8 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/outrider-go/outrider/profile"
+	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/queue/sqlitequeue"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress/egresstest"
 	"github.com/outrider-go/outrider/transport/inbound"
@@ -207,6 +211,33 @@ func TestPickup(t *testing.T) {
 	}
 	b.want(b.do("POST", "/v1/sessions/"+sessions[0].ID+"/close", ""), http.StatusAccepted)
 	b.wantProblem(b.do("POST", "/v1/sessions/none/close", ""), http.StatusNotFound, "")
+}
+
+// TestPickupsWithOneThatCannotBeRead: it is shown as it is, and hides no others.
+func TestPickupsWithOneThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	const unreadable = "pickup:%zz"
+	dir := filepath.Join(t.TempDir(), "queue")
+	store, err := sqlitequeue.Open(t.Context(), dir, sqlitequeue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.Enqueue(t.Context(), []queue.Message{{
+		ID: store.NewID(), Lane: queue.Lane{Profile: profile.DefaultID, Destination: unreadable}, NotBefore: time.Now().Add(time.Hour),
+	}})
+	if err := errors.Join(err, store.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, func(c *Config) { mobile(c); c.Dir = dir })
+	text := "hello"
+	b.send(SendRequest{Recipients: []string{"bob"}, Payload: &text})
+	var endpoints []string
+	for _, p := range into[PickupsView](t, b.want(b.do("GET", "/v1/pickups", ""), http.StatusOK)).Pickups {
+		endpoints = append(endpoints, p.Endpoint)
+	}
+	if !slices.Equal(endpoints, []string{unreadable, "pickup:bob"}) {
+		t.Errorf("pickups: %q", endpoints)
+	}
 }
 
 func TestPickupOverHTTPTakesOneMessageARequest(t *testing.T) {

@@ -218,7 +218,7 @@ type PickupsView struct {
 type PickupView struct {
 	Profile    string    `json:"profile"`
 	Endpoint   string    `json:"endpoint"`
-	Recipients []string  `json:"recipients"` // keys, any of which picks it up
+	Recipients []string  `json:"recipients"` // keys, any of which picks it up; none where the endpoint cannot be read
 	Messages   int64     `json:"messages"`
 	Bytes      int64     `json:"bytes"`
 	Oldest     time.Time `json:"oldest,omitzero"` // when the first of them was queued

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/Azure/go-amqp"
 
-	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/amqpout"
@@ -105,9 +103,7 @@ type driverAMQP struct {
 }
 
 func newDriverAMQP(ctx context.Context, address string, payload []byte) (*driverAMQP, error) {
-	tenant, err := profile.New(profile.DefaultID, profile.Options{
-		Egress: profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-	})
+	tenant, err := newTenant()
 	if err != nil {
 		return nil, err
 	}
@@ -159,10 +155,8 @@ func benchAMQP(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 		{name: "bare again", deliver: func(n int) error { return twin.deliver(ctx, payload, n) }},
 		{name: "connection each", deliver: func(n int) error { return onceAMQP(ctx, address, payload, max(n/50, inFlight)) }},
 	}
-	for _, c := range contestants {
-		if err := c.deliver(s.slice); err != nil {
-			return nil, fmt.Errorf("%s: %w", c.name, err)
-		}
+	if err := warmUp(contestants, s.slice); err != nil {
+		return nil, err
 	}
 	if err := takeTurns(ctx, contestants, s); err != nil {
 		return nil, err

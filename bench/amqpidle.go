@@ -20,7 +20,7 @@ func benchIdleAMQP(ctx context.Context, sink *sinkProcess) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	goroutines, heap := runtime.NumGoroutine(), heapInUse()
+	goroutines, memory := runtime.NumGoroutine(), liveHeap()+stacks()
 	for i := range idleDestinations {
 		// A container id of its own keeps it from sharing a connection.
 		endpoint, err := transport.ParseEndpoint(fmt.Sprintf("amqp://%s/q?container-id=idle-%d", sink.AMQP, i))
@@ -35,7 +35,7 @@ func benchIdleAMQP(ctx context.Context, sink *sinkProcess) ([]figure, error) {
 	}
 	figures := []figure{
 		atMost("goroutines per idle destination", float64(runtime.NumGoroutine()-goroutines)/idleDestinations, "", 6),
-		atMost("memory per idle destination", float64(heapInUse()-heap)/idleDestinations/1024, "KiB", 200),
+		atMost("memory per idle destination", float64(liveHeap()+stacks()-memory)/idleDestinations/1024, "KiB", 200),
 	}
 	return figures, stopWithin(ctx, ours.transport, 10*time.Second)
 }
@@ -44,13 +44,4 @@ func stopWithin(ctx context.Context, t *amqpout.Transport, limit time.Duration) 
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return t.Stop(ctx)
-}
-
-// heapInUse is what is live after a collection, stacks included.
-func heapInUse() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse) //nolint:gosec // less than 2^63
 }

@@ -270,22 +270,13 @@ func probe(ctx context.Context, f *framework, h *hosts) (p50, p99 float64, err e
 
 // hosts is a transport whose host "dead" may be down.
 type hosts struct {
-	outbound.Base
+	scripted
 	opened    time.Duration // what the store took to open
 	waiting   int64         // messages, before any was attempted
 	down      bool
 	delivered atomic.Int64
 	probes    chan time.Time
 }
-
-// Schemes implements outbound.Transport.
-func (*hosts) Schemes() []string { return []string{"bench"} }
-
-// Start implements outbound.Transport.
-func (*hosts) Start(context.Context) error { return nil }
-
-// Stop implements outbound.Transport.
-func (*hosts) Stop(context.Context) error { return nil }
 
 // HandleMessage implements outbound.Transport.
 func (h *hosts) HandleMessage(_ context.Context, m *outbound.Message) (outbound.Receipt, error) {

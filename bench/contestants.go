@@ -23,8 +23,12 @@ import (
 // inFlight is how many attempts both contestants make at once.
 const inFlight = 64
 
-// loopback is where the sink is.
-var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+// newTenant returns a profile that may reach the sink, on loopback.
+func newTenant() (*profile.Profile, error) {
+	return profile.New(profile.DefaultID, profile.Options{
+		Egress: profile.Egress{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+	})
+}
 
 // handWritten is what people write: a channel, workers, go-retryablehttp.
 type handWritten struct {
@@ -111,9 +115,7 @@ func newFramework(ctx context.Context, options outbound.Options, transports ...o
 
 // newFrameworkOn is one that keeps messages in the store, which it closes.
 func newFrameworkOn(ctx context.Context, store queue.Store, options outbound.Options, transports ...outbound.Transport) (*framework, error) {
-	tenant, err := profile.New(profile.DefaultID, profile.Options{
-		Egress: profile.Egress{AllowNetworks: loopback},
-	})
+	tenant, err := newTenant()
 	if err != nil {
 		return nil, err
 	}

@@ -55,18 +55,20 @@ func benchDurable(ctx context.Context, s settings, sink *sinkProcess) (figures [
 		return nil, err
 	}
 	payload := make([]byte, payloadBytes)
-	accepts := &waits{}
+	var accepts []float64 // microseconds
 	contestants := []*contestant{
 		{name: "hand-written", deliver: func(n int) error { return pool.deliver(ctx, uri, payload, n) }},
-		{name: "durable", deliver: func(n int) error { return ours.deliverAtOnce(ctx, endpoint, payload, n, accepts) }},
+		{name: "durable", deliver: func(n int) error {
+			took, err := ours.deliverAtOnce(ctx, endpoint, payload, n)
+			accepts = append(accepts, took...)
+			return err
+		}},
 		{name: "hand-written again", deliver: func(n int) error { return twin.deliver(ctx, uri, payload, n) }},
 	}
-	for _, c := range contestants {
-		if err := c.deliver(2 * s.slice); err != nil {
-			return nil, fmt.Errorf("%s: %w", c.name, err)
-		}
+	if err := warmUp(contestants, 2*s.slice); err != nil {
+		return nil, err
 	}
-	accepts.clear()
+	accepts = nil
 	if err := takeTurns(ctx, contestants, s); err != nil {
 		return nil, err
 	}
@@ -80,67 +82,25 @@ func benchDurable(ctx context.Context, s settings, sink *sinkProcess) (figures [
 		plain("hand-written: CPU per delivery", 1e6*median(direct.cpu), "us"),
 		plain("durable: CPU per delivery", 1e6*median(durable.cpu), "us"),
 		plain("durable: allocations per delivery", median(durable.allocs), ""),
-		plain("time to accept at saturation, p50", accepts.quantile(0.5), "ms"),
-		atMost("time to accept at saturation, p99", accepts.quantile(0.99), "ms", 10),
+		plain("time to accept at saturation, p50", median(accepts)/1000, "ms"),
+		atMost("time to accept at saturation, p99", quantile(accepts, 0.99)/1000, "ms", 10),
 	}, ours.close(ctx)
 }
 
 // deliverAtOnce sends payload n times from as many callers as there are producers,
-// and waits until all have arrived.
-func (f *framework) deliverAtOnce(ctx context.Context, endpoint transport.Endpoint, payload []byte, n int, accepts *waits) error {
+// and waits until all have arrived. It returns how long each took to be accepted, in
+// microseconds.
+func (f *framework) deliverAtOnce(ctx context.Context, endpoint transport.Endpoint, payload []byte, n int) ([]float64, error) {
 	message := outbound.Message{Endpoint: endpoint, Payload: payload, Profile: f.tenant}
-	err := atOnce(producers, n, accepts, func() error {
+	took, err := timed(producers, n, func() error {
 		_, err := f.manager.Send(ctx, message)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return f.manager.Flush(ctx)
+	return took, f.manager.Flush(ctx)
 }
-
-// atOnce has callers do something n times together.
-func atOnce(callers, n int, took *waits, do func() error) error {
-	faults := make(chan error, callers)
-	var all sync.WaitGroup
-	for i := range callers {
-		all.Go(func() {
-			each := make([]float64, 0, n/callers+1)
-			for range (n + i) / callers {
-				started := time.Now()
-				if err := do(); err != nil {
-					faults <- err
-					return
-				}
-				each = append(each, time.Since(started).Seconds()*1e3)
-			}
-			took.add(each)
-		})
-	}
-	all.Wait()
-	select {
-	case err := <-faults:
-		return err
-	default:
-		return nil
-	}
-}
-
-// waits are the milliseconds that calls took.
-type waits struct {
-	mu  sync.Mutex
-	all []float64
-}
-
-func (w *waits) add(some []float64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.all = append(w.all, some...)
-}
-
-func (w *waits) clear() { w.all = nil }
-
-func (w *waits) quantile(q float64) float64 { return quantile(w.all, q) }
 
 // benchEnqueue compares what the durable store accepts with the least that any
 // durable store must do: append and fdatasync, shared between callers.
@@ -169,18 +129,19 @@ func benchEnqueueFrom(ctx context.Context, s settings, callers int) (figures []f
 	answers := sync.Pool{New: func() any { return make(chan error, 1) }}
 	lane := queue.Lane{Profile: "default", Destination: "https://bench.example.com"}
 	uri := transport.NewSecret("https://bench.example.com/inbox")
-	accepts := &waits{}
+	var accepts []float64 // microseconds
 	appends := func(n int) error {
-		return atOnce(callers, n, &waits{}, func() error {
+		_, err := timed(callers, n, func() error {
 			done := answers.Get().(chan error) //nolint:forcetypeassert // the pool holds nothing else
 			defer answers.Put(done)
 			return raw.append(record, done)
 		})
+		return err
 	}
 	contestants := []*contestant{
 		{name: "raw", deliver: appends},
 		{name: "store", deliver: func(n int) error {
-			return atOnce(callers, n, accepts, func() error {
+			took, err := timed(callers, n, func() error {
 				batch := []queue.Message{{
 					ID: store.NewID(), Lane: lane, Endpoint: "https://bench.example.com/inbox", URI: uri,
 					Format: "raw", ContentType: "application/octet-stream", Payload: payload,
@@ -188,18 +149,18 @@ func benchEnqueueFrom(ctx context.Context, s settings, callers int) (figures []f
 				_, err := store.Enqueue(ctx, batch)
 				return err
 			})
+			accepts = append(accepts, took...)
+			return err
 		}},
 		{name: "raw again", deliver: appends},
 	}
 	if callers == 1 {
 		s.slice = max(100, s.slice/10) // each waits for the disk alone
 	}
-	for _, c := range contestants {
-		if err := c.deliver(s.slice); err != nil {
-			return nil, fmt.Errorf("%s: %w", c.name, err)
-		}
+	if err := warmUp(contestants, s.slice); err != nil {
+		return nil, err
 	}
-	accepts.clear()
+	accepts = nil
 	if err := takeTurns(ctx, contestants, s); err != nil {
 		return nil, err
 	}
@@ -216,7 +177,7 @@ func benchEnqueueFrom(ctx context.Context, s settings, callers int) (figures []f
 		sameTwice,
 		atLeastRatio("durable store / raw log"+of, paired(ours.rates, log.rates), floor, sameTwice.Value),
 		plain("durable store: CPU per message"+of, 1e6*median(ours.cpu), "us"),
-		plain("durable store: time to accept, p99"+of, accepts.quantile(0.99), "ms"),
+		plain("durable store: time to accept, p99"+of, quantile(accepts, 0.99)/1000, "ms"),
 	}, errors.Join(raw.close(), store.Close(ctx))
 }
 

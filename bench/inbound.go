@@ -51,10 +51,8 @@ func benchInbound(ctx context.Context, s settings, _ *sinkProcess) ([]figure, er
 		}
 		contestants = append(contestants, &contestant{name: name, deliver: posts(peer, address)})
 	}
-	for _, c := range contestants {
-		if err := c.deliver(s.slice); err != nil { // warm up
-			return nil, fmt.Errorf("%s: %w", c.name, err)
-		}
+	if err := warmUp(contestants, s.slice); err != nil {
+		return nil, err
 	}
 	handled.Store(0)
 	if err := takeTurns(ctx, contestants, s); err != nil {
@@ -145,20 +143,15 @@ func benchSessions(ctx context.Context, s settings, _ *sinkProcess) ([]figure, e
 	if err := waitUntil(ctx, func() bool { return known.Load() == int64(s.sessions) }); err != nil {
 		return nil, fmt.Errorf("%d of %d sessions are known: %w", known.Load(), s.sessions, err)
 	}
-	select {
-	case <-time.After(s.idle):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := pause(ctx, s.idle); err != nil {
+		return nil, err
 	}
 	each := float64(liveHeap()+stacks()-before) / float64(s.sessions)
-	cpu, begun := cpuTime(), time.Now()
-	select {
-	case <-time.After(s.idle):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	idle, err := idleCPU(ctx, s.idle)
+	if err != nil {
+		return nil, err
 	}
-	idle := 100 * (cpuTime() - cpu).Seconds() / time.Since(begun).Seconds()
-	begun = time.Now()
+	begun := time.Now()
 	missing, err := deliverToAll(ctx, manager, s.sessions)
 	if err != nil {
 		return nil, err

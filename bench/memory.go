@@ -71,13 +71,10 @@ func benchRetrying(ctx context.Context, s settings, endpoint transport.Endpoint)
 	}
 	each := float64(liveHeap()-before)/float64(s.waiting) - payloadBytes
 	more := runtime.NumGoroutine() - goroutines
-	cpu, start := cpuTime(), time.Now()
-	select {
-	case <-time.After(s.idle):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	idle, err := idleCPU(ctx, s.idle)
+	if err != nil {
+		return nil, err
 	}
-	idle := 100 * (cpuTime() - cpu).Seconds() / time.Since(start).Seconds()
 	return []figure{
 		plain("bytes per message waiting for a retry, attempt logged", each, "B"),
 		atMost("more goroutines with these waiting", float64(more), "", 0),

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -61,10 +63,8 @@ func benchRate(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 			return nil, err
 		}
 	}
-	for _, c := range contestants {
-		if err := c.deliver(2 * s.slice); err != nil { // warm up, until old records make room for new
-			return nil, fmt.Errorf("%s: %w", c.name, err)
-		}
+	if err := warmUp(contestants, 2*s.slice); err != nil { // until old records make room for new
+		return nil, err
 	}
 	before, err := sink.counts()
 	if err != nil {
@@ -86,6 +86,16 @@ func benchRate(ctx context.Context, s settings, sink *sinkProcess) ([]figure, er
 		return nil, fmt.Errorf("%d messages arrived of %d", got, sent)
 	}
 	return rateFigures(contestants, contestants[1].connections+quiet.connections), ours.close(ctx)
+}
+
+// warmUp has each contestant deliver n messages that are not measured.
+func warmUp(contestants []*contestant, n int) error {
+	for _, c := range contestants {
+		if err := c.deliver(n); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
 }
 
 // takeTurns runs a slice of each contestant per round, in an order that rotates
@@ -156,6 +166,32 @@ func rateFigures(contestants []*contestant, newConnections int64) []figure {
 		plain("framework: bytes allocated per delivery", median(ours.bytes), "B"),
 		atMost("new connections, with and without a reply's body", float64(newConnections), "", 0),
 	}
+}
+
+// timed has callers call do, n times in all, and returns how long each call took, in
+// microseconds.
+func timed(callers, n int, do func() error) ([]float64, error) {
+	took, faults := make([]float64, n), make([]error, callers)
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			for j := i; j < n && faults[i] == nil; j += callers {
+				began := time.Now()
+				faults[i] = do()
+				took[j] = float64(time.Since(began)) / float64(time.Microsecond)
+			}
+		})
+	}
+	all.Wait()
+	return took, errors.Join(faults...)
+}
+
+// idleCPU waits, and returns the part of a CPU that this process has used meanwhile,
+// in percent.
+func idleCPU(ctx context.Context, d time.Duration) (float64, error) {
+	used, began := cpuTime(), time.Now()
+	err := pause(ctx, d)
+	return 100 * (cpuTime() - used).Seconds() / time.Since(began).Seconds(), err
 }
 
 // cpuTime is what this process has used so far.

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 
-	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
@@ -50,7 +47,7 @@ func benchWSWrites(ctx context.Context, s settings, sink *sinkProcess) ([]figure
 		}
 		closing = append(closing, closeIt)
 		contestants = append(contestants, &contestant{name: name, deliver: func(n int) error {
-			all, err := timed(n, send)
+			all, err := timed(inFlight, n, send)
 			if name == "wsout" {
 				took = append(took, quantile(all, 0.99))
 			}
@@ -58,7 +55,7 @@ func benchWSWrites(ctx context.Context, s settings, sink *sinkProcess) ([]figure
 		}})
 	}
 	s.slice *= 4 // it is fast
-	if err := warmUp(contestants, s); err != nil {
+	if err := warmUp(contestants, 2*s.slice); err != nil {
 		return nil, err
 	}
 	took = took[:0]
@@ -108,7 +105,7 @@ func benchWSAcks(ctx context.Context, s settings, sink *sinkProcess) ([]figure, 
 	defer twin.close()
 	loop := func(send func() error) func(int) error {
 		return func(n int) error {
-			_, err := timed(n, send)
+			_, err := timed(inFlight, n, send)
 			return err
 		}
 	}
@@ -116,7 +113,7 @@ func benchWSAcks(ctx context.Context, s settings, sink *sinkProcess) ([]figure, 
 	contestants := []*contestant{
 		{name: "bare", deliver: loop(bare.send)}, &framework, {name: "bare again", deliver: loop(twin.send)},
 	}
-	if err := warmUp(contestants, s); err != nil {
+	if err := warmUp(contestants, 2*s.slice); err != nil {
 		return nil, err
 	}
 	if err := takeTurns(ctx, contestants, s); err != nil {
@@ -141,33 +138,6 @@ func benchWSAcks(ctx context.Context, s settings, sink *sinkProcess) ([]figure, 
 		plain("gorilla, a connection per message", median(each.rates), "/s"),
 		atLeastRatio("framework, acknowledged / a connection per message", paired(again.rates, each.rates), 10, 1))
 	return figures, ours.close(ctx)
-}
-
-func warmUp(contestants []*contestant, s settings) error {
-	for _, c := range contestants {
-		if err := c.deliver(2 * s.slice); err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-	}
-	return nil
-}
-
-// timed has as many goroutines as are in flight call send, n times in all, and
-// returns how long each call took, in microseconds.
-func timed(n int, send func() error) ([]float64, error) {
-	took, faults := make([]float64, n), make([]error, inFlight)
-	var senders sync.WaitGroup
-	for i := range inFlight {
-		senders.Go(func() {
-			for j := i; j < n && faults[i] == nil; j += inFlight {
-				began := time.Now()
-				faults[i] = send()
-				took[j] = float64(time.Since(began)) / float64(time.Microsecond)
-			}
-		})
-	}
-	senders.Wait()
-	return took, errors.Join(faults...)
 }
 
 // dialWS is gorilla's dialer, set up as one would.
@@ -212,7 +182,7 @@ func wsoutWriter(ctx context.Context, uri string, payload []byte) (send func() e
 	if err != nil {
 		return nil, nil, err
 	}
-	tenant, err := profile.New(profile.DefaultID, profile.Options{Egress: profile.Egress{AllowNetworks: loopback}})
+	tenant, err := newTenant()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,7 +20,6 @@ func acceptKey(key string) string {
 const (
 	wsBinary = 0x82
 	wsClose  = 0x88
-	wsPing   = 0x89
 	wsPong   = 0x8a
 )
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/outrider-go/outrider/internal/fakepeer"
 )
 
 // build makes the binary and returns its path.
@@ -181,7 +182,7 @@ func exitCodes(t *testing.T, binary string) {
 		{[]string{"version"}, 0, "outrider "},
 		{[]string{"demo"}, 0, "all is as expected"},
 		{[]string{"sned"}, 2, "did you mean send?"},
-		{[]string{"list", "--server", "http://" + freePort(t)}, 1, "outrider serve"},
+		{[]string{"list", "--server", "http://" + fakepeer.Nobody(t)}, 1, "outrider serve"},
 	} {
 		command := exec.CommandContext(t.Context(), binary, test.args...)
 		command.Env = []string{}
@@ -241,24 +242,13 @@ func secondSignalEndsIt(t *testing.T, binary string) {
 	}
 }
 
-// freePort returns an address at which nothing listens.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
 // storeAndDaemon: while a daemon has its store, exit code 5 says so; after it was
 // killed, the store is whole and has what was accepted.
 func storeAndDaemon(t *testing.T, binary string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
 	d := serve(t, binary, "--dir", dir)
-	d.send(t, "http://"+freePort(t))
+	d.send(t, "http://"+fakepeer.Nobody(t))
 	run := func(code int, want string, args ...string) {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), binary, append(args, "--dir", dir)...)

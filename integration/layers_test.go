@@ -114,6 +114,7 @@ var layers = []rule{
 	// Helpers.
 	{pkg: "internal/archive", internal: []string{"queue", "queue/sealqueue", "queue/sealqueue/keyring", "queue/sqlitequeue", "transport"}},
 	{pkg: "internal/livefile"},
+	{pkg: "internal/ci"},
 	{pkg: "internal/strictjson"},
 	{pkg: "internal/suggest"},
 	{pkg: "internal/vectors"},
@@ -137,6 +138,7 @@ var inboundDriver = []string{
 // testOnly are imported by _test files and by nothing else, whatever the table
 // says: they would bring testing into the daemon.
 var testOnly = []string{
+	"internal/ci",
 	"internal/fakepeer",
 	"internal/leak",
 	"internal/vectors",

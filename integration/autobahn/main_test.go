@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/ci"
 	"github.com/outrider-go/outrider/internal/leak"
 )
 
@@ -31,10 +32,7 @@ type process struct {
 func start(t *testing.T, script string, arguments ...string) *process {
 	t.Helper()
 	if err := exec.CommandContext(t.Context(), python, "-c", "import autobahn, nacl, cbor2, msgpack, ubjson").Run(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no autobahn: %v: install what .ci/run installs", err)
-		}
-		t.Skip("no autobahn: install python3-autobahn and the other packages that .ci/run names")
+		ci.Missing(t, "no autobahn: %v: install python3-autobahn and the other packages that .ci/run names", err)
 	}
 	command := exec.Command(python, append([]string{script}, arguments...)...)
 	command.Stderr = os.Stderr

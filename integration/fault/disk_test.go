@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/ci"
 	"github.com/outrider-go/outrider/internal/client"
 	"github.com/outrider-go/outrider/internal/verify"
 )
@@ -142,10 +143,10 @@ func diskFullUntilRoomIsMade(t *testing.T, program string) {
 	t.Helper()
 	unshare, err := exec.LookPath("unshare")
 	if err != nil || os.Geteuid() != 0 {
-		missing(t, "a small file system needs root, and unshare")
+		ci.Missing(t, "a small file system needs root, and unshare")
 	}
 	if out, err := exec.CommandContext(t.Context(), unshare, "--mount", "true").CombinedOutput(); err != nil {
-		missing(t, fmt.Sprintf("a small file system needs a mount namespace: %v: %s", err, out))
+		ci.Missing(t, "a small file system needs a mount namespace: %v: %s", err, out)
 	}
 	tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 2000})
 	disk := filepath.Dir(tr.dir)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/ci"
 	"github.com/outrider-go/outrider/internal/verify"
 )
 
@@ -40,7 +41,7 @@ func strace(t *testing.T, calls, tampering string) []string {
 	t.Helper()
 	path, err := exec.LookPath("strace")
 	if err != nil {
-		missing(t, "strace is not installed")
+		ci.Missing(t, "strace is not installed")
 	}
 	return []string{path, "-f", "-qqq", "-o", "/dev/null", "-e", "trace=" + calls, "-e", "inject=" + calls + ":" + tampering}
 }

@@ -8,7 +8,6 @@ package fault
 import (
 	"context"
 	"flag"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -218,13 +217,4 @@ func holds(ctx context.Context, limit time.Duration, so func() bool) bool {
 		}
 	}
 	return true
-}
-
-// missing says that a trial cannot be held here. In CI that is a failure.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("NOT TESTED: %s", what)
-	}
-	t.Skipf("*** NOT TESTED: %s ***", what)
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/outrider-go/outrider/agent"
+	"github.com/outrider-go/outrider/internal/ci"
 	"github.com/outrider-go/outrider/internal/verify"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/sqlitequeue"
@@ -33,7 +34,7 @@ func powerFails(t *testing.T, program string) {
 	t.Helper()
 	path, err := exec.LookPath("strace")
 	if err != nil {
-		missing(t, "strace is not installed")
+		ci.Missing(t, "strace is not installed")
 	}
 	tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
 	var steps []step

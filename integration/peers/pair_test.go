@@ -5,8 +5,6 @@ package peers
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/client"
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/internal/verify"
 )
 
@@ -62,7 +61,7 @@ func TestTwoAgents(t *testing.T) {
 		t.Run(victim+" is killed", func(t *testing.T) {
 			t.Parallel()
 			there, here := newLedger(t, "there"), newLedger(t, "here")
-			address := freeAddress(t)
+			address := fakepeer.Nobody(t)
 			listens := newParty(t, program, listensConfig, "OUTRIDER_INBOUND_LISTEN=ws://"+address, "OUTRIDER_INBOUND_FORWARD="+there.url)
 			dials := newParty(t, program, dialsConfig, "OUTRIDER_INBOUND_FORWARD="+here.url)
 			listens.start()
@@ -188,15 +187,4 @@ func pause(ctx context.Context, wait time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// freeAddress is one of loopback at which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return fmt.Sprint(listener.Addr())
 }

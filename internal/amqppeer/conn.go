@@ -36,7 +36,6 @@ type linkKey struct {
 type Link struct {
 	conn     *Conn
 	key      linkKey
-	name     string
 	address  string
 	received uint32 // deliveries, where the client sends
 	partial  []byte // of a delivery of more than one transfer

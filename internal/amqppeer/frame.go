@@ -25,8 +25,6 @@ const (
 	StateRejected  = 0x25
 	StateReleased  = 0x26
 	StateModified  = 0x27
-	Source         = 0x28
-	Target         = 0x29
 	SASLMechanisms = 0x40
 	SASLInit       = 0x41
 	SASLChallenge  = 0x42
@@ -45,7 +43,6 @@ const maxFrame = 1 << 20
 
 // Frame is a frame that arrived. An empty one, a heartbeat, has the code 0.
 type Frame struct {
-	Type    byte
 	Channel uint16
 	Code    uint64 // the performative's descriptor
 	Fields  []any  // the performative's; those left out at the end are missing
@@ -107,7 +104,7 @@ func readFrame(r *bufio.Reader) (*Frame, error) {
 	if _, err := io.ReadFull(r, body); err != nil {
 		return nil, err
 	}
-	f := &Frame{Type: header[5], Channel: binary.BigEndian.Uint16(header[6:])}
+	f := &Frame{Channel: binary.BigEndian.Uint16(header[6:])}
 	if len(body) == 0 {
 		return f, nil
 	}

@@ -4,14 +4,13 @@ import "math"
 
 // Delivery is a message that arrived whole.
 type Delivery struct {
-	Address  string // of the link's target, or the message's "to" for the anonymous one
-	Channel  uint16
-	Handle   uint32
-	ID       uint32
-	Tag      []byte
-	Encoded  []byte // the sections of the message
-	Settled  bool   // by the sender
-	LinkName string
+	Address string // of the link's target
+	Channel uint16
+	Handle  uint32
+	ID      uint32
+	Tag     []byte
+	Encoded []byte // the sections of the message
+	Settled bool   // by the sender
 }
 
 // handle does what the protocol says. It returns whether the connection goes on.
@@ -50,17 +49,14 @@ func (c *Conn) handle(f *Frame) bool {
 
 func (c *Conn) open() {
 	o := c.peer.options
-	var idle, capabilities, properties any
-	if o.IdleTimeout > 0 {
-		idle = o.IdleTimeout
-	}
+	var capabilities, properties any
 	if o.Capabilities != nil {
 		capabilities = o.Capabilities
 	}
 	if o.Properties != nil {
 		properties = o.Properties
 	}
-	c.Send(0, Open, o.ContainerID, nil, o.MaxFrame, uint16(1023), idle, nil, nil, capabilities, nil, properties)
+	c.Send(0, Open, o.ContainerID, nil, o.MaxFrame, uint16(1023), nil, nil, nil, capabilities, nil, properties)
 }
 
 // terminus returns the address of a source or target and whether it is there.
@@ -85,7 +81,7 @@ func (c *Conn) attach(f *Frame) {
 		address = "dynamic-" + f.Text(0)
 	}
 	l := &Link{
-		conn: c, key: linkKey{f.Channel, f.Uint32(1)}, name: f.Text(0), address: address,
+		conn: c, key: linkKey{f.Channel, f.Uint32(1)}, address: address,
 		receives: receives, pending: map[uint32][]byte{},
 	}
 	var refused *Error
@@ -155,7 +151,7 @@ func (c *Conn) transfer(f *Frame) {
 	}
 	d := &Delivery{
 		Address: l.address, Channel: f.Channel, Handle: l.key.handle, ID: l.id, Tag: l.tag,
-		Encoded: l.partial, Settled: f.Bool(4), LinkName: l.name,
+		Encoded: l.partial, Settled: f.Bool(4),
 	}
 	l.partial = nil
 	l.received++

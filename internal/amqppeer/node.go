@@ -69,7 +69,7 @@ func (n *node) pump() {
 func (l *Link) send(message []byte) {
 	const most = 16 << 10
 	c := l.conn
-	id := c.nextID(l.key.channel)
+	id := c.nextID()
 	tag := binary.BigEndian.AppendUint64(nil, uint64(id))
 	l.pending[id] = message
 	l.credit--
@@ -89,7 +89,7 @@ func (l *Link) send(message []byte) {
 	c.flush()
 }
 
-func (c *Conn) nextID(uint16) uint32 {
+func (c *Conn) nextID() uint32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tagged++

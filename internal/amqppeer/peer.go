@@ -52,8 +52,6 @@ type Options struct {
 	MaxFrame uint32
 	// MaxMessage is the longest message taken. Default: no limit.
 	MaxMessage uint64
-	// IdleTimeout in milliseconds that the peer asks for. Default: none.
-	IdleTimeout uint32
 }
 
 // Error is an error of the protocol.

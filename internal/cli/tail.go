@@ -46,7 +46,6 @@ func newTail(c *console) *cobra.Command {
 // happened is what any event's payload may hold, of what is shown.
 type happened struct {
 	outbound.MessageEvent
-	Transport   string    `json:"transport"`
 	Schemes     []string  `json:"schemes"`
 	Destination string    `json:"destination"`
 	Percent     int       `json:"percent"`

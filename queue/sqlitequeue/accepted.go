@@ -121,6 +121,17 @@ func (s *Store) freshOf(b *batch) (items []*item) {
 	return items
 }
 
+// logRow returns the row of a message that is in the log.
+func (s *Store) logRow(seq int64) (r row, found bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it := s.fresh[seq]
+	if it == nil {
+		return row{}, false
+	}
+	return it.row, true
+}
+
 // settleDown writes a message of the log into the tables, where it waits.
 func (t *tx) settleDown(it *item) error {
 	s := t.s

@@ -148,17 +148,11 @@ func (t *tx) lookUp(seq int64) (row, bool, error) {
 	return t.s.lookUp(t.c, seq)
 }
 
-// lookUp finds a row wherever it is.
+// lookUp finds a row wherever it is. A message goes from the log into the tables or
+// the history, so that whoever looks for one looks into the log first.
 func (s *Store) lookUp(c *conn, seq int64) (row, bool, error) {
-	s.mu.Lock()
-	it := s.fresh[seq]
-	var known row
-	if it != nil {
-		known = it.row
-	}
-	s.mu.Unlock()
-	if it != nil {
-		return known, true, nil
+	if r, found := s.logRow(seq); found {
+		return r, true, nil
 	}
 	if r, found, err := c.row(seq); err != nil || found {
 		return r, found, err

@@ -19,11 +19,12 @@ import (
 // What calls do to each other that are under way at the same time, and what damage
 // to a part of the file does to the rest.
 
-// gate is a connection that stops once, before it asks something of the database.
+// gate is a connection that stops once, where it asks something of the database.
 type gate struct {
 	driver.Conn
 	query            string
-	passes           int // how often it is asked before
+	passes           int  // how often it is asked before
+	answered         bool // it stops with the answer, and not before it asks
 	reached, release chan struct{}
 }
 
@@ -43,12 +44,22 @@ func (g *gate) Prepare(query string) (driver.Stmt, error) {
 }
 
 func (s gateStatement) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	if s.gate.passes == 0 {
-		close(s.gate.reached)
-		<-s.gate.release
+	g := s.gate
+	stops := g.passes == 0
+	g.passes--
+	if stops && !g.answered {
+		g.stop()
 	}
-	s.gate.passes--
-	return s.StmtQueryContext.QueryContext(ctx, args)
+	rows, err := s.StmtQueryContext.QueryContext(ctx, args)
+	if stops && g.answered {
+		g.stop()
+	}
+	return rows, err
+}
+
+func (g *gate) stop() {
+	close(g.reached)
+	<-g.release
 }
 
 // stopReader has the next call that reads stop at a query, which passes some times
@@ -58,7 +69,7 @@ func stopReader(s *Store, query string, passes int) *gate {
 	for range readerCount {
 		readers = append(readers, <-s.readers)
 	}
-	g := &gate{readers[0].driver, query, passes, make(chan struct{}), make(chan struct{})}
+	g := &gate{Conn: readers[0].driver, query: query, passes: passes, reached: make(chan struct{}), release: make(chan struct{})}
 	readers[0].driver = g
 	for _, c := range readers {
 		s.readers <- c
@@ -284,6 +295,80 @@ func TestGetDuringAMerge(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFoundOnItsWay: who looks for a message finds it, wherever it goes from the log
+// meanwhile and whatever has been looked at by then.
+func TestFoundOnItsWay(t *testing.T) {
+	t.Parallel()
+	for name, find := range map[string]func(context.Context, *Store, transport.ID) (bool, error){
+		"get": func(ctx context.Context, s *Store, id transport.ID) (bool, error) {
+			records, err := s.Get(ctx, []transport.ID{id}, true)
+			return len(records) == 1, err
+		},
+		"attempts": func(ctx context.Context, s *Store, id transport.ID) (bool, error) {
+			_, err := s.Attempts(ctx, id)
+			return err == nil, err
+		},
+	} {
+		for to, verdict := range map[string]queue.Verdict{"tables": queue.VerdictRetry, "history": queue.VerdictDelivered} {
+			for _, query := range []string{"FROM message", "FROM delivered"} {
+				t.Run(name+" to the "+to+" after "+query, func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) { findOnItsWay(t, find, verdict, query) })
+				})
+			}
+		}
+	}
+}
+
+func findOnItsWay(t *testing.T, find func(context.Context, *Store, transport.ID) (bool, error), verdict queue.Verdict, query string) {
+	t.Helper()
+	s := testOpen(t, t.TempDir(), Options{})
+	testEnqueue(t, s, testMessage(s, "before"), testMessage(s, "on its way"), testMessage(s, "behind"))
+	leased, _ := testLease(t, s, 3)
+	around := []queue.Outcome{ // the history is read for what may be between these
+		{LeaseRef: leased[0].Ref(), Verdict: queue.VerdictDelivered},
+		{LeaseRef: leased[2].Ref(), Verdict: queue.VerdictDelivered},
+	}
+	_, err := s.Settle(t.Context(), around)
+	must(t, err)
+	g := stopReader(s, query, 0)
+	g.answered = true
+	var found bool
+	var calls sync.WaitGroup
+	calls.Go(func() { found, err = find(t.Context(), s, leased[1].ID) })
+	synctest.Wait() // for it to stop, or to have found it
+	settleAs(t, s, &leased[1], queue.Outcome{Verdict: verdict, At: time.Now().Add(time.Hour)})
+	close(g.release)
+	if calls.Wait(); !found || err != nil {
+		t.Errorf("found: %v, %v", found, err)
+	}
+}
+
+// TestGetWhileTheContentGoes: a message whose content is dropped while it is read has
+// been delivered, and is not damaged.
+func TestGetWhileTheContentGoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := testOpen(t, t.TempDir(), Options{WindowBytes: 1}) // the second goes into the tables at once
+		testEnqueue(t, s, testMessage(s, "in the log"))
+		testEnqueue(t, s, testMessage(s, "in the tables"))
+		leased, _ := testLease(t, s, 2)
+		g := stopReader(s, "FROM content", 0)
+		var records []queue.Record
+		var err error
+		var calls sync.WaitGroup
+		calls.Go(func() { records, err = s.Get(t.Context(), []transport.ID{leased[1].ID}, true) })
+		<-g.reached
+		settleAs(t, s, &leased[1], queue.Outcome{Verdict: queue.VerdictDelivered})
+		<-time.After(3 * keepEvery)
+		close(g.release)
+		calls.Wait()
+		if err != nil || len(records) != 1 || records[0].Result != queue.Delivered {
+			t.Errorf("%+v, %v, want it delivered", records, err)
+		}
+	})
 }
 
 // TestExpiryOfWhatIsBeingSettled: a message whose outcome waits for the committer

@@ -131,15 +131,11 @@ func addAttempt(log []queue.Attempt, n int64, entry []byte) ([]queue.Attempt, er
 	return append(log, a), err
 }
 
-// attempts reads the log of a message wherever it is. It looks into the log of what
-// was accepted first, whose messages have no attempts yet: they go from there into the
-// tables or the history, and nowhere else.
+// attempts reads the attempts at a message wherever it is, in the order of lookUp.
+// There are none at one in the log of what was accepted.
 func (s *Store) attempts(id transport.ID) (log []queue.Attempt, found bool, err error) {
-	s.mu.Lock()
-	it := s.fresh[seqOf(id)]
-	s.mu.Unlock()
-	if it != nil {
-		return nil, it.prefix == prefixOf(id), nil
+	if r, found := s.logRow(seqOf(id)); found {
+		return nil, r.prefix == prefixOf(id), nil
 	}
 	err = s.read(func(c *conn) error {
 		err := c.atOnce(func() (err error) {

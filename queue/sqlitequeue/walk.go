@@ -35,7 +35,6 @@ type walker struct {
 type entry struct {
 	record
 	place entryPlace
-	n     int64 // row of the log
 }
 
 type entryPlace uint8
@@ -75,7 +74,7 @@ func (w *walker) readLog(ctx context.Context, into map[int64]entry) error {
 		n := integer(v[0])
 		err := readRecords(blob(v[1]), nil, func(r *record) error {
 			r.status, r.due = fresh, r.created
-			into[r.seq] = entry{record: *r, place: inLog, n: n}
+			into[r.seq] = entry{record: *r, place: inLog}
 			return nil
 		})
 		return w.fault("the log of what was accepted", n, err)

@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
@@ -22,31 +23,19 @@ import (
 // certificate on.
 func serveTLS(t *testing.T, config *tls.Config) (addr string, clients <-chan *x509.Certificate) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := make(chan *x509.Certificate, 16)
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
+	addr = fakepeer.Raw(t, func(conn *net.TCPConn, _ *bufio.Reader) {
+		server := tls.Server(conn, config)
+		if server.Handshake() == nil {
+			var client *x509.Certificate
+			if peer := server.ConnectionState().PeerCertificates; len(peer) > 0 {
+				client = peer[0]
 			}
-			server := tls.Server(conn, config)
-			if server.Handshake() == nil {
-				var client *x509.Certificate
-				if peer := server.ConnectionState().PeerCertificates; len(peer) > 0 {
-					client = peer[0]
-				}
-				seen <- client
-			}
-			_ = server.Close()
+			seen <- client
 		}
+		_ = server.Close()
 	})
-	t.Cleanup(func() { _ = listener.Close(); serving.Wait() })
-	return listener.Addr().String(), seen
+	return addr, seen
 }
 
 func TestTLSHandshake(t *testing.T) {
@@ -149,22 +138,11 @@ func TestConnectTLS(t *testing.T) {
 
 func TestTLSWithAPeerThatSpeaksHTTP(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		conn, err := listener.Accept()
-		if err == nil {
-			_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-			_ = conn.Close()
-		}
+	addr := fakepeer.Raw(t, func(conn *net.TCPConn, _ *bufio.Reader) {
+		_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
 	})
-	defer serving.Wait()
-	defer func() { _ = listener.Close() }()
 	d := newDialer(t, newProfile(t, profile.Options{}, "127.0.0.0/8"), egress.Options{})
-	_, err = d.DialTLS(t.Context(), "tcp", listener.Addr().String())
+	_, err := d.DialTLS(t.Context(), "tcp", addr)
 	if _, code := egress.Classify(err); code != "tls_handshake" {
 		t.Errorf("classified as %s: %v", code, err)
 	}

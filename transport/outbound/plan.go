@@ -95,8 +95,11 @@ func (m *Manager) sessionOf(message *Message) (transport.Endpoint, bool) {
 		return transport.Endpoint{}, false
 	}
 	peer := transport.Peer{Keys: transport.PeerKeys(message.Target.Recipients), Session: message.Session, Thread: message.ThreadID}
+	if !m.options.Sessions.Reaches(message.Profile.ID(), peer) {
+		return transport.Endpoint{}, false
+	}
 	endpoint, err := peer.SessionEndpoint()
-	return endpoint, err == nil && m.options.Sessions.Reaches(message.Profile.ID(), peer)
+	return endpoint, err == nil
 }
 
 // addGiven adds the endpoint that the caller gave, and its alternates. Where the

@@ -411,6 +411,33 @@ func TestPickupIsBoundedPerRecipient(t *testing.T) {
 	})
 }
 
+func TestPickupsShowWhatCannotBeRead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{}, outbound.Options{Sessions: &peers{}, Profiles: picksUp(t, profile.Options{})})
+		f.sendTo("to two", "carol@home", "bob")
+		const unreadable = "pickup:%zz"
+		_, err := f.store.Enqueue(t.Context(), []queue.Message{{
+			ID: f.store.NewID(), Lane: queue.Lane{Profile: profile.DefaultID, Destination: unreadable}, NotBefore: time.Now().Add(time.Hour),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := f.Pickups(t.Context())
+		if err != nil || len(all) != 2 {
+			t.Fatalf("%+v, %v, want two", all, err)
+		}
+		if all[0].Endpoint != unreadable || len(all[0].Keys) != 0 {
+			t.Errorf("what cannot be read: %+v", all[0])
+		}
+		if all[1].Endpoint != "pickup:bob,carol%40home" || !slices.Equal(all[1].Keys, []string{"bob", "carol@home"}) {
+			t.Errorf("what waits for two keys: %+v", all[1])
+		}
+		if page, err := f.List(t.Context(), queue.Query{Endpoint: all[1].Endpoint}); err != nil || len(page.Records) != 1 {
+			t.Errorf("%d messages listed, %v", len(page.Records), err)
+		}
+	})
+}
+
 func TestWhatNobodyPicksUpExpires(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{}, outbound.Options{Sessions: &peers{}, Profiles: picksUp(t, profile.Options{})})

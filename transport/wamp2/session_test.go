@@ -1,20 +1,22 @@
 package wamp2_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/wamp2"
 	"github.com/outrider-go/outrider/transport/wamp2/wamptest"
@@ -285,37 +287,25 @@ func TestHandshakeIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			var serving sync.WaitGroup
-			serving.Go(func() {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				defer func() { _ = conn.Close() }()
-				buffer := make([]byte, 4096)
-				_, _ = conn.Read(buffer)
+			hungUp := make(chan struct{}) // by the client
+			address := fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+				defer close(hungUp)
+				_, _ = in.ReadByte()
 				_, _ = conn.Write([]byte(answer))
-				for err == nil { // until the client hangs up
-					_, err = conn.Read(buffer)
-				}
+				_, _ = in.WriteTo(io.Discard)
 			})
-			defer serving.Wait()
-			defer func() { _ = listener.Close() }()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if answer == "" {
 				cancelSoon := time.AfterFunc(50*time.Millisecond, cancel)
 				defer cancelSoon.Stop()
 			}
-			u := url.URL{Scheme: "ws", Host: listener.Addr().String(), Path: "/"}
-			_, err = wamp2.Join(ctx, dial, u, "realm1", wamp2.Options{})
+			u := url.URL{Scheme: "ws", Host: address, Path: "/"}
+			_, err := wamp2.Join(ctx, dial, u, "realm1", wamp2.Options{})
 			if fault, ok := errors.AsType[*wamp2.HandshakeError](err); !ok || strings.Contains(fault.Error(), "canary") {
 				t.Errorf("error is %v", err)
 			}
+			<-hungUp
 			if name == "forbidden" && !strings.Contains(err.Error(), "403") || answer == "" && !errors.Is(err, context.Canceled) {
 				t.Errorf("error is %v", err)
 			}

@@ -159,24 +159,30 @@ func canonical(value any) string {
 
 // set sets an attribute from its canonical text.
 func (e *Event) set(name, text string) error {
-	fields := map[string]*string{
-		"id": &e.ID, "source": &e.Source, "type": &e.Type, "subject": &e.Subject,
-		"dataschema": &e.DataSchema, "datacontenttype": &e.DataContentType,
-	}
-	switch field := fields[name]; {
-	case field != nil:
-		*field = text
-	case name == "specversion":
+	switch name {
+	case "id":
+		e.ID = text
+	case "source":
+		e.Source = text
+	case "type":
+		e.Type = text
+	case "subject":
+		e.Subject = text
+	case "dataschema":
+		e.DataSchema = text
+	case "datacontenttype":
+		e.DataContentType = text
+	case "specversion":
 		if text != SpecVersion {
 			return fmt.Errorf("%w: specversion is not %s", ErrEvent, SpecVersion)
 		}
-	case name == "time":
+	case "time":
 		at, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
 			return fmt.Errorf("%w: time is not of RFC 3339", ErrEvent)
 		}
 		e.Time = at
-	case isContext(name):
+	case "data":
 		return fmt.Errorf("%w: %s is no attribute", ErrEvent, name)
 	default:
 		return e.extend(name, text)

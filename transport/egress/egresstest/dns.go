@@ -95,7 +95,6 @@ func serveDNS(conn net.Conn, answer func(name string) Answer) {
 const (
 	headerSize = 12
 	typeA      = 1
-	typeAAAA   = 28
 )
 
 // replyTo returns the framed reply to one question.

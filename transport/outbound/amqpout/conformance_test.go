@@ -2,10 +2,10 @@ package amqpout_test
 
 import (
 	"maps"
-	"net"
 	"testing"
 
 	"github.com/outrider-go/outrider/internal/amqppeer"
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/amqp1/message"
 	"github.com/outrider-go/outrider/transport/amqp1/value"
@@ -56,7 +56,7 @@ func newHarness(t *testing.T) outboundtest.Harness {
 		Refusing:  at("amqp://" + p.Addr() + "/refusing"),
 		Failing:   at("amqp://" + p.Addr() + "/failing"),
 		Hanging:   at("amqp://" + p.Addr() + "/hanging"),
-		Down:      at("amqp://" + nobody(t) + "/q"),
+		Down:      at("amqp://" + fakepeer.Nobody(t) + "/q"),
 		Received:  received,
 		Reached:   reached,
 		Close:     p.Close,
@@ -100,15 +100,4 @@ func properties(m *message.Message) map[string]string {
 		all[string(name)] = string(text)
 	}
 	return all
-}
-
-// nobody returns an address where nothing listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }

@@ -2,11 +2,11 @@ package httpout_test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
 	"github.com/outrider-go/outrider/transport/outbound/outboundtest"
@@ -58,7 +58,7 @@ func newHarness(t *testing.T) outboundtest.Harness {
 		Failing:   at(server.URL + "/failing"),
 		Hanging:   at(server.URL + "/hanging"),
 		Dropping:  at(server.URL + "/dropping"),
-		Down:      at(nobody(t)),
+		Down:      at("http://" + fakepeer.Nobody(t)),
 		Received:  received,
 		Reached:   reached,
 		Close:     server.Close,
@@ -76,15 +76,4 @@ func receive(r *http.Request) outboundtest.Received {
 		message.Metadata[name] = r.Header.Get(name)
 	}
 	return message
-}
-
-// nobody returns the URI of a port where nothing listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return "http://" + listener.Addr().String()
 }

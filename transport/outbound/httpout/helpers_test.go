@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -149,44 +148,6 @@ func ok(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// raw is a receiver below HTTP: play is called with each connection, which is
-// closed when play returns.
-func raw(t testing.TB, play func(conn *net.TCPConn, in *bufio.Reader)) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open[conn] = true
-			mu.Unlock()
-			serving.Go(func() {
-				defer func() { _ = conn.Close() }()
-				play(conn.(*net.TCPConn), bufio.NewReader(conn))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		mu.Lock()
-		for conn := range open {
-			_ = conn.Close()
-		}
-		mu.Unlock()
-		serving.Wait()
-	})
-	return "http://" + listener.Addr().String()
-}
-
 // readRequest reads one request with its body.
 func readRequest(in *bufio.Reader) (*http.Request, error) {
 	r, err := http.ReadRequest(in)
@@ -195,17 +156,6 @@ func readRequest(in *bufio.Reader) (*http.Request, error) {
 	}
 	_, err = io.Copy(io.Discard, r.Body)
 	return r, err
-}
-
-// refusing returns an address where nothing listens.
-func refusing(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return "http://" + listener.Addr().String()
 }
 
 func escape(text string) string { return url.QueryEscape(text) }

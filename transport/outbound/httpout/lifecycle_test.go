@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
@@ -54,7 +55,7 @@ func TestStartWithAnEndedContext(t *testing.T) {
 func hanging(t *testing.T) (address string, reached <-chan struct{}, release func()) {
 	t.Helper()
 	got, answer := make(chan struct{}, 1), make(chan struct{})
-	address = raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address = "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		if _, err := readRequest(in); err != nil {
 			return
 		}
@@ -215,7 +216,7 @@ func TestStatistics(t *testing.T) {
 	m := message(t, p, receiver.URL)
 	deliver(t, tr, m)
 	_ = fail(t, t.Context(), tr, message(t, p, receiver.URL+"/gone"))
-	_ = fail(t, t.Context(), tr, message(t, p, refusing(t)))
+	_ = fail(t, t.Context(), tr, message(t, p, "http://"+fakepeer.Nobody(t)))
 	got := tr.Collector().Snapshot()
 	if got.BytesSent != 2*int64(len(m.Payload)) || got.BytesReceived != 10 {
 		t.Errorf("%d bytes sent, %d received", got.BytesSent, got.BytesReceived)

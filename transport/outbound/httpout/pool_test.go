@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
@@ -27,7 +28,7 @@ import (
 func TestOneFailingEndpointLeavesThePoolAlone(t *testing.T) {
 	t.Parallel()
 	failing := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
-	for name, bad := range map[string]string{"500": failing.URL, "refused": refusing(t)} {
+	for name, bad := range map[string]string{"500": failing.URL, "refused": "http://" + fakepeer.Nobody(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			healthy := serve(t, ok)
@@ -149,7 +150,7 @@ func TestTLSErrorsAreTemporary(t *testing.T) {
 		Certificates: []tls.Certificate{authority.Issue(t, egresstest.Certificate{})},
 		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool,
 	}
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		secured := tls.Server(conn, config)
 		if secured.Handshake() != nil {
 			_, _ = io.Copy(io.Discard, in) // so that the alert is not lost to a reset

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
@@ -22,7 +23,7 @@ import (
 func serveProxy(t *testing.T, target string, status int) (uri string, asked <-chan *http.Request) {
 	t.Helper()
 	requests := make(chan *http.Request, 16)
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		request, err := http.ReadRequest(in)
 		if err != nil {
 			return
@@ -132,7 +133,7 @@ func TestProxyThatRefuses(t *testing.T) {
 
 func TestProxyThatIsDown(t *testing.T) {
 	t.Parallel()
-	down := strings.Replace(refusing(t), "http://", "http://user:hunter2@", 1)
+	down := "http://user:hunter2@" + fakepeer.Nobody(t)
 	for _, scheme := range []string{"http", "https"} {
 		fault := fail(t, t.Context(), start(t, Options{}), message(t, through(t, down, profile.TLS{}), scheme+"://receiver.example/"))
 		expect(t, fault, transport.Temporary, "connection_refused", false)
@@ -160,7 +161,7 @@ func TestProxyIsNotAskedForPrivateAddresses(t *testing.T) {
 func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
 	receiver := serve(t, ok)
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "ALL_PROXY"} {
-		t.Setenv(name, refusing(t))
+		t.Setenv(name, "http://"+fakepeer.Nobody(t))
 	}
 	t.Setenv("NO_PROXY", "")
 	resolver := egresstest.NewResolver(t, func(string) egresstest.Answer { return answerTo("127.0.0.1") })

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
@@ -27,7 +28,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	const canary = "canary-4711"
 	basic := base64.StdEncoding.EncodeToString([]byte(canary + "-user:" + canary + "-password"))
 	echo := func(answer string) string {
-		return raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+		return "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 			if _, err := readRequest(in); err == nil {
 				_, _ = conn.Write([]byte(strings.ReplaceAll(answer, "ECHO", canary+" "+basic)))
 			}
@@ -48,7 +49,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 		"bad encoding":     echo("HTTP/1.1 200 OK\r\nTransfer-Encoding: ECHO\r\n\r\n"),
 		"bad retry after":  echo("HTTP/1.1 429 ECHO\r\nRetry-After: ECHO\r\nContent-Length: 0\r\n\r\n"),
 		"closed":           echo(""),
-		"refused":          refusing(t),
+		"refused":          "http://" + fakepeer.Nobody(t),
 		"not TLS":          strings.Replace(echo("HTTP/1.1 400 ECHO\r\n\r\n"), "http://", "https://", 1),
 		"unknown name":     "http://nosuch.example",
 		"private address":  "http://10.0.0.1",
@@ -98,7 +99,7 @@ func next(err error) error {
 
 func TestErrorsOfADeadlineHoldNoSecrets(t *testing.T) {
 	t.Parallel()
-	address := raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
 		if _, err := readRequest(in); err == nil {
 			_, _ = in.ReadByte()
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
@@ -27,7 +28,7 @@ func TestResetMidResponseIsUnknown(t *testing.T) {
 	ids := make(chan string, 2)
 	answers := []string{"", "HTTP/1.1 200 OK\r\nContent-Le"}
 	var mu sync.Mutex
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		request, err := readRequest(in)
 		if err != nil {
 			return
@@ -57,7 +58,7 @@ func TestNothingIsRepeatedAfterItWasWritten(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	seen := map[string]int{}
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		for served := 0; ; served++ {
 			request, err := readRequest(in)
 			if err != nil {
@@ -90,7 +91,7 @@ func TestNothingIsRepeatedAfterItWasWritten(t *testing.T) {
 func TestStaleConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	closed := make(chan struct{}, 64) // never waits
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		if _, err := readRequest(in); err != nil {
 			return
 		}
@@ -124,7 +125,7 @@ func TestTruncatedBodyIsDeliveredWithANote(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+			address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 				if _, err := readRequest(in); err == nil {
 					_, _ = conn.Write([]byte(test.answer))
 				}
@@ -144,7 +145,7 @@ func TestTruncatedBodyIsDeliveredWithANote(t *testing.T) {
 
 func TestBodyThatNeverEndsIsDeliveredWithANote(t *testing.T) {
 	t.Parallel()
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		if _, err := readRequest(in); err == nil {
 			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"))
 			_, _ = in.ReadByte() // until the connection is closed
@@ -167,7 +168,7 @@ func TestHeaderBomb(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+			address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 				if _, err := readRequest(in); err == nil {
 					_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\n" + header + "\r\n"))
 					_, _ = in.ReadByte()
@@ -183,7 +184,7 @@ func TestBodyBomb(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 500} {
 		written := make(chan int, 1)
-		address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+		address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 			if _, err := readRequest(in); err != nil {
 				return
 			}
@@ -248,7 +249,7 @@ func TestNotHTTP(t *testing.T) {
 		"SSH-2.0-x\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
 	} {
-		address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+		address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 			if _, err := readRequest(in); err == nil {
 				_, _ = conn.Write([]byte(answer))
 				_, _ = in.ReadByte()
@@ -261,7 +262,7 @@ func TestNotHTTP(t *testing.T) {
 
 func TestSwitchingProtocolsIsNoDelivery(t *testing.T) {
 	t.Parallel()
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		if _, err := readRequest(in); err == nil {
 			_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"))
 			_, _ = in.ReadByte()
@@ -274,7 +275,7 @@ func TestSwitchingProtocolsIsNoDelivery(t *testing.T) {
 func TestSlowHeaderIsUnknown(t *testing.T) {
 	t.Parallel()
 	got := make(chan struct{})
-	address := raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
 		if _, err := readRequest(in); err == nil {
 			close(got)
 			_, _ = in.ReadByte()
@@ -292,7 +293,7 @@ func TestSlowHeaderIsUnknown(t *testing.T) {
 
 func TestResponseHeaderTimeoutIsUnknown(t *testing.T) {
 	t.Parallel()
-	address := raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
 		if _, err := readRequest(in); err == nil {
 			_, _ = in.ReadByte()
 		}
@@ -326,10 +327,10 @@ func TestDialErrors(t *testing.T) {
 		class transport.Class
 		code  string
 	}{
-		refusing(t):               {transport.Temporary, "connection_refused"},
-		"http://nosuch.example/":  {transport.Temporary, "dns_not_found"},
-		"http://private.example/": {transport.Permanent, egress.CodeBlocked},
-		"http://10.1.2.3/":        {transport.Permanent, egress.CodeBlocked},
+		"http://" + fakepeer.Nobody(t): {transport.Temporary, "connection_refused"},
+		"http://nosuch.example/":       {transport.Temporary, "dns_not_found"},
+		"http://private.example/":      {transport.Permanent, egress.CodeBlocked},
+		"http://10.1.2.3/":             {transport.Permanent, egress.CodeBlocked},
 	} {
 		for _, payload := range []string{"x", ""} {
 			m := message(t, p, uri)
@@ -343,7 +344,7 @@ func TestDialErrors(t *testing.T) {
 // writes header and body. Neither may be shared with the next attempt.
 func TestEarlyAnswers(t *testing.T) {
 	t.Parallel()
-	address := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	address := "http://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		if _, err := in.Peek(1); err == nil {
 			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 		}

@@ -3,6 +3,7 @@ package wampout_test
 import (
 	"testing"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound/outboundtest"
 	"github.com/outrider-go/outrider/transport/outbound/wampout"
@@ -71,7 +72,7 @@ func newHarness(t *testing.T, query string) outboundtest.Harness {
 		Refusing:  at(base(router) + "com.x.refusing"),
 		Failing:   at(base(router) + "com.x.failing"),
 		Hanging:   at(base(router) + "com.x.hanging"),
-		Down:      at("wamp+ws://" + nobody(t) + "/realm1/com.x.down"),
+		Down:      at("wamp+ws://" + fakepeer.Nobody(t) + "/realm1/com.x.down"),
 		Received:  received,
 		Reached:   reached,
 		Close:     router.Close,

@@ -3,7 +3,6 @@ package wampout_test
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -60,17 +59,6 @@ func faultOf(t *testing.T, err error) *outbound.DeliveryError {
 		t.Fatalf("the error is %v", err)
 	}
 	return fault
-}
-
-// nobody returns an address where nothing listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // receive is a publication as the kit wants to see it.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/profile/secmod"
 	"github.com/outrider-go/outrider/transport"
@@ -339,7 +340,7 @@ func TestFaults(t *testing.T) {
 		{strings.Replace(base(router), "realm1", "realm2", 1) + "com.x", "", "wamp.error.no_such_realm", transport.Temporary, false},
 		{base(router) + "com.x", strings.Repeat("x", 2000), "bad_message", transport.Permanent, false},
 		{base(text) + "com.x", "", "handshake", transport.Temporary, false},
-		{"wamp+ws://" + nobody(t) + "/realm1/com.x", "", "connection_refused", transport.Temporary, false},
+		{"wamp+ws://" + fakepeer.Nobody(t) + "/realm1/com.x", "", "connection_refused", transport.Temporary, false},
 		{"wamp+ws://10.0.0.1/realm1/com.x", "", "blocked", transport.Permanent, false},
 		{"http://10.0.0.1/realm1/com.x", "", "bad_message", transport.Permanent, false},
 	} {

@@ -14,13 +14,14 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
 // sink is a peer that reads frames as cheaply as can be, and answers pings.
 func sink(t testing.TB) string {
-	return raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	return "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		in = bufio.NewReaderSize(in, 64<<10)
 		if !upgrade(conn, in) {
 			return

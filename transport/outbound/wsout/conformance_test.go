@@ -2,7 +2,6 @@ package wsout_test
 
 import (
 	"cmp"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound/outboundtest"
 	"github.com/outrider-go/outrider/transport/outbound/wsout"
@@ -101,7 +101,7 @@ func newHarness(t *testing.T, options wsout.Options) outboundtest.Harness {
 		Refusing:  at(base + "/refusing"),
 		Failing:   at(base + "/failing"),
 		Dropping:  at(base + "/dropping"),
-		Down:      at(nobody(t)),
+		Down:      at("ws://" + fakepeer.Nobody(t)),
 		Received:  received,
 		Close:     func() { server.CloseClientConnections(); server.Close() },
 	}
@@ -121,15 +121,4 @@ func receive(r *http.Request, kind int, payload []byte) outboundtest.Received {
 		message.Metadata[name] = r.Header.Get(name)
 	}
 	return message
-}
-
-// nobody returns the URI of a port where nothing listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return "ws://" + listener.Addr().String()
 }

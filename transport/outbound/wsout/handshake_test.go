@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
@@ -103,7 +104,7 @@ func TestBrokenHandshakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tr := start(t, Options{HandshakeTimeout: 200 * time.Millisecond})
-			expect(t, fail(t, t.Context(), tr, message(t, local(t, nil), raw(t, test.play), "x")), transport.Temporary, test.code, false)
+			expect(t, fail(t, t.Context(), tr, message(t, local(t, nil), "ws://"+fakepeer.Raw(t, test.play), "x")), transport.Temporary, test.code, false)
 		})
 	}
 }
@@ -115,7 +116,7 @@ func (devNull) Write(p []byte) (int, error) { return len(p), nil }
 
 func TestNothingListens(t *testing.T) {
 	t.Parallel()
-	fault := fail(t, t.Context(), start(t, Options{}), message(t, local(t, nil), refusing(t), "x"))
+	fault := fail(t, t.Context(), start(t, Options{}), message(t, local(t, nil), "ws://"+fakepeer.Nobody(t), "x"))
 	expect(t, fault, transport.Temporary, "connection_refused", false)
 }
 
@@ -270,7 +271,7 @@ func TestTLS(t *testing.T) {
 
 // refusingTLS is a peer that knows no TLS.
 func refusingTLS(t *testing.T) string {
-	return raw(t, func(conn *net.TCPConn, _ *bufio.Reader) {
+	return "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, _ *bufio.Reader) {
 		_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
 	})
 }
@@ -278,7 +279,7 @@ func refusingTLS(t *testing.T) string {
 func TestDialEndsWithTheHardStop(t *testing.T) {
 	t.Parallel()
 	reached := make(chan struct{})
-	uri := raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
+	uri := "ws://" + fakepeer.Raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
 		_, _ = http.ReadRequest(in)
 		close(reached)
 		_, _ = in.ReadByte()

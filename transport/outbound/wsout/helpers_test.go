@@ -1,7 +1,6 @@
 package wsout
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha1"
 	"crypto/tls"
@@ -9,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -204,55 +202,6 @@ func collect(received chan<- string) func(ws *websocket.Conn, r *http.Request) {
 			received <- string(payload)
 		}
 	}
-}
-
-// raw is a peer below HTTP: play is called with each connection, which is closed
-// when play returns.
-func raw(t testing.TB, play func(conn *net.TCPConn, in *bufio.Reader)) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open[conn] = true
-			mu.Unlock()
-			serving.Go(func() {
-				defer func() { _ = conn.Close() }()
-				play(conn.(*net.TCPConn), bufio.NewReader(conn))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		mu.Lock()
-		for conn := range open {
-			_ = conn.Close()
-		}
-		mu.Unlock()
-		serving.Wait()
-	})
-	return "ws://" + listener.Addr().String()
-}
-
-// refusing returns an address where nothing listens.
-func refusing(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return "ws://" + listener.Addr().String()
 }
 
 // acceptKey is the answer to a handshake's key (RFC 6455 section 4.2.2).

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
 )
@@ -154,7 +155,7 @@ func TestStatistics(t *testing.T) {
 	deliver(t, tr, message(t, p, server.uri(), "four"))
 	bad := message(t, p, "ws:"+server.URL[len("http:"):]+"/bad", "sent")
 	expect(t, fail(t, t.Context(), tr, bad), transport.Permanent, "1003", true)
-	_ = fail(t, t.Context(), tr, message(t, p, refusing(t), "x"))
+	_ = fail(t, t.Context(), tr, message(t, p, "ws://"+fakepeer.Nobody(t), "x"))
 	got := tr.Collector().Snapshot()
 	if got.BytesSent != 8 {
 		t.Errorf("%d bytes sent", got.BytesSent)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
@@ -189,11 +190,10 @@ func TestWindow(t *testing.T) {
 	for name, test := range map[string]struct {
 		frames, bytes int
 		payload       string
-		most          int
 	}{
-		"frames": {3, 0, "x", 3},
-		"bytes":  {0, 100, strings.Repeat("x", 40), 2},
-		"large":  {0, 100, strings.Repeat("x", 1000), 1},
+		"frames": {3, 0, "x"},
+		"bytes":  {0, 100, strings.Repeat("x", 40)},
+		"large":  {0, 100, strings.Repeat("x", 1000)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -273,7 +273,7 @@ func TestReconnectWaits(t *testing.T) {
 func TestStopEndsDials(t *testing.T) {
 	t.Parallel()
 	reached := make(chan struct{})
-	uri := raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
+	uri := "ws://" + fakepeer.Raw(t, func(_ *net.TCPConn, in *bufio.Reader) {
 		_, _ = http.ReadRequest(in)
 		close(reached)
 		_, _ = in.ReadByte()
@@ -296,7 +296,7 @@ func TestStopEndsDials(t *testing.T) {
 func TestAttemptsShareADial(t *testing.T) {
 	t.Parallel()
 	var dials atomic.Int64
-	uri := refusing(t)
+	uri := "ws://" + fakepeer.Nobody(t)
 	options := Options{ReconnectWait: time.Millisecond}
 	options.Egress.Observe = func(phase string, _ time.Duration) {
 		if phase == "connect" {

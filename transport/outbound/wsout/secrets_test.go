@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/egress"
@@ -26,7 +27,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	const canary = "canary-4711"
 	basic := base64.StdEncoding.EncodeToString([]byte(canary + "-user:" + canary + "-password"))
 	echo := func(answer string) string {
-		return raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+		return "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 			if _, err := http.ReadRequest(in); err == nil {
 				_, _ = conn.Write([]byte(strings.ReplaceAll(answer, "ECHO", canary+" "+basic)))
 			}
@@ -46,7 +47,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 		"closed":          echo(""),
 		"close reason":    misbehave(t, says(frame(closeFrame, []byte("\x03\xf0"+canary)))),
 		"not a frame":     misbehave(t, says([]byte(canary))),
-		"refused":         refusing(t),
+		"refused":         "ws://" + fakepeer.Nobody(t),
 		"not TLS":         strings.Replace(echo("HTTP/1.1 400 ECHO\r\n\r\n"), "ws://", "wss://", 1),
 		"private address": "ws://10.0.0.1",
 		"unknown scheme":  "gopher://example.com",

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
@@ -46,7 +47,7 @@ const (
 
 // misbehave is a peer that upgrades, reads one message, and then plays.
 func misbehave(t testing.TB, play func(conn *net.TCPConn, in *bufio.Reader)) string {
-	return raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	return "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		if !upgrade(conn, in) {
 			return
 		}
@@ -221,7 +222,7 @@ func TestLostConnectionIsReplaced(t *testing.T) {
 			t.Parallel()
 			var connections atomic.Int64
 			received := make(chan string, 3)
-			uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+			uri := "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 				if !upgrade(conn, in) {
 					return
 				}
@@ -267,7 +268,7 @@ func TestLostConnectionIsReplaced(t *testing.T) {
 // arrive.
 func TestOneBadMessageAmongMany(t *testing.T) {
 	t.Parallel()
-	uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	uri := "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		if !upgrade(conn, in) {
 			return
 		}
@@ -314,7 +315,7 @@ func TestPeerThatNeverReads(t *testing.T) {
 		t.Run(string(ack), func(t *testing.T) {
 			t.Parallel()
 			held := make(chan struct{})
-			uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+			uri := "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 				if upgrade(conn, in) {
 					<-held
 				}
@@ -345,7 +346,7 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 			t.Parallel()
 			var connections atomic.Int64
 			read := make(chan struct{}, 1)
-			uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+			uri := "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 				if !upgrade(conn, in) {
 					return
 				}
@@ -390,7 +391,7 @@ func TestHungUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			asked, done := make(chan struct{}), make(chan struct{})
-			uri := raw(t, func(conn *net.TCPConn, _ *bufio.Reader) {
+			uri := "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, _ *bufio.Reader) {
 				<-asked
 				hangUp(conn)
 				close(done)
@@ -426,7 +427,7 @@ func TestNothingIsDeliveredThatThePeerHasNotRead(t *testing.T) {
 			t.Parallel()
 			var mu sync.Mutex
 			read := map[string]bool{}
-			uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+			uri := "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 				if !upgrade(conn, in) {
 					return
 				}
@@ -504,7 +505,7 @@ func TestReplaysKeepTheirOrder(t *testing.T) {
 	var connections atomic.Int64
 	var mu sync.Mutex
 	var order [2][]string
-	uri := raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
+	uri := "ws://" + fakepeer.Raw(t, func(conn *net.TCPConn, in *bufio.Reader) {
 		if !upgrade(conn, in) {
 			return
 		}
