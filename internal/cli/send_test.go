@@ -164,6 +164,38 @@ func TestSendThroughDaemon(t *testing.T) {
 	}
 }
 
+// What a daemon would receive must not come to a command that ends with the first
+// message of its own: it would be taken, and lost.
+func TestSendByItselfReceivesNothing(t *testing.T) {
+	t.Parallel()
+	daemon := openInbox(t, receiver.Options{}) // has the port that the configuration names
+	port := strings.TrimSuffix(daemon.url, "/inbox")
+	for name, test := range map[string]struct {
+		config, url string
+		code        int
+		want        string
+	}{
+		"forward": {"inbound: {listen: [" + port + "], forward: " + daemon.url + "}", daemon.url, ExitOK, "delivered "},
+		"print":   {"inbound: {listen: [" + port + "], handler: print}", daemon.url, ExitOK, "delivered "},
+		"pickup":  {"profiles: {default: {pickup: {enabled: true, exhausted: true}}}", closedPort(t), ExitNotDelivered, "dead after 1 attempt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "outrider.yaml")
+			write(t, file, "allow_private: true\n"+test.config+"\n")
+			args := []string{"send", test.url, "-d", "x", "--wait", "20s", "--retry", "none", "--recipient", "somebody"}
+			for _, got := range []result{
+				shell{}.want(t, test.code, append(args, "--config", file)...),
+				shell{env: []string{"OUTRIDER_CONFIG=" + file}}.want(t, test.code, args...),
+			} {
+				if !strings.Contains(got.stdout+got.stderr, test.want) {
+					t.Errorf("got %q %q, want %q", got.stdout, got.stderr, test.want)
+				}
+			}
+		})
+	}
+}
+
 // A daemon that ends must not look like a message that was not delivered.
 func TestSendWhenTheDaemonEnds(t *testing.T) {
 	t.Parallel()
