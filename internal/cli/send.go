@@ -217,7 +217,7 @@ func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.Send
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.deliver(ctx, c, own.client, request), own.stop(ctx))
+	return errors.Join(flagIsUsage(f.deliver(ctx, c, own.client, request)), own.stop(ctx))
 }
 
 // deliver sends and, where it is to wait, tells what became of the message.

@@ -67,20 +67,16 @@ func TestSendIsRefused(t *testing.T) {
 	box := openInbox(t, receiver.Options{})
 	tests := map[string]struct {
 		args []string
-		env  []string
 		want string
 	}{
-		"private address":     {args: []string{"send", box.url, "-d", "x"}, want: "--allow-private"},
-		"unknown scheme":      {args: []string{"send", "gopher://example.com/1", "-d", "x"}, want: "gopher"},
-		"unknown profile":     {args: []string{"send", box.url, "-d", "x", "--profile", "nobody"}, want: "nobody"},
-		"unknown wire format": {args: []string{"send", box.url, "-d", "x", "--wire-format", "morse", "--allow-private"}, want: "morse"},
-		"unknown priority":    {args: []string{"send", box.url, "-d", "x", "--priority", "urgent", "--allow-private"}, want: "low, normal or high"},
-		"missing file":        {args: []string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, want: "no such file"},
+		"private address": {[]string{"send", box.url, "-d", "x"}, "--allow-private"},
+		"unknown scheme":  {[]string{"send", "gopher://example.com/1", "-d", "x"}, "gopher"},
+		"missing file":    {[]string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, "no such file"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := shell{env: test.env}.want(t, ExitFailure, test.args...)
+			got := shell{}.want(t, ExitFailure, test.args...)
 			if !strings.Contains(got.stderr, test.want) || got.stdout != "" {
 				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, test.want, got.stdout)
 			}
@@ -88,6 +84,25 @@ func TestSendIsRefused(t *testing.T) {
 	}
 	if n := len(box.received()); n != 0 {
 		t.Errorf("%d messages arrived", n)
+	}
+}
+
+// A flag that is refused is a usage error, whoever refuses it.
+func TestSendRefusesFlags(t *testing.T) {
+	t.Parallel()
+	daemon, _ := startDaemon(t)
+	for want, flags := range map[string][]string{
+		"nobody":              {"--profile", "nobody"},
+		"morse":               {"--wire-format", "morse"},
+		"low, normal or high": {"--priority", "urgent"},
+		"metadata":            {"-H", "bad name: 1"},
+	} {
+		args := append([]string{"send", closedPort(t), "-d", "x"}, flags...)
+		for _, got := range []result{daemon.want(t, ExitUsage, args...), shell{}.want(t, ExitUsage, append(args, "--allow-private")...)} {
+			if !strings.Contains(got.stderr, want) || !strings.Contains(got.stderr, "see: outrider send --help") || got.stdout != "" {
+				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, want, got.stdout)
+			}
+		}
 	}
 }
 
