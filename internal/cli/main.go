@@ -61,6 +61,7 @@ Send:        outrider send https://example.com/inbox -d 'hello'`,
 	root.SetHelpCommandGroupID(groupRun)
 	root.SetCompletionCommandGroupID(groupRun)
 	addHelpers(root)
+	addVersion(root)
 	return root
 }
 
