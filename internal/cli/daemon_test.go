@@ -107,6 +107,22 @@ func TestCommandsAgainstADaemon(t *testing.T) {
 	}
 }
 
+// A port that is taken is that of a flag: the right one is named.
+func TestServeOnATakenPort(t *testing.T) {
+	t.Parallel()
+	taken := strings.TrimSuffix(openInbox(t, receiver.Options{}).url, "/inbox")
+	serve := []string{"serve", "--memory", "--log-level", "error"}
+	for flag, args := range map[string][]string{
+		"--api": {"--api", strings.TrimPrefix(taken, "http://")},
+		"--in":  {"--api", "127.0.0.1:0", "--in", taken},
+	} {
+		got := shell{}.want(t, ExitFailure, append(serve, args...)...).stderr
+		if !strings.Contains(got, "address already in use") || !strings.Contains(got, "choose another address with "+flag+"\n") {
+			t.Errorf("%s: got %q", flag, got)
+		}
+	}
+}
+
 func TestDestinations(t *testing.T) {
 	t.Parallel()
 	sh, _ := startDaemon(t)

@@ -69,10 +69,14 @@ func serve(ctx context.Context, c *console, config agent.Config, asJSON bool) er
 
 // explainStart says what to do about an address that is taken.
 func explainStart(err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; is a daemon running there already? choose another address with --api", err)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
 	}
-	return err
+	flag := "--in"
+	if key, ok := errors.AsType[*agent.KeyError](err); ok && key.Key == "api.listen" {
+		flag = "--api"
+	}
+	return fmt.Errorf("%w; is a daemon running there already? choose another address with %s", err, flag)
 }
 
 // announce tells that the daemon is ready, and where.
