@@ -40,7 +40,7 @@ func TestCommandsAgainstADaemon(t *testing.T) {
 	var sent agent.MessageView
 	sh.json(t, ExitOK, &sent, "send", box.url+"?token=canary", "-d", "payload-canary", "--wait", "20s", "-H", "authorization: canary")
 	status := sh.want(t, ExitOK, "status", sent.ID.String()).stdout
-	for _, want := range []string{"message   " + sent.ID.String(), "state     delivered", "evidence  acknowledged", "ATTEMPT", "success", "200", "token=***"} {
+	for _, want := range []string{"message   " + sent.ID.String(), "state     delivered", "evidence  acknowledged", "B in all", "ATTEMPT", "success", "200", "token=***"} {
 		if !strings.Contains(status, want) {
 			t.Errorf("status lacks %q:\n%s", want, status)
 		}
