@@ -121,7 +121,6 @@ var layers = []rule{
 	{pkg: "internal/privatefile"},
 	{pkg: "internal/receiver"},
 	{pkg: "internal/amqppeer"},
-	{pkg: "internal/fakepeer"},
 	{pkg: "internal/leak", external: []string{goleak}},
 }
 
@@ -136,7 +135,6 @@ var inboundDriver = []string{
 // testOnly are imported by _test files and by nothing else, whatever the table
 // says: they would bring testing into the daemon.
 var testOnly = []string{
-	"internal/fakepeer",
 	"internal/leak",
 	"internal/vectors",
 	"queue/queuetest",
