@@ -38,7 +38,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: ## Run the demo: an agent, three receivers, and what becomes of the messages
+demo: ## Run the demo: an agent, six receivers, and what becomes of the messages
 	@$(GO) run ./cmd/outrider demo
 
 .PHONY: test

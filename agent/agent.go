@@ -57,10 +57,12 @@ type Agent struct {
 	handler  inbound.Handler
 	api      *api // nil where there is none
 
-	started atomic.Bool
-	life    chan struct{} // one slot, taken by Start and Stop: a wait for it can be given up
-	halt    context.CancelFunc
-	closed  bool // the store
+	started    atomic.Bool
+	stopping   atomic.Bool   // the API takes no messages any more
+	life       chan struct{} // one slot, taken by Start and Stop: a wait for it can be given up
+	halt       context.CancelFunc
+	cutInbound context.CancelFunc // ends what comes in; halt does, too
+	closed     bool               // the store
 }
 
 // New puts an agent together. It opens and starts nothing. The error joins all
@@ -75,7 +77,7 @@ func New(config Config, options Options) (*Agent, error) {
 	}
 	a := &Agent{
 		config: config.withDefaults(), log: options.Logger, store: options.Store, formats: formats,
-		life: make(chan struct{}, 1), halt: func() {},
+		life: make(chan struct{}, 1), halt: func() {}, cutInbound: func() {},
 	}
 	if a.log == nil {
 		a.log = zap.NewNop()
@@ -231,8 +233,9 @@ func (a *Agent) begin(ctx context.Context) error {
 		}
 		return err
 	}
-	a.halt = halt
-	if err := a.inbound.Start(base); err != nil { // last: what comes in is handed on at once
+	coming, cutInbound := context.WithCancel(base)
+	a.halt, a.cutInbound = halt, cutInbound
+	if err := a.inbound.Start(coming); err != nil { // last: what comes in is handed on at once
 		_, stopErr := a.stopAll(ctx)
 		return errors.Join(err, stopErr)
 	}
@@ -277,12 +280,13 @@ func (a *Agent) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Stop refuses new messages and lets the attempts under way end, for at most the
-// config's ShutdownTimeout; those that have not ended then are cut short, and do
-// not count. The API answers meanwhile, so that the end can be watched, and
-// closes last. ctx bounds the wait: when it ends, Stop returns its error and may
-// be called again. It may be called before Start, twice, and by several at once,
-// each of which waits for its own ctx at most.
+// Stop refuses new messages, begins no more attempts, and lets those under way end,
+// for at most the config's ShutdownTimeout; those that have not ended then are cut
+// short, and do not count. Requests that are being received have half of that time;
+// what they bring is kept. The API answers meanwhile, so that the end can be
+// watched, and closes last. ctx bounds the wait: when it ends, Stop returns its
+// error and may be called again. It may be called before Start, twice, and by
+// several at once, each of which waits for its own ctx at most.
 func (a *Agent) Stop(ctx context.Context) (outbound.Left, error) {
 	if err := a.enter(ctx); err != nil {
 		return outbound.Left{}, fmt.Errorf("stop agent: %w", err)
@@ -324,23 +328,40 @@ func (a *Agent) stopAll(ctx context.Context) (outbound.Left, error) {
 	return left, err
 }
 
-// drain stops both managers, softly first, then at once: nothing comes in any
-// more, and what is under way may end.
+// drain stops both managers, softly first, then at once. No attempt begins any more,
+// and those under way have all the time there is; what comes in has half of it, and
+// is queued meanwhile: who is told that a message was taken finds it in the store.
+// So a peer that stalls costs no attempt its time.
 func (a *Agent) drain(ctx context.Context) (outbound.Left, error) {
 	soft, cancel := context.WithTimeout(ctx, a.config.ShutdownTimeout)
 	defer cancel()
-	inboundErr := a.inbound.Stop(soft)
+	a.stopping.Store(true)
+	a.manager.Halt()
+	inboundErr := a.stopInbound(ctx)
 	left, err := a.manager.Stop(soft)
-	if err = errors.Join(inboundErr, err); err == nil || ctx.Err() != nil {
-		return left, err
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn("attempts are cut short: they will be made again", zap.Int("in_flight", left.InFlight), zap.Error(err))
+		a.halt()
+		hard, cancel := context.WithTimeout(ctx, hardStopWait)
+		defer cancel()
+		left, err = a.manager.Stop(hard)
 	}
-	a.log.Warn("attempts are cut short: they will be made again", zap.Int("in_flight", left.InFlight), zap.Error(err))
-	a.halt()
+	return left, errors.Join(inboundErr, err)
+}
+
+// stopInbound stops what comes in, softly first, then at once.
+func (a *Agent) stopInbound(ctx context.Context) error {
+	soft, cancel := context.WithTimeout(ctx, a.config.ShutdownTimeout/2)
+	defer cancel()
+	err := a.inbound.Stop(soft)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	a.log.Warn("what is being received is cut short: its senders get no answer", zap.Error(err))
+	a.cutInbound()
 	hard, cancel := context.WithTimeout(ctx, hardStopWait)
 	defer cancel()
-	inboundErr = a.inbound.Stop(hard)
-	left, err = a.manager.Stop(hard)
-	return left, errors.Join(inboundErr, err)
+	return a.inbound.Stop(hard)
 }
 
 // closeStore closes the keys too.
@@ -378,6 +399,9 @@ func (a *Agent) Addr() string {
 func (a *Agent) Ready() error {
 	if !a.started.Load() {
 		return errors.New("agent is not started")
+	}
+	if a.stopping.Load() {
+		return outbound.ErrStopped
 	}
 	if err := a.manager.Ready(); err != nil {
 		return err

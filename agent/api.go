@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,6 +44,7 @@ type api struct {
 	events   *event.Bus
 	log      *zap.Logger
 	ready    func() error
+	stopping *atomic.Bool // nothing new is taken
 
 	listenOn  string
 	maxBody   int64
@@ -66,7 +68,7 @@ func newAPI(a *Agent) (*api, error) {
 		return nil, fmt.Errorf("log of the api: %w", err)
 	}
 	s := &api{
-		manager: a.manager, inbound: a.inbound, profiles: a.profiles, events: a.events, log: a.log, ready: a.Ready,
+		manager: a.manager, inbound: a.inbound, profiles: a.profiles, events: a.events, log: a.log, ready: a.Ready, stopping: &a.stopping,
 		listenOn:  a.config.API.Listen,
 		maxBody:   min(a.config.MaxMessageBytes, 1<<40)/3*4 + 64<<10, // of base64, and what stands around it
 		testTime:  cmp.Or(a.config.AttemptTimeout, outbound.DefaultAttemptTimeout) + answerTimeout,
@@ -150,12 +152,12 @@ func (s *api) routes() http.Handler {
 		handler      handler
 	}{
 		{http.MethodGet, "/{$}", s.hello},
-		{http.MethodPost, "/v1/messages", s.send},
+		{http.MethodPost, "/v1/messages", s.unlessStopping(s.send)},
 		{http.MethodGet, "/v1/messages", s.list},
 		{http.MethodGet, "/v1/messages/{id}", s.get},
 		{http.MethodPost, "/v1/messages/{id}/cancel", s.cancel},
-		{http.MethodPost, "/v1/messages/{id}/replay", s.replay},
-		{http.MethodPost, "/v1/replay", s.replayPage},
+		{http.MethodPost, "/v1/messages/{id}/replay", s.unlessStopping(s.replay)},
+		{http.MethodPost, "/v1/replay", s.unlessStopping(s.replayPage)},
 		{http.MethodGet, "/v1/events", s.streamEvents},
 		{http.MethodGet, "/v1/stats", s.stats},
 		{http.MethodGet, "/v1/destinations", s.destinations},
@@ -179,6 +181,17 @@ func (s *api) routes() http.Handler {
 		return problem(kindNotFound, "there is nothing at this path")
 	}))
 	return mux
+}
+
+// unlessStopping serves what has messages delivered. The manager takes them longer
+// than the API, from what is being received.
+func (s *api) unlessStopping(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if s.stopping.Load() {
+			return outbound.ErrStopped
+		}
+		return h(w, r)
+	}
 }
 
 // notAllowed answers the methods that a path does not have.

@@ -112,7 +112,8 @@ type Config struct {
 	// TopicPrefix begins every event topic (topic_prefix). Default: empty.
 	TopicPrefix string
 	// ShutdownTimeout is how long Stop lets attempts go on before it cuts them
-	// short (shutdown_timeout). Default: 30 s.
+	// short, and twice as long as what is being received may go on
+	// (shutdown_timeout). Default: 30 s.
 	ShutdownTimeout time.Duration
 
 	// Log is how to log (log.*).

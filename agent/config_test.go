@@ -206,6 +206,26 @@ func TestConfigFaults(t *testing.T) {
 				"OUTRIDER_API_TOKENFILE: is unknown: did you mean OUTRIDER_API_TOKEN_FILE?", "OUTRIDER_PROFILES: is unknown",
 			},
 		},
+		{
+			name: "variables of a Service of Kubernetes",
+			env: []string{
+				"OUTRIDER_SERVICE_HOST=10.0.0.11", "OUTRIDER_SERVICE_PORT=8480", "OUTRIDER_SERVICE_PORT_HTTP_API=8480",
+				"OUTRIDER_PORT=tcp://10.0.0.11:8480", "OUTRIDER_PORT_8480_TCP=tcp://10.0.0.11:8480",
+				"OUTRIDER_PORT_8480_TCP_PROTO=tcp", "OUTRIDER_PORT_8480_TCP_PORT=8480", "OUTRIDER_PORT_8480_TCP_ADDR=10.0.0.11",
+				"OUTRIDER_API_SERVICE_HOST=fd00::1", "OUTRIDER_API_PORT=udp://[fd00::1]:53",
+			},
+		},
+		{
+			name: "variables like those of Kubernetes",
+			env: []string{
+				"OUTRIDER_SERVICE_HOST=example.com", "OUTRIDER_SERVICE_PORT=http", "OUTRIDER_PORT=8480", "OUTRIDER_HTTP_PORT=8480",
+				"OUTRIDER_PORT_8480_TCP_PROTO=http", "OUTRIDER_PORT_8480=tcp://10.0.0.11:8480", "OUTRIDER_WORKERS_PORT_TCP=1",
+			},
+			want: []string{
+				"OUTRIDER_SERVICE_HOST: is unknown", "OUTRIDER_SERVICE_PORT: is unknown", "OUTRIDER_PORT: is unknown", "OUTRIDER_HTTP_PORT: is unknown",
+				"OUTRIDER_PORT_8480_TCP_PROTO: is unknown", "OUTRIDER_PORT_8480: is unknown", "OUTRIDER_WORKERS_PORT_TCP: is unknown",
+			},
+		},
 		{name: "unknown flag", flags: map[string]any{"api.lisen": "x"}, want: []string{"api.lisen: is unknown: did you mean api.listen?"}},
 		{
 			name: "wrong values",

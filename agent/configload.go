@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -34,6 +35,19 @@ const (
 
 var otherVariables = []string{EnvServer, EnvToken, EnvConfig, EnvVectors, EnvPassphrase}
 
+// serviceLink is a variable that Kubernetes gives every pod beside a Service called
+// outrider, or outrider-something: name and value as kubelet makes them. The values
+// count, so that a name which somebody has misspelt is not passed over.
+// https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+var serviceLink = regexp.MustCompile(`^` + EnvPrefix + `([A-Z0-9]+_)*(` + strings.Join([]string{
+	`SERVICE_HOST=[0-9a-f.:]+`,
+	`SERVICE_PORT(_[A-Z0-9]+)*=[0-9]+`,
+	`PORT(_[0-9]+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://[0-9a-f.:\[\]]+`,
+	`PORT_[0-9]+_(TCP|UDP|SCTP)_PROTO=(tcp|udp|sctp)`,
+	`PORT_[0-9]+_(TCP|UDP|SCTP)_PORT=[0-9]+`,
+	`PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR=[0-9a-f.:]+`,
+}, "|") + `)$`)
+
 // Sources of a configuration, weakest first.
 type Sources struct {
 	// File is the path of a YAML file. Default: no file.
@@ -47,7 +61,8 @@ type Sources struct {
 
 // LoadConfig reads a configuration. A flag beats the variable, which beats the
 // file, which beats the default. Unknown keys and variables are errors with the
-// known one that comes closest. The error joins everything that is wrong; each
+// known one that comes closest; the variables that Kubernetes makes of a Service
+// called outrider are passed over. The error joins everything that is wrong; each
 // fault that belongs to a key is a [*KeyError].
 func LoadConfig(sources Sources) (Config, error) {
 	env := envMap(sources.Env)
@@ -96,6 +111,9 @@ func envKeys(env map[string]string) (values map[string]any, faults []error) {
 		}
 		if key, ok := keys[name]; ok {
 			values[key] = env[name]
+			continue
+		}
+		if serviceLink.MatchString(name + "=" + env[name]) {
 			continue
 		}
 		known := append(slices.Sorted(maps.Keys(keys)), otherVariables...)

@@ -4,7 +4,9 @@
 // # Configuration
 //
 // [LoadConfig] reads flags, environment variables and a YAML file. The key
-// api.listen is the variable OUTRIDER_API_LISTEN. Secrets are given as text, as
+// api.listen is the variable OUTRIDER_API_LISTEN. A variable with this prefix that
+// is no key is an error, unless Kubernetes has made it of a Service called outrider
+// (OUTRIDER_SERVICE_HOST, OUTRIDER_PORT and the like): that is passed over. Secrets are given as text, as
 // env:NAME or as file:PATH, and are never printed.
 //
 // # HTTP API

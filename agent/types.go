@@ -60,7 +60,7 @@ type MessageView struct {
 	Profile       string             `json:"profile"`
 	WireFormat    string             `json:"wire_format"`
 	ContentType   string             `json:"content_type,omitempty"`
-	Bytes         int64              `json:"bytes"`
+	Bytes         int64              `json:"bytes"`         // against limits: encoded payload, metadata and idempotency key
 	AttemptsMade  int                `json:"attempts_made"` // since queued or replayed
 	Replays       int                `json:"replays,omitempty"`
 	CreatedAt     time.Time          `json:"created_at"`
@@ -124,7 +124,7 @@ type MessageCounts struct {
 	Dead          int64   `json:"dead"`
 	Cancelled     int64   `json:"cancelled"`
 	Expired       int64   `json:"expired"`
-	Bytes         int64   `json:"bytes"`
+	Bytes         int64   `json:"bytes"` // of those that are not done
 	OldestSeconds float64 `json:"oldest_seconds"`
 }
 

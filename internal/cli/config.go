@@ -93,7 +93,9 @@ func newConfig(c *console) *cobra.Command {
 	show := &cobra.Command{
 		Use: "print", Short: "Print the configuration in force, without its secrets", Args: arguments(),
 		Long: `Print shows what serve would run with, from flags, environment, file and defaults.
-Secrets show as ***.`,
+Secrets show as ***. The key api.listen is the variable OUTRIDER_API_LISTEN. One that
+is no key is an error, unless Kubernetes has made it of a Service called outrider, such
+as OUTRIDER_SERVICE_HOST and OUTRIDER_PORT.`,
 		RunE: func(*cobra.Command, []string) error {
 			config, err := flags.load(c)
 			if err != nil {

@@ -142,6 +142,8 @@ func TestVersion(t *testing.T) {
 	t.Parallel()
 	if got := (shell{}).want(t, ExitOK, "version").stdout; !strings.HasPrefix(got, "outrider ") || !strings.Contains(got, "go1.") {
 		t.Errorf("version: got %q", got)
+	} else if flag := (shell{}).want(t, ExitOK, "--version").stdout; flag != got {
+		t.Errorf("--version: got %q, want %q", flag, got)
 	}
 	var b build
 	shell{}.json(t, ExitOK, &b, "version")

@@ -21,8 +21,9 @@ type console struct {
 	shown    time.Time // when progress was shown last, or first asked for
 }
 
-// progressEvery is how often progress is shown where stderr is a file.
-const progressEvery = 5 * time.Second
+// progressEvery is how often progress is shown where stderr is no terminal: only a
+// command that would be silent for minutes writes it there.
+const progressEvery = time.Minute
 
 func newConsole(in io.Reader, out, err io.Writer, env []string) *console {
 	c := &console{in: in, out: out, err: err, env: env}
@@ -65,7 +66,7 @@ func (c *console) notef(format string, args ...any) {
 }
 
 // progress shows how far a command is: where stderr is a terminal in one line that
-// the next one replaces, else in a line every five seconds. One goroutine calls it.
+// the next one replaces, else in a line a minute. One goroutine calls it.
 func (c *console) progress(text string) {
 	now := time.Now()
 	switch {

@@ -40,7 +40,7 @@ func TestCommandsAgainstADaemon(t *testing.T) {
 	var sent agent.MessageView
 	sh.json(t, ExitOK, &sent, "send", box.url+"?token=canary", "-d", "payload-canary", "--wait", "20s", "-H", "authorization: canary")
 	status := sh.want(t, ExitOK, "status", sent.ID.String()).stdout
-	for _, want := range []string{"message   " + sent.ID.String(), "state     delivered", "evidence  acknowledged", "ATTEMPT", "success", "200", "token=***"} {
+	for _, want := range []string{"message   " + sent.ID.String(), "state     delivered", "evidence  acknowledged", "B in all", "ATTEMPT", "success", "200", "token=***"} {
 		if !strings.Contains(status, want) {
 			t.Errorf("status lacks %q:\n%s", want, status)
 		}
@@ -103,6 +103,22 @@ func TestCommandsAgainstADaemon(t *testing.T) {
 	for _, want := range []string{"PENDING", "DELIVERED", "transport http, https", "PHASE", "total"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("stats lack %q:\n%s", want, text)
+		}
+	}
+}
+
+// A port that is taken is that of a flag: the right one is named.
+func TestServeOnATakenPort(t *testing.T) {
+	t.Parallel()
+	taken := strings.TrimSuffix(openInbox(t, receiver.Options{}).url, "/inbox")
+	serve := []string{"serve", "--memory", "--log-level", "error"}
+	for flag, args := range map[string][]string{
+		"--api": {"--api", strings.TrimPrefix(taken, "http://")},
+		"--in":  {"--api", "127.0.0.1:0", "--in", taken},
+	} {
+		got := shell{}.want(t, ExitFailure, append(serve, args...)...).stderr
+		if !strings.Contains(got, "address already in use") || !strings.Contains(got, "choose another address with "+flag+"\n") {
+			t.Errorf("%s: got %q", flag, got)
 		}
 	}
 }

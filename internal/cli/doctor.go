@@ -58,8 +58,7 @@ func (f *doctorFlags) run(ctx context.Context, c *console, uri string) error {
 	if err != nil {
 		return err
 	}
-	config.Memory, config.Encryption, config.API, config.Inbound = true, agent.EncryptionConfig{}, agent.APIConfig{Listen: agent.ListenOff}, agent.InboundConfig{}
-	prober, err := agent.New(config, agent.Options{})
+	prober, err := agent.New(deliveryOnly(config), agent.Options{})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/receiver"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/ingress"
 )
 
 // closeWait is how long requests under way may take when a listener stops.
@@ -65,11 +67,44 @@ func (f *listenFlags) run(ctx context.Context, c *console, urls []string) error 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	log := &arrivals{console: c, limit: f.count, full: cancel}
+	if err := f.check(urls); err != nil {
+		return usagef("listen: %w", err)
+	}
 	receive := f.receive
 	if f.misbehaves() {
 		receive = f.misbehave
 	}
 	return errors.Join(receive(ctx, c, log, urls), log.fault())
+}
+
+// check finds what is wrong with the command line. No error repeats a URL: it may
+// hold a password.
+func (f *listenFlags) check(urls []string) error {
+	switch {
+	case f.status < 200 || f.status > 599:
+		return fmt.Errorf("--status is %d: want 200 to 599", f.status)
+	case f.delay < 0:
+		return errors.New("--delay is negative")
+	}
+	schemes := []string{"http", "ws", "amqp", "amqps"}
+	for _, url := range urls {
+		if f.misbehaves() {
+			if _, _, err := ingress.Address(url, "http"); err != nil {
+				return fmt.Errorf("to misbehave on purpose: %w", err)
+			}
+			continue
+		}
+		var err error
+		if isQueue(url) {
+			_, err = transport.ParseEndpoint(url)
+		} else {
+			_, _, err = ingress.Address(url, schemes...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // receive prints what an agent's receivers get.
@@ -93,6 +128,9 @@ func (f *listenFlags) receive(ctx context.Context, c *console, log *arrivals, ur
 	receivers, err := agent.New(agent.Config{
 		Memory: true, AllowPrivate: true, API: agent.APIConfig{Listen: agent.ListenOff}, Inbound: in,
 	}, agent.Options{Handler: printer(log.add), Logger: logger})
+	if wrong, ok := errors.AsType[*agent.KeyError](err); ok { // its keys are the URLs
+		return usagef("listen: %w", wrong.Err)
+	}
 	if err != nil {
 		return err
 	}
@@ -128,12 +166,6 @@ func (f *listenFlags) misbehave(ctx context.Context, c *console, log *arrivals, 
 
 // open listens at each URL. It returns those that do, also with an error.
 func (f *listenFlags) open(ctx context.Context, log *arrivals, urls []string) (servers []*receiver.Server, err error) {
-	if f.status < 200 || f.status > 599 {
-		return nil, usagef("--status is %d: want 200 to 599", f.status)
-	}
-	if f.delay < 0 {
-		return nil, usagef("--delay is negative")
-	}
 	for _, url := range urls {
 		r, err := receiver.New(receiver.Options{
 			Answer:    receiver.Answer{Status: f.status, RetryAfter: int(f.retryAfter), Delay: f.delay},

@@ -73,21 +73,10 @@ func TestListenSaysWhere(t *testing.T) {
 func TestListenFails(t *testing.T) {
 	t.Parallel()
 	_, urls := startListen(t, "http://127.0.0.1:0")
-	tests := map[string]struct{ url, want string }{
-		"taken":          {urls[0], "address already in use"},
-		"another scheme": {"gopher://127.0.0.1:0", "gopher"},
-		"not a URL":      {"canary", "want a URL"},
-		"password":       {"http://user:canary@127.0.0.1:0", "user information"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			// The first URL is fine, and must be given up with the second.
-			got := shell{}.want(t, ExitFailure, "listen", "http://127.0.0.1:0", test.url)
-			if !strings.Contains(got.stderr, test.want) || strings.Contains(got.stderr, "canary") {
-				t.Errorf("stderr: got %q, want %q", got.stderr, test.want)
-			}
-		})
+	// The first URL is fine, and must be given up with the second.
+	got := shell{}.want(t, ExitFailure, "listen", "http://127.0.0.1:0", urls[0])
+	if !strings.Contains(got.stderr, "address already in use") {
+		t.Errorf("stderr: got %q, want the reason", got.stderr)
 	}
 }
 

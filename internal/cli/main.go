@@ -60,6 +60,8 @@ Send:        outrider send https://example.com/inbox -d 'hello'`,
 	addGroup(root, groupDaemon, newTail(c), newStats(c), newDestinations(c), newSessions(c), newPickups(c))
 	root.SetHelpCommandGroupID(groupRun)
 	root.SetCompletionCommandGroupID(groupRun)
+	addHelpers(root)
+	addVersion(root)
 	return root
 }
 

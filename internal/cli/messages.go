@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/outrider-go/outrider/internal/client"
+	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
 )
 
@@ -57,6 +58,9 @@ func newList(c *console) *cobra.Command {
 		Example: `  outrider list --state dead
   outrider list --state pending,retry --endpoint https://example.com`,
 		RunE: daemonCommand(c, &flags, func(command *cobra.Command, daemon *client.Client, _ []string) error {
+			if command.Flags().Changed("limit") && (query.Limit < 1 || query.Limit > queue.MaxPage) {
+				return usagef("--limit is %d: want 1 to %d", query.Limit, queue.MaxPage)
+			}
 			page, err := daemon.List(command.Context(), query)
 			if err != nil {
 				return err

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/client"
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 )
 
@@ -20,6 +22,20 @@ type ownAgent struct {
 	*agent.Agent
 	client *client.Client
 	halt   context.CancelFunc
+}
+
+// deliveryOnly is what a command's own agent takes from the configuration of a
+// daemon: how to deliver. What it received, or kept for a peer that comes later,
+// would be lost with the command; and it writes nothing to the daemon's directory.
+func deliveryOnly(config agent.Config) agent.Config {
+	config.Memory, config.Encryption = true, agent.EncryptionConfig{}
+	config.API, config.Inbound = agent.APIConfig{Listen: agent.ListenOff}, agent.InboundConfig{}
+	config.Profiles = maps.Clone(config.Profiles)
+	for id, options := range config.Profiles {
+		options.Pickup = profile.Pickup{}
+		config.Profiles[id] = options
+	}
+	return config
 }
 
 // startOwn starts an agent. The end of ctx does not stop it; stop does.

@@ -96,16 +96,20 @@ func TestReplayIsInterrupted(t *testing.T) {
 	}
 }
 
-// TestProgressInAFile: a log gets a line every five seconds.
+// TestProgressInAFile: only what takes minutes shows it there, in a line a minute.
 func TestProgressInAFile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		c := newConsole(nil, nil, &log, nil)
-		for range 12 {
+		for range 130 {
 			c.progress("going on")
 			<-time.After(time.Second)
 		}
+		c.progressDone()
+		c.progress("something else")
+		<-time.After(59 * time.Second)
+		c.progress("something else")
 		c.progressDone()
 		if got, want := log.String(), strings.Repeat("outrider: going on\n", 2); got != want {
 			t.Errorf("got %q, want %q", got, want)

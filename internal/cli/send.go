@@ -57,7 +57,8 @@ func newSend(c *console) *cobra.Command {
 	command := &cobra.Command{
 		Use: "send URI -d STR|@FILE|@-", Short: "Send a message", Args: arguments("URI"),
 		Long: `Send queues a message with a daemon, where --server or OUTRIDER_SERVER names one.
-Otherwise it delivers the message itself, and waits until that is done.
+Otherwise it delivers the message itself, and waits until that is done. It then
+takes from the configuration how to deliver, receives nothing and keeps nothing.
 
 Exit codes: 0 delivered, or queued with a daemon; 1 failure; 2 usage; 3 not
 delivered.`,
@@ -212,12 +213,11 @@ func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.Send
 	if config.Retry == "standard" { // it takes days, and nobody asked for it
 		config.Retry = "exponential,age=" + f.wait.String()
 	}
-	config.Memory, config.Encryption = true, agent.EncryptionConfig{} // it writes nothing
-	own, err := startOwn(ctx, config)
+	own, err := startOwn(ctx, deliveryOnly(config))
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.deliver(ctx, c, own.client, request), own.stop(ctx))
+	return errors.Join(flagIsUsage(f.deliver(ctx, c, own.client, request)), own.stop(ctx))
 }
 
 // deliver sends and, where it is to wait, tells what became of the message.

@@ -67,20 +67,16 @@ func TestSendIsRefused(t *testing.T) {
 	box := openInbox(t, receiver.Options{})
 	tests := map[string]struct {
 		args []string
-		env  []string
 		want string
 	}{
-		"private address":     {args: []string{"send", box.url, "-d", "x"}, want: "--allow-private"},
-		"unknown scheme":      {args: []string{"send", "gopher://example.com/1", "-d", "x"}, want: "gopher"},
-		"unknown profile":     {args: []string{"send", box.url, "-d", "x", "--profile", "nobody"}, want: "nobody"},
-		"unknown wire format": {args: []string{"send", box.url, "-d", "x", "--wire-format", "morse", "--allow-private"}, want: "morse"},
-		"unknown priority":    {args: []string{"send", box.url, "-d", "x", "--priority", "urgent", "--allow-private"}, want: "low, normal or high"},
-		"missing file":        {args: []string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, want: "no such file"},
+		"private address": {[]string{"send", box.url, "-d", "x"}, "--allow-private"},
+		"unknown scheme":  {[]string{"send", "gopher://example.com/1", "-d", "x"}, "gopher"},
+		"missing file":    {[]string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, "no such file"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := shell{env: test.env}.want(t, ExitFailure, test.args...)
+			got := shell{}.want(t, ExitFailure, test.args...)
 			if !strings.Contains(got.stderr, test.want) || got.stdout != "" {
 				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, test.want, got.stdout)
 			}
@@ -88,6 +84,25 @@ func TestSendIsRefused(t *testing.T) {
 	}
 	if n := len(box.received()); n != 0 {
 		t.Errorf("%d messages arrived", n)
+	}
+}
+
+// A flag that is refused is a usage error, whoever refuses it.
+func TestSendRefusesFlags(t *testing.T) {
+	t.Parallel()
+	daemon, _ := startDaemon(t)
+	for want, flags := range map[string][]string{
+		"nobody":              {"--profile", "nobody"},
+		"morse":               {"--wire-format", "morse"},
+		"low, normal or high": {"--priority", "urgent"},
+		"metadata":            {"-H", "bad name: 1"},
+	} {
+		args := append([]string{"send", closedPort(t), "-d", "x"}, flags...)
+		for _, got := range []result{daemon.want(t, ExitUsage, args...), shell{}.want(t, ExitUsage, append(args, "--allow-private")...)} {
+			if !strings.Contains(got.stderr, want) || !strings.Contains(got.stderr, "see: outrider send --help") || got.stdout != "" {
+				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, want, got.stdout)
+			}
+		}
 	}
 }
 
@@ -161,6 +176,38 @@ func TestSendThroughDaemon(t *testing.T) {
 	got = sh.want(t, ExitNotDelivered, "send", closedPort(t), "-d", "x", "--wait", "20s", "--retry", "none")
 	if !strings.Contains(got.stderr, "dead after 1 attempt") || !strings.Contains(got.stderr, "see: outrider status") {
 		t.Errorf("stderr: got %q, want where to look", got.stderr)
+	}
+}
+
+// What a daemon would receive must not come to a command that ends with the first
+// message of its own: it would be taken, and lost.
+func TestSendByItselfReceivesNothing(t *testing.T) {
+	t.Parallel()
+	daemon := openInbox(t, receiver.Options{}) // has the port that the configuration names
+	port := strings.TrimSuffix(daemon.url, "/inbox")
+	for name, test := range map[string]struct {
+		config, url string
+		code        int
+		want        string
+	}{
+		"forward": {"inbound: {listen: [" + port + "], forward: " + daemon.url + "}", daemon.url, ExitOK, "delivered "},
+		"print":   {"inbound: {listen: [" + port + "], handler: print}", daemon.url, ExitOK, "delivered "},
+		"pickup":  {"profiles: {default: {pickup: {enabled: true, exhausted: true}}}", closedPort(t), ExitNotDelivered, "dead after 1 attempt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "outrider.yaml")
+			write(t, file, "allow_private: true\n"+test.config+"\n")
+			args := []string{"send", test.url, "-d", "x", "--wait", "20s", "--retry", "none", "--recipient", "somebody"}
+			for _, got := range []result{
+				shell{}.want(t, test.code, append(args, "--config", file)...),
+				shell{env: []string{"OUTRIDER_CONFIG=" + file}}.want(t, test.code, args...),
+			} {
+				if !strings.Contains(got.stdout+got.stderr, test.want) {
+					t.Errorf("got %q %q, want %q", got.stdout, got.stderr, test.want)
+				}
+			}
+		})
 	}
 }
 

@@ -22,8 +22,8 @@ func newServe(c *console) *cobra.Command {
 		Long: `Serve runs the daemon: it takes messages over its HTTP API and delivers them. A
 line on stdout says when it is ready; the log is on stderr.
 
-The first SIGTERM or interrupt takes no more messages and lets the attempts under
-way end; a second one ends the program at once.`,
+The first SIGTERM or interrupt takes no more messages, begins no more attempts and
+lets those under way end; a second one ends the program at once.`,
 		Example: `  outrider serve
   outrider serve --config outrider.yaml --api 127.0.0.1:9480`,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -69,10 +69,14 @@ func serve(ctx context.Context, c *console, config agent.Config, asJSON bool) er
 
 // explainStart says what to do about an address that is taken.
 func explainStart(err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; is a daemon running there already? choose another address with --api", err)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
 	}
-	return err
+	flag := "--in"
+	if key, ok := errors.AsType[*agent.KeyError](err); ok && key.Key == "api.listen" {
+		flag = "--api"
+	}
+	return fmt.Errorf("%w; is a daemon running there already? choose another address with %s", err, flag)
 }
 
 // announce tells that the daemon is ready, and where.

@@ -54,6 +54,35 @@ func onlySubcommands(command *cobra.Command, args []string) error {
 	return command.Help()
 }
 
+// addHelpers adds help and completion, which refuse what they do not know as all
+// commands do.
+func addHelpers(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, command := range root.Commands() {
+		switch command.Name() {
+		case "help":
+			command.RunE = showHelp
+		case "completion":
+			command.Args, command.RunE = cobra.ArbitraryArgs, onlySubcommands
+			for _, shell := range command.Commands() {
+				shell.Args = arguments()
+			}
+		}
+	}
+}
+
+// showHelp shows the help of the command that args name.
+func showHelp(command *cobra.Command, args []string) error {
+	about, unknown, err := command.Root().Find(args)
+	if err != nil || len(unknown) > 0 {
+		return unknownCommand(about, unknown)
+	}
+	about.InitDefaultHelpFlag()
+	about.InitDefaultVersionFlag()
+	return about.Help()
+}
+
 // flagError is an error in a flag, with the flag that was meant, perhaps.
 func flagError(command *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -32,11 +33,18 @@ func newVersion(c *console) *cobra.Command {
 			if asJSON {
 				return c.json(b)
 			}
-			return c.printf("outrider %s (%s)", b.text(), b.Go+" "+b.Platform)
+			return c.printf("%s", b.line())
 		},
 	}
 	addJSON(command, &asJSON)
 	return command
+}
+
+// addVersion adds the flag that prints what the command does.
+func addVersion(root *cobra.Command) {
+	root.Flags().Bool("version", false, "print the version")
+	root.Version = thisBuild().line()
+	root.SetVersionTemplate("{{.Version}}\n")
 }
 
 func thisBuild() build {
@@ -59,6 +67,9 @@ func thisBuild() build {
 	}
 	return b
 }
+
+// line is what people are shown.
+func (b build) line() string { return fmt.Sprintf("outrider %s (%s %s)", b.text(), b.Go, b.Platform) }
 
 // text leaves out what the version says already: Go puts the revision into it
 // where there is no tag.

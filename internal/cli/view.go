@@ -60,7 +60,7 @@ func writeMessage(c *console, m *agent.MessageView, now time.Time) error {
 	if word.paint != nil {
 		state = word.paint(state)
 	}
-	body := joinNonEmpty(", ", m.WireFormat, m.ContentType, size(m.Bytes))
+	body := joinNonEmpty(", ", m.WireFormat, m.ContentType, size(m.Bytes)+" in all") // with metadata and idempotency key
 	var b strings.Builder
 	for _, line := range []struct{ name, value string }{
 		{"message", c.style.bold(m.ID.String())},

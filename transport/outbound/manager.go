@@ -41,11 +41,11 @@ type Manager struct {
 	live        bool          // transports are started as they register; guarded by registering
 	retiring    []*registered // replaced, and not stopped yet; guarded by registering
 
-	life      sync.Mutex  // held while starting, and while stopping takes its last steps
-	used      bool        // Start was called; guarded by life
-	running   atomic.Bool // messages are accepted
-	stopping  atomic.Bool // no attempts are started any more
-	halting   sync.Once
+	life      sync.Mutex      // held while starting, and while stopping takes its last steps
+	used      bool            // Start was called; guarded by life
+	running   atomic.Bool     // messages are accepted
+	stopping  atomic.Bool     // no messages are accepted any more, and no attempts started
+	halting   sync.Once       // of the attempts
 	base      context.Context //nolint:containedctx // Start's: bounds attempts, and transports that register later
 	settling  context.Context //nolint:containedctx // base without its end: outcomes are recorded after the hard stop, too
 	cancel    context.CancelFunc
@@ -237,12 +237,15 @@ func (m *Manager) Stop(ctx context.Context) (Left, error) {
 	return left, err
 }
 
+// Halt starts no more attempts; those under way go on. Messages are still taken, and
+// kept for the next start, until Stop is called: for what is stopped in between, and
+// hands over what it has. Halt waits for nothing, and may be called twice.
+func (m *Manager) Halt() { m.halting.Do(func() { m.release(m.sched.stop()) }) }
+
 // halt takes no more messages and starts no more attempts.
 func (m *Manager) halt() {
-	m.halting.Do(func() {
-		m.stopping.Store(true)
-		m.release(m.sched.stop())
-	})
+	m.stopping.Store(true)
+	m.Halt()
 }
 
 // finish waits for the workers and stops what was started.

@@ -97,3 +97,42 @@ func TestStopBeforeStart(t *testing.T) {
 		t.Error("Start after Stop succeeded")
 	}
 }
+
+func TestHaltedManagerKeepsWhatItIsGiven(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store, err := memqueue.New(memqueue.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := startOver(t, store, &driver{handle: func(context.Context, *outbound.Message) error {
+			pass(time.Second)
+			return nil
+		}}, outbound.Options{LaneConcurrency: 1})
+		underway, waiting := first.send("test://host/", nil), first.send("test://host/", nil)
+		synctest.Wait()
+		for range 2 {
+			first.Halt()
+		}
+		if err := first.Ready(); err != nil {
+			t.Errorf("Ready after Halt: %v", err)
+		}
+		later := first.send("test://other/", nil)
+		synctest.Wait()
+		pass(time.Minute)
+		first.wantResult(underway, queue.Delivered)
+		for _, id := range []transport.ID{waiting, later} {
+			if r := first.record(id); r.Attempts != 0 || r.State != queue.StatePending {
+				t.Errorf("after Halt the message is %s, attempted %d times", r.State, r.Attempts)
+			}
+		}
+		if left, err := first.Stop(t.Context()); err != nil || left.InFlight != 0 || left.Messages != 2 {
+			t.Errorf("left = %+v, %v", left, err)
+		}
+		second := startOver(t, store, &driver{}, outbound.Options{})
+		if err := second.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		second.wantResult(waiting, queue.Delivered)
+		second.wantResult(later, queue.Delivered)
+	})
+}
