@@ -27,7 +27,7 @@ type settings struct {
 	rounds   int           // slices of each contestant in the rate benchmark
 	slice    int           // messages in a slice
 	latency  int           // slices of a second in the latency benchmark
-	waiting  int           // messages in the memory benchmark
+	waiting  int           // messages in the memory and replay benchmarks
 	pending  int           // messages in the backlog benchmark
 	sessions int           // sockets in the sessions benchmark
 	only     string        // names of the benchmarks to run, parted by commas
@@ -48,9 +48,9 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 40, "slices of each contestant")
 	flag.IntVar(&s.slice, "slice", 5000, "messages in a slice")
 	flag.IntVar(&s.latency, "latency", 15, "latency slices of each contestant, one second each")
-	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory benchmark")
+	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory and replay benchmarks")
 	flag.DurationVar(&s.idle, "idle", 3*time.Second, "how long idle CPU time is measured")
-	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, ws, enqueue, durable, single, backlog, amqp, inbound, sessions, formats, serializers")
+	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, ws, enqueue, durable, single, purge, replay, backlog, amqp, inbound, sessions, formats, serializers")
 	flag.StringVar(&s.amqp, "amqp", "", "compare AMQP at the node q of the broker at this `host:port` (default a peer in another process)")
 	flag.StringVar(&s.dir, "dir", "", "make durable stores in this `directory` (default the one for temporary files)")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of it all to this `file`")
@@ -109,6 +109,8 @@ var benchmarks = []benchmark{
 	{"enqueue", benchEnqueue},
 	{"durable", benchDurable},
 	{"single", benchSingle},
+	{"purge", benchPurge},
+	{"replay", benchReplay},
 	{"backlog", benchBacklog},
 	{"amqp", benchAMQP},
 	{"inbound", benchInbound},

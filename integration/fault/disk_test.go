@@ -5,6 +5,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,29 +35,122 @@ func refusal(t *testing.T, d *verify.Daemon) int {
 	return refused.Status
 }
 
-// fsyncFails has every fsync fail from the n-th on: nothing is accepted from then
-// on, /readyz says so, and what was accepted before is there at the next start.
+// fsyncFails has every fsync fail from the n-th on.
 func fsyncFails(t *testing.T, program string) {
 	t.Helper()
 	for n := 1; n <= effort(20); n++ {
-		tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
-		d := tr.start(nil)
-		tr.accept(d, 100)
-		if err := d.Stop(t.Context()); err != nil {
-			t.Fatal(err)
+		callFails(t, program, "fsync,fdatasync", fmt.Sprintf("error=EIO:when=%d+", n))
+	}
+}
+
+// fsyncFindsNoRoom has one fsync of each thread say that the disk is full, as file
+// systems do that promise room before they have it. What is on the disk is not known
+// then: that is no full disk, but one that has failed.
+func fsyncFindsNoRoom(t *testing.T, program string) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(*seed, 6))
+	for range effort(10) {
+		callFails(t, program, "fsync,fdatasync", fmt.Sprintf("error=ENOSPC:when=%d", 1+random.IntN(20)))
+	}
+}
+
+// writeFails has one write of each thread fail.
+func writeFails(t *testing.T, program string) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(*seed, 7))
+	for range effort(10) {
+		callFails(t, program, "pwrite64", fmt.Sprintf("error=EIO:when=%d", 1+random.IntN(200)))
+	}
+}
+
+// callFails has a system call fail that makes messages durable: nothing is accepted
+// after that, /readyz says why, and what was accepted before is there at the next
+// start.
+func callFails(t *testing.T, program, calls, tampering string) {
+	t.Helper()
+	tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
+	tr.fillStore()
+	d, err := tr.try(strace(t, calls, tampering))
+	switch {
+	case tr.refused(err, tampering, "open store"):
+	case err != nil:
+		t.Fatal(err)
+	default:
+		tr.failing(d, tampering)
+	}
+	tr.finish()
+}
+
+// fillStore makes a store with messages that were delivered.
+func (tr *trial) fillStore() {
+	tr.Helper()
+	d := tr.start(nil)
+	tr.accept(d, 100)
+	if err := d.Stop(tr.Context()); err != nil {
+		tr.Fatal(err)
+	}
+}
+
+// refused reports whether a daemon has not started, and checks that it says at what.
+func (tr *trial) refused(err error, tampering, at string) bool {
+	tr.Helper()
+	ended := (*verify.ExitError)(nil)
+	if !errors.As(err, &ended) {
+		return false
+	}
+	if ended.Code != 1 || !strings.Contains(ended.Stderr, at) {
+		tr.Errorf("%s: %v", tampering, ended)
+	}
+	return true
+}
+
+// readFails has one read of each thread fail. A daemon that cannot read what it has
+// does not start, and says why; later it may answer a question with an error, or its
+// store has failed. What it has accepted is there at the next start in any case.
+func readFails(t *testing.T, program string) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(*seed, 8))
+	noticed := 0
+	for i := range effort(10) {
+		n := 1 // the first time, which comes for sure
+		if i > 0 {
+			n += random.IntN(100)
 		}
-		d, err := tr.try(strace(t, "fsync,fdatasync", fmt.Sprintf("error=EIO:when=%d+", n)))
-		if ended := (*verify.ExitError)(nil); errors.As(err, &ended) {
-			if ended.Code != 1 || !strings.Contains(ended.Stderr, "open store") {
-				t.Errorf("failing from number %d on: %v", n, ended)
-			}
-		} else if err != nil {
+		tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
+		tr.fillStore()
+		tampering := fmt.Sprintf("error=EIO:when=%d", n)
+		d, err := tr.try(append(strace(t, "pread64", tampering),
+			"-P", filepath.Join(tr.dir, "queue.db"), "-P", filepath.Join(tr.dir, "queue.db-wal")))
+		switch {
+		case tr.refused(err, tampering, "start agent"): // where it opens the store, or counts what is in it
+			noticed++
+		case err != nil:
 			t.Fatal(err)
-		} else {
-			tr.failing(d, n)
+		case tr.reading(d):
+			noticed++
 		}
 		tr.finish()
 	}
+	if noticed == 0 {
+		t.Error("no read has failed: the trial says nothing")
+	}
+	t.Logf("%d of %d daemons have noticed", noticed, effort(10))
+}
+
+// reading sends to a daemon and lists what it has, and reports whether a read has
+// failed.
+func (tr *trial) reading(d *verify.Daemon) (failed bool) {
+	tr.Helper()
+	tr.send(d, func() {
+		goal := tr.history.Accepted() + 100
+		await(tr.T, "letters are accepted, or the store has failed", func() bool {
+			_, err := d.Client.List(tr.Context(), client.ListQuery{})
+			failed = failed || err != nil || d.Client.Ready(tr.Context()) != nil
+			return failed || tr.history.Accepted() >= goal
+		})
+	})
+	tr.crash(d)
+	return failed
 }
 
 // checkpointFails has every fsync of the database itself fail, in which SQLite puts
@@ -65,36 +159,32 @@ func fsyncFails(t *testing.T, program string) {
 func checkpointFails(t *testing.T, program string) {
 	t.Helper()
 	tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 300})
-	d := tr.start(nil)
-	tr.accept(d, 100)
-	if err := d.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	tr.fillStore()
 	calls := strace(t, "fsync,fdatasync", "error=EIO")
-	d = tr.start(append(calls, "-P", filepath.Join(tr.dir, "queue.db")))
-	tr.failing(d, 1)
+	d := tr.start(append(calls, "-P", filepath.Join(tr.dir, "queue.db")))
+	tr.failing(d, "every fsync of queue.db")
 	tr.finish()
 }
 
 // failing sends to a daemon until its disk has failed.
-func (tr *trial) failing(d *verify.Daemon, n int) {
+func (tr *trial) failing(d *verify.Daemon, tampering string) {
 	tr.Helper()
 	tr.send(d, func() {
 		await(tr.T, "the daemon is not ready any more", func() bool { return d.Client.Ready(tr.Context()) != nil })
 	})
 	before := tr.history.Accepted()
 	if err := d.Client.Ready(tr.Context()); err == nil || !strings.Contains(reason(tr, d), "store has failed") {
-		tr.Errorf("failing from number %d on: /readyz says %v, %q", n, err, reason(tr, d))
+		tr.Errorf("%s: /readyz says %v, %q", tampering, err, reason(tr, d))
 	}
 	if status := refusal(tr.T, d); status != http.StatusServiceUnavailable {
-		tr.Errorf("failing from number %d on: a message is answered %d, want 503", n, status)
+		tr.Errorf("%s: a message is answered %d, want 503", tampering, status)
 	}
 	tr.send(d, func() {
 		refused := tr.load.Refused()
 		await(tr.T, "messages are refused", func() bool { return tr.load.Refused() > refused+20 })
 	})
 	if after := tr.history.Accepted(); after != before {
-		tr.Errorf("failing from number %d on: %d messages were accepted after that", n, after-before)
+		tr.Errorf("%s: %d messages were accepted after that", tampering, after-before)
 	}
 	tr.crash(d)
 }

@@ -121,3 +121,30 @@ func TestWhatDiedAndWasPurgedDoesNotComeBackAfterACrash(t *testing.T) {
 		t.Errorf("Stats: %+v, %v", stats, err)
 	}
 }
+
+// A message whose delivery ends the process is taken out of the way by one call that
+// is answered while it is attempted.
+func TestCancelledDuringTheAttemptThatACrashCutShort(t *testing.T) {
+	t.Parallel()
+	store := openWith(sqlitequeue.Options{})(t).(opened)
+	defer func() { _ = store.Close(t.Context()) }()
+	bad := messageTo(store, slow)
+	if _, err := store.Enqueue(t.Context(), []queue.Message{bad}); err != nil {
+		t.Fatal(err)
+	}
+	leaseAll(t, store, slow)
+	if again := leaseAll(t, crashed(t, store.dir), slow); len(again) != 1 || again[0].Attempt != 1 {
+		t.Fatalf("after a crash during the attempt: %+v, want it again, as the first", again)
+	}
+	if page, err := store.Cancel(t.Context(), queue.Query{IDs: []transport.ID{bad.ID}, Limit: 1}); err != nil || len(page.Records) != 1 {
+		t.Fatal(page, err)
+	}
+	after := crashed(t, store.dir)
+	if again := leaseAll(t, after, slow); len(again) != 0 {
+		t.Errorf("%d messages are attempted again, want none", len(again))
+	}
+	ended, _, err := after.Expire(t.Context(), 10)
+	if err != nil || len(ended) != 1 || ended[0].Result != queue.Cancelled {
+		t.Errorf("Expire: %+v, %v", ended, err)
+	}
+}

@@ -9,16 +9,18 @@
 // fsynced: under load a commit is shared by dozens of calls, and outcomes cost no
 // fsync of their own.
 //
-// A message that is due waits in memory, and in the database in a row that is in
-// no index: one that is delivered at once is never searched for. What memory has
-// no room for (the window of its lane is full) or what is due later spills: it is
-// in the database alone, in an index by lane, priority and time, and is loaded a
-// page at a time when it is its turn. So memory depends on what is being
-// delivered, not on what waits.
+// A message that is due at once is appended to a log, one row for all of a commit,
+// and kept in memory. When it is delivered it is appended to a history in the same
+// way: it never gets into a table or an index, which would cost more than all else.
+// Only what has to wait has a row of its own, in an index by lane, priority and time:
+// for a retry, a time or its turn in an ordering key, or because memory has no room
+// (the window of its lane is full). It is loaded a page at a time, when its time
+// comes. So memory depends on what is being delivered, not on what waits. What has
+// been in the log for five seconds moves into the tables, too.
 //
 // Leases are in memory. One process has the store, and when it ends, all leases
-// do. After a crash, the rows that were in no index are those with the highest
-// ids: a restart looks for them from a mark that is saved every second.
+// do. After a crash, what is left in the log moves into the tables before anything is
+// leased; an attempt that the crash cut short does not count.
 //
 // # Delivery
 //

@@ -22,7 +22,7 @@ const (
 // delivered messages, folds the journal, and gives room back. Only the committer
 // uses it.
 type keeper struct {
-	latest   int64               // the latest id's seq that is on disk
+	latest   int64               // the latest id's seq that is on disk; at first that after which ids begin
 	spent    []int64             // rows of the log that can go
 	batches  map[*batch]struct{} // the others
 	spare    []int64             // delivered messages whose content is still there
@@ -62,7 +62,8 @@ func (s *Store) maintain() (again bool) {
 func (s *Store) idle() bool {
 	k := &s.keep
 	k.known.forget(s.clock.now())
-	return len(k.spare) == 0 && len(k.spent) == 0 && !s.mergeable() && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
+	return len(k.spare) == 0 && len(k.spent) == 0 && !s.mergeable() && len(k.unfolded) == 0 && len(k.fold) == 0 &&
+		k.oldKeys >= k.known.oldest() && seqOf(s.ids.latestID()) == k.latest && !s.hasAged()
 }
 
 // mergeable reports whether there are runs of the history that may be short.

@@ -85,7 +85,7 @@ func (s *Store) settleLane(l *lane, now instant, wanted int) error {
 				s.putOverdue(it)
 				continue
 			case wanted > 0 && level.hasDue(now):
-				page = s.pageFor(l, wanted)
+				page = s.pageFor(l, i, wanted)
 			case !level.isVague(now):
 				page = 0
 			}

@@ -12,11 +12,12 @@ import (
 // room for them in memory.
 const loadPage = 128
 
-// pageFor is how many messages of a lane to read where some are wanted at once. It
+// pageFor is how many messages of a level to read where some are wanted at once. It
 // needs the store's lock.
-func (s *Store) pageFor(l *lane, wanted int) int {
+func (s *Store) pageFor(l *lane, n, wanted int) int {
 	each := itemBytes + l.tally.bytes/max(1, l.tally.pending+l.tally.retry)
-	return min(loadPage, max(wanted, int((s.options.WindowBytes-s.bytes)/each)))
+	room := s.options.Window - l.levels[n].ready.count
+	return max(1, min(loadPage, room, max(wanted, int((s.options.WindowBytes-s.bytes)/each))))
 }
 
 // load reads a page of the messages of a level that are due longest into memory,

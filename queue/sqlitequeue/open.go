@@ -346,8 +346,8 @@ func (s *Store) restoreIDs() error {
 	for _, r := range s.runs {
 		highest = max(highest, r.high)
 	}
-	s.keep.latest = saved
-	s.ids.startAfter(idOf(prefix, max(saved, highest)+idMargin))
+	s.keep.latest = max(saved, highest) + idMargin
+	s.ids.startAfter(idOf(prefix, s.keep.latest))
 	return nil
 }
 

@@ -42,3 +42,58 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d messages are in memory after %d were leased, and %d before", after, len(leased), before)
 	}
 }
+
+// TestMemoryIsBoundedByLane: of each lane and priority memory has no more than the
+// window, whatever becomes of the messages, so that one lane leaves room for others.
+func TestMemoryIsBoundedByLane(t *testing.T) {
+	t.Parallel()
+	const window = 20
+	s := testOpen(t, t.TempDir(), Options{Window: window})
+	priorities := []queue.Priority{queue.PriorityHigh, queue.PriorityNormal}
+	lanes := []queue.Lane{laneOf("a"), laneOf("b")}
+	send := func(each int) {
+		for range each {
+			for _, lane := range lanes {
+				for _, priority := range priorities {
+					testEnqueue(t, s, queue.Message{ID: s.NewID(), Lane: lane, Priority: priority})
+				}
+			}
+		}
+	}
+	lease := func(each int) (again []queue.Outcome) {
+		for _, lane := range lanes {
+			leased, _ := leaseMost(t, s, lane, each)
+			for i := range leased {
+				again = append(again, queue.Outcome{LeaseRef: leased[i].Ref(), Verdict: queue.VerdictRetry})
+			}
+		}
+		return again
+	}
+	retry := func(again []queue.Outcome) {
+		if lost, err := s.Settle(t.Context(), again); err != nil || lost != nil {
+			t.Fatal(lost, err)
+		}
+	}
+	check := func(when string, least int) {
+		t.Helper()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, lane := range lanes {
+			for _, priority := range priorities {
+				if n := s.lanes[lane].levels[levelOf(priority)].ready.count; n < least || n > window {
+					t.Errorf("%s: %d messages of %s, %v are in memory, want %d to %d", when, n, lane.Destination, priority, least, window)
+				}
+			}
+		}
+	}
+	send(window)
+	first := lease(len(priorities) * window)
+	send(window)
+	retry(first)
+	check("some are to be attempted again", window)
+	lease(2 * len(priorities) * window)
+	send(10 * window)
+	check("more were accepted than there is room for", window)
+	retry(lease(5 * window))
+	check("some of them were attempted", 0)
+}

@@ -125,11 +125,23 @@ func (s *scheduler) stateOf(key queue.Lane) queue.LaneState {
 // restore takes up a state that was kept. What was told of a failing destination
 // is known but for how much of its budget it had spent: that is told again with
 // its next failure.
+//
+// Such states are in wall-clock time, and the clock may have been wrong when they were
+// kept: no destination has begun to fail in the future, or is granted a pause of more
+// than a day. A pause by hand, and one without an end, are as they were meant.
 func (s *scheduler) restore(state queue.LaneState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	l := s.laneOf(state.Lane)
+	if longest := now.Add(maxRetryAfter); state.Reason == askedForPause && state.PausedUntil.After(longest) {
+		state.PausedUntil = longest
+		s.keep(l)
+	}
+	if state.FailingSince.After(now) {
+		state.FailingSince = now
+		s.keep(l)
+	}
 	if state.PausedUntil.After(now) {
 		l.pausedUntil, l.reason = state.PausedUntil, state.Reason
 	}

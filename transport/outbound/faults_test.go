@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,13 +74,11 @@ func TestSendBeforeStartIsRefused(t *testing.T) {
 func TestALeaseThatIsOldIsNotUsed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newBadStore(t)
-		first, hanging := make(chan struct{}, 1), make(chan struct{})
-		first <- struct{}{}
+		var calls atomic.Int64
+		hanging := make(chan struct{})
 		store.lease = func() {
-			select {
-			case <-first:
+			if calls.Add(1) == 2 { // the first is for one message: nothing is known of the lane's pace
 				<-hanging
-			default:
 			}
 		}
 		d := &driver{handle: func(ctx context.Context, m *outbound.Message) error {
@@ -89,16 +88,23 @@ func TestALeaseThatIsOldIsNotUsed(t *testing.T) {
 			return nil
 		}}
 		f := startOver(t, store, d, outbound.Options{Workers: 4, LaneConcurrency: 4})
+		slow := queue.Lane{Profile: "default", Destination: "test://slow/"}
+		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: slow, PausedUntil: queue.Forever}); err != nil {
+			t.Fatal(err)
+		}
 		var ids []transport.ID
-		for range 4 {
+		for range 10 {
 			ids = append(ids, f.send("test://slow/", nil))
+		}
+		if err := f.ResumeDestination(t.Context(), slow); err != nil {
+			t.Fatal(err)
 		}
 		synctest.Wait()
 		for i := range 100 {
 			f.send("test://hole/"+strings.Repeat("x", i), nil)
 		}
 		synctest.Wait()
-		close(hanging)
+		close(hanging) // what is leased now is behind all the others
 		if err := f.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}

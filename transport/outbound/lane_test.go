@@ -144,6 +144,77 @@ func TestPauseOutlivesARestart(t *testing.T) {
 	})
 }
 
+// A clock that was a year ahead leaves pauses of a year, and failures to come. What
+// nobody asked for does not last.
+func TestAClockThatWasWrongHoldsNoDestination(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newBadStore(t)
+		busy := &driver{handle: func(context.Context, *outbound.Message) error {
+			err := fail(transport.Throttled)
+			err.RetryAfter = time.Hour
+			return err
+		}}
+		first := startOver(t, store, busy, outbound.Options{})
+		asked := first.send("test://asked/", nil)
+		pass(time.Second)
+		states := first.states()
+		if len(states) != 1 {
+			t.Fatalf("the store keeps %+v of a destination that asked for a pause", states)
+		}
+		first.close()
+
+		began := time.Now()
+		ahead := began.Add(365 * 24 * time.Hour)
+		laneOf := func(host string) queue.Lane {
+			return queue.Lane{Profile: "default", Destination: "test://" + host + "/"}
+		}
+		day := began.Add(24 * time.Hour)
+		cases := []struct {
+			host       string
+			kept, want queue.LaneState
+		}{
+			{"asked", queue.LaneState{PausedUntil: ahead, Reason: states[0].Reason}, queue.LaneState{PausedUntil: day, Reason: states[0].Reason}},
+			{"by-hand", queue.LaneState{PausedUntil: ahead, Reason: "repair"}, queue.LaneState{PausedUntil: ahead, Reason: "repair"}},
+			{"by-hand-too", queue.LaneState{PausedUntil: ahead}, queue.LaneState{PausedUntil: ahead}},
+			{"for-ever", queue.LaneState{PausedUntil: queue.Forever, Reason: "gone"}, queue.LaneState{PausedUntil: queue.Forever, Reason: "gone"}},
+			{"failing", queue.LaneState{FailingSince: ahead}, queue.LaneState{FailingSince: began}},
+		}
+		for _, c := range cases {
+			c.kept.Lane = laneOf(c.host)
+			if err := store.SetLane(t.Context(), c.kept); err != nil {
+				t.Fatal(err)
+			}
+		}
+		second := startOver(t, store, &driver{}, outbound.Options{})
+		byHand := second.send("test://by-hand/", nil)
+		synctest.Wait()
+		states = second.states()
+		for _, c := range cases {
+			got := stateIn(states, laneOf(c.host))
+			if !got.PausedUntil.Equal(c.want.PausedUntil) || !got.FailingSince.Equal(c.want.FailingSince) || got.Reason != c.want.Reason {
+				t.Errorf("%s: the store keeps %+v, want %+v", c.host, got, c.want)
+			}
+		}
+		pass(24*time.Hour - time.Second)
+		second.wantResult(asked, "")
+		pass(time.Second)
+		synctest.Wait()
+		second.wantResult(asked, queue.Delivered)
+		pass(360 * 24 * time.Hour)
+		second.wantResult(byHand, "")
+	})
+}
+
+// stateIn returns the state of a lane among others.
+func stateIn(states []queue.LaneState, lane queue.Lane) queue.LaneState {
+	for _, state := range states {
+		if state.Lane == lane {
+			return state
+		}
+	}
+	return queue.LaneState{}
+}
+
 func TestLaneConcurrency(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{handle: func(context.Context, *outbound.Message) error {

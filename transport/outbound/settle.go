@@ -12,6 +12,9 @@ import (
 // maxRetryAfter is the longest pause a destination is granted.
 const maxRetryAfter = day
 
+// askedForPause is the reason of a pause that a destination has asked for.
+const askedForPause = "the destination asked for a pause"
+
 // judge turns a failed attempt into what becomes of the message: an attempt that the
 // hard stop cut short, or that found the destination away, does not count; what the
 // policy does not try again is dead. It reports whether the lane is to wait for its
@@ -91,7 +94,7 @@ func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) 
 	case facts.Gone:
 		m.release(m.sched.hold(key, queue.Forever, "the destination says that it is gone"))
 	case retryAfter > 0:
-		m.release(m.sched.hold(key, now.Add(retryAfter), "the destination asked for a pause"))
+		m.release(m.sched.hold(key, now.Add(retryAfter), askedForPause))
 	}
 }
 
