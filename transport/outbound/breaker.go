@@ -91,6 +91,7 @@ func findingOf(key queue.Lane, o *queue.Outcome) finding {
 type health struct {
 	failures  int       // attempts that failed, in a row
 	since     time.Time // when the first of them ended; zero: the latest did not fail
+	here      time.Time // when the first of them ended since the start; zero: none did
 	last      time.Time // when the latest of them ended
 	class     transport.Class
 	err       string        // of the latest; without secrets
@@ -130,10 +131,13 @@ func (s *scheduler) failed(l *lane, f *finding, now time.Time) {
 	h := l.health
 	h.failures++
 	if gap := s.rules.budget / 2; h.since.IsZero() || gap > 0 && now.Sub(h.last) > gap {
-		h.since, h.told = now, min(h.told, 1) // two failures a week apart are no week of failing
+		h.since, h.here, h.told = now, now, min(h.told, 1) // two failures a week apart are no week of failing
 		if h.kept {
 			s.keep(l)
 		}
+	}
+	if h.here.IsZero() {
+		h.here = now
 	}
 	h.last, h.class, h.err = now, f.class, f.err
 	if f.hung {

@@ -20,9 +20,10 @@ type laneNews struct {
 }
 
 // spend looks how long a lane's destination has failed, and tells of it. A
-// destination that has spent its budget is paused until somebody resumes it. The
-// budget is looked at when an attempt has failed: where none is made, nothing
-// fails.
+// destination that has spent its budget is paused until somebody resumes it; but
+// not before it has failed for a hundredth of it since the start: nobody knows what
+// it was like while nobody tried, and the network may not be up yet. The budget is
+// looked at when an attempt has failed: where none is made, nothing fails.
 func (s *scheduler) spend(l *lane, now time.Time) {
 	h, percent := l.health, 0.0
 	if s.rules.budget > 0 {
@@ -33,6 +34,9 @@ func (s *scheduler) spend(l *lane, now time.Time) {
 		if i == 0 && h.coolOff > 0 || i > 0 && percent >= float64(mark) {
 			reached = i + 1
 		}
+	}
+	if reached == len(failingMarks) && now.Sub(h.here) < s.rules.budget/100 {
+		reached--
 	}
 	// A restart must not lose a failing that has begun, however seldom there is an
 	// attempt; nor is it worth a write for each that passes.

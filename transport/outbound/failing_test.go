@@ -189,7 +189,7 @@ func TestFailingOutlivesRestarts(t *testing.T) {
 					t.Errorf("told %q", all)
 				}
 				last := d.seen()[len(d.seen())-1].at.Sub(began)
-				if last < 5*24*time.Hour || last > 5*24*time.Hour+every {
+				if last < 5*24*time.Hour || last > 5*24*time.Hour+2*every {
 					t.Errorf("the last attempt came after %v", last)
 				}
 			})
@@ -298,6 +298,30 @@ func TestOldFailingDoesNotGrowOverRestarts(t *testing.T) {
 		f.wantTold()
 		if now := f.Destination(t.Context(), hostLane()); now.Failures != 1 || !now.FailingSince.Equal(time.Now()) || !now.PausedUntil.IsZero() {
 			t.Errorf("after one failure: %+v", now)
+		}
+	})
+}
+
+// Nobody knows what a destination was like while the daemon was down: one failure
+// after that is not the last of many.
+func TestDowntimeIsNoFailing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newBadStore(t)
+		d := newFailing(fail(transport.Temporary))
+		options := outbound.Options{Retry: outbound.RetryPolicy{Base: time.Minute, MaxAttempts: 1000}}
+		f := startOver(t, store, &d.driver, options)
+		f.send("test://host/", nil)
+		pass(time.Hour)
+		f.close()
+		pass(30 * 24 * time.Hour) // the budget is five days
+		f = startOver(t, store, &d.driver, options)
+		pass(time.Hour)
+		if now := f.Destination(t.Context(), hostLane()); now.Failures < 10 || !now.PausedUntil.IsZero() {
+			t.Errorf("an hour after the start: %+v", now)
+		}
+		pass(time.Hour)
+		if now := f.Destination(t.Context(), hostLane()); !now.PausedUntil.Equal(queue.Forever) {
+			t.Errorf("two hours after the start: %+v", now)
 		}
 	})
 }
