@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/outrider-go/outrider/transport"
@@ -156,13 +155,4 @@ func rateFigures(contestants []*contestant, newConnections int64) []figure {
 		plain("framework: bytes allocated per delivery", median(ours.bytes), "B"),
 		atMost("new connections, with and without a reply's body", float64(newConnections), "", 0),
 	}
-}
-
-// cpuTime is what this process has used so far.
-func cpuTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
