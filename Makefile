@@ -83,6 +83,14 @@ lint: $(GOLANGCI) ## Run every static check
 	@$(MAKE) lint-paths
 	@$(GOLANGCI) run ./...
 
+# Windows stands for itself and for systems with 32 bits.
+.PHONY: cross-vet
+cross-vet: ## Compile and vet for macOS, Windows and systems with 32 bits
+	@for system in darwin/arm64 windows/386; do \
+		echo "vet for $$system"; \
+		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) vet ./...; \
+	done
+
 # Files must mean the same on every machine: no path of somebody's disk, no
 # package registry by name. git says which files count; without it, none do.
 .PHONY: lint-paths
@@ -102,7 +110,7 @@ cover: ## Run the unit tests with coverage; the profile stays in coverage.out
 
 .PHONY: ci
 ci: ## Run all that a change must pass
-	@for step in lint test integration fault demo "fuzz FUZZTIME=20000x"; do \
+	@for step in lint cross-vet test integration fault demo "fuzz FUZZTIME=20000x"; do \
 		echo "== make $$step"; started=$$SECONDS; \
 		$(MAKE) $$step || { echo "== make $$step: FAILED after $$((SECONDS - started)) s" >&2; exit 1; }; \
 		echo "== make $$step: ok, $$((SECONDS - started)) s"; \

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -88,6 +89,9 @@ func (c InboundConfig) validate() (faults []error) {
 	}
 	if c.MaxMessageBytes < 0 || c.MaxSessions < 0 || c.MaxSessionsPerProfile < 0 {
 		add("max_*", errors.New("is negative"))
+	}
+	if int64(int(c.MaxMessageBytes)) != c.MaxMessageBytes { // an int may have 32 bits
+		add("max_message_bytes", fmt.Errorf("want at most %d", math.MaxInt))
 	}
 	if _, err := c.receivers(); err != nil {
 		faults = append(faults, err)

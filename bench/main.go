@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,7 +31,7 @@ type settings struct {
 	waiting  int           // messages in the memory and replay benchmarks
 	pending  int           // messages in the backlog benchmark
 	sessions int           // sockets in the sessions benchmark
-	only     string        // names of the benchmarks to run, parted by commas
+	only     []string      // names of the benchmarks to run; none: all
 	amqp     string        // address of a broker for the AMQP benchmark
 	idle     time.Duration // how long idle CPU time is measured
 	dir      string        // on the disk that durable stores are measured on
@@ -50,7 +51,10 @@ func main() {
 	flag.IntVar(&s.latency, "latency", 15, "latency slices of each contestant, one second each")
 	flag.IntVar(&s.waiting, "waiting", 100_000, "messages in the memory and replay benchmarks")
 	flag.DurationVar(&s.idle, "idle", 3*time.Second, "how long idle CPU time is measured")
-	flag.StringVar(&s.only, "only", "", "run only these, parted by commas: rate, latency, memory, blackhole, ws, enqueue, durable, single, purge, replay, backlog, amqp, inbound, sessions, formats, serializers")
+	flag.Func("only", "run only the benchmarks of these `names`, parted by commas: "+names(), func(list string) (err error) {
+		s.only, err = readNames(list)
+		return err
+	})
 	flag.StringVar(&s.amqp, "amqp", "", "compare AMQP at the node q of the broker at this `host:port` (default a peer in another process)")
 	flag.StringVar(&s.dir, "dir", "", "make durable stores in this `directory` (default the one for temporary files)")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of it all to this `file`")
@@ -119,6 +123,26 @@ var benchmarks = []benchmark{
 	{"serializers", benchSerializers},
 }
 
+// names lists all benchmarks.
+func names() string {
+	all := make([]string, len(benchmarks))
+	for i, b := range benchmarks {
+		all[i] = b.name
+	}
+	return strings.Join(all, ", ")
+}
+
+// readNames takes names of benchmarks, parted by commas.
+func readNames(list string) ([]string, error) {
+	only := strings.Split(list, ",")
+	for _, name := range only {
+		if !slices.ContainsFunc(benchmarks, func(b benchmark) bool { return b.name == name }) {
+			return nil, fmt.Errorf("%q is unknown: want %s", name, names())
+		}
+	}
+	return only, nil
+}
+
 func run(ctx context.Context, s settings, out io.Writer) error {
 	sink, err := startSink(ctx)
 	if err != nil {
@@ -128,7 +152,7 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 	var all []figure
 	progress(s, out, "%s, %d CPUs, load %s", runtime.Version(), runtime.NumCPU(), loadAverage())
 	for _, b := range benchmarks {
-		if s.only != "" && !strings.Contains(","+s.only+",", ","+b.name+",") {
+		if len(s.only) > 0 && !slices.Contains(s.only, b.name) {
 			continue
 		}
 		progress(s, out, "\n%s", b.name)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/outrider-go/outrider/transport"
@@ -192,13 +191,4 @@ func idleCPU(ctx context.Context, d time.Duration) (float64, error) {
 	used, began := cpuTime(), time.Now()
 	err := pause(ctx, d)
 	return 100 * (cpuTime() - used).Seconds() / time.Since(began).Seconds(), err
-}
-
-// cpuTime is what this process has used so far.
-func cpuTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 )
 
 // rawLog is the least that a durable queue can do: records appended to a file
@@ -84,7 +83,7 @@ func (l *rawLog) write() error {
 		return err
 	}
 	l.at += int64(len(l.buffer))
-	return syscall.Fdatasync(int(l.file.Fd()))
+	return syncData(l.file)
 }
 
 func (l *rawLog) close() error {

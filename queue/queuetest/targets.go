@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"math/bits"
 	"slices"
 	"time"
 
@@ -122,7 +123,7 @@ func movesBack(x *trial) {
 func noSuchTarget(x *trial) {
 	m := x.aimed()
 	x.enqueue(m)
-	for _, target := range []int{-1, 2, 1 << 40} {
+	for _, target := range []int{-1, 2, 1 << (bits.UintSize - 2)} {
 		x.move(x.lease(laneA(), 1)[0], target, time.Time{})
 		x.aims("no such target", m, 0)
 	}

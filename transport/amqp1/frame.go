@@ -114,11 +114,7 @@ func openList(b []byte) (fields, bool) {
 		if len(b) < 9 {
 			return fields{}, false
 		}
-		wide := int64(binary.BigEndian.Uint32(b[1:])) - 4
-		if wide > int64(len(b)) {
-			return fields{}, false
-		}
-		size, count, head = int(wide), int(binary.BigEndian.Uint32(b[5:])), 9
+		size, count, head = length(b[1:], 4)-4, length(b[5:], 4), 9
 	default:
 		return fields{}, false
 	}
@@ -270,12 +266,13 @@ func readSymbols(b []byte, width int) (all []string) {
 	return all
 }
 
-// length reads a size or count of 1 or 4 bytes.
+// length reads a size or count of 1 or 4 bytes. It is 1 GiB at most, which no frame
+// has, so that it stays a length where int has 32 bits.
 func length(b []byte, width int) int {
 	if width == 1 {
 		return int(b[0])
 	}
-	return int(binary.BigEndian.Uint32(b))
+	return int(min(binary.BigEndian.Uint32(b), 1<<30))
 }
 
 // sizeWidth is how many bytes of size follow a constructor.

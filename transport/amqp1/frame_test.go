@@ -26,6 +26,20 @@ func FuzzOutcome(f *testing.F) {
 	})
 }
 
+// Where int has 32 bits, such lengths are below zero.
+func TestLengthsOfFourBytesArePositive(t *testing.T) {
+	t.Parallel()
+	if list, ok := openList([]byte{0xd0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 0x40}); ok {
+		t.Errorf("a list that counts more fields than bytes opens, with %d", list.left)
+	}
+	if size, ok := valueSize([]byte{0xb0, 0xff, 0xff, 0xff, 0xff, 1}); ok {
+		t.Errorf("a value has %d bytes, and 6 are there", size)
+	}
+	if all := readSymbols([]byte{0, 0, 0, 1, 0xb3, 0xff, 0xff, 0xff, 0xff, 'a'}, 4); all != nil {
+		t.Errorf("symbols that are cut short read as %q", all)
+	}
+}
+
 // FuzzParseFrame: whatever a peer sends, its fields are read without a panic, and
 // never beyond the frame.
 func FuzzParseFrame(f *testing.F) {

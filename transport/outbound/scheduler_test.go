@@ -172,7 +172,7 @@ func TestPaceOfRates(t *testing.T) {
 		{Rate{PerSecond: 1}, pace{time.Second, 0}},
 		{Rate{PerSecond: 4, Burst: 3}, pace{time.Second / 4, time.Second / 2}},
 		{Rate{PerSecond: 3}, pace{333_333_334, 0}}, // rounded up: never faster than asked
-		{Rate{PerSecond: slowestRate, Burst: 1 << 40}, pace{day, 1<<63 - 1}},
+		{Rate{PerSecond: slowestRate, Burst: 1 << 30}, pace{day, 1<<63 - 1}},
 		{Rate{PerSecond: 1e12}, pace{1, 0}},
 	} {
 		if got := c.rate.pace(); got != c.want {

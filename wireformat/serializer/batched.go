@@ -58,6 +58,9 @@ func NewBatched(s Serializer, options BatchedOptions) (Serializer, error) {
 	return &batched{info, s, options}, nil
 }
 
+// longest is the most that four bytes can say, or an int where it has 32 bits.
+const longest = math.MaxUint32 & math.MaxInt
+
 type batched struct {
 	info    Info
 	inner   Serializer
@@ -80,8 +83,8 @@ func (s *batched) Serialize(dst []byte, v any) ([]byte, error) {
 		return dst, err
 	}
 	length := len(grown) - start - 4
-	if length > math.MaxUint32 {
-		return dst, &Error{ErrSerialize, s.info.ID, errLong(length, math.MaxUint32)}
+	if length > longest {
+		return dst, &Error{ErrSerialize, s.info.ID, errLong(length, longest)}
 	}
 	binary.BigEndian.PutUint32(grown[start:], uint32(length)) //nolint:gosec // it fits
 	return grown, nil

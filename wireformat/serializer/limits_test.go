@@ -83,6 +83,7 @@ func TestRefusesBadInput(t *testing.T) {
 		{"bjdata", "dimension 0", text("[$u#[U\x00U\x02]"), "size 0"},
 		{"bjdata", "negative dimension", text("[$u#[i\xff]"), "no size"},
 		{"bjdata", "many rows", text("[$u#[m\xff\xff\xff\x00m\xff\xff\xff\x00]"), "in the middle"},
+		{"bjdata", "more values than an int of 32 bits counts", text("[$u#[m\x00\x00\x01\x00m\x00\x00\x01\x00]"), "in the middle"},
 		{"bjdata", "nulls", text("[$Z#U\x05"), "cannot have"},
 	} {
 		t.Run(test.id+"/"+test.name, func(t *testing.T) {

@@ -77,7 +77,17 @@ func (r *msgpackReader) unsigned() (any, error) {
 	return u, err
 }
 
+// cut reports whether text or bytes, whose length has 32 bits, end too early. msgp
+// reads such a length as an int, which is below zero for some where that has 32 bits.
+func (r *msgpackReader) cut() bool {
+	const bin32, str32 = 0xc6, 0xdb
+	return len(r.b) >= 5 && (r.b[0] == bin32 || r.b[0] == str32) && int64(binary.BigEndian.Uint32(r.b[1:])) > int64(len(r.b)-5)
+}
+
 func (r *msgpackReader) text() (string, error) {
+	if r.cut() {
+		return "", errCut
+	}
 	b, rest, err := msgp.ReadStringZC(r.b)
 	switch {
 	case err != nil:
@@ -90,6 +100,9 @@ func (r *msgpackReader) text() (string, error) {
 }
 
 func (r *msgpackReader) binary() (any, error) {
+	if r.cut() {
+		return nil, errCut
+	}
 	b, rest, err := msgp.ReadBytesZC(r.b)
 	if err != nil {
 		return nil, errCut

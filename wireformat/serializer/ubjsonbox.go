@@ -98,9 +98,10 @@ func (r *ubjsonReader) dimensions() (shape []int, count int, err error) {
 		if size == 0 {
 			return nil, 0, errors.New("an array has a dimension of size 0")
 		}
-		if count *= size; count > r.limits.MaxBytes {
+		if size > r.limits.MaxBytes/count { // the product may be more than an int holds
 			return nil, 0, errCut
 		}
+		count *= size
 	}
 	return shape, count, nil
 }
