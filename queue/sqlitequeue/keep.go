@@ -13,6 +13,7 @@ const (
 	contentsInRound = 256             // contents dropped with other writes
 	contentsAtOnce  = 4096            // contents dropped on their own
 	ageAtOnce       = 1000            // messages that leave the log in one transaction
+	keysAtOnce      = 10_000          // keys dropped in one transaction
 	idMargin        = 1_000_000       // more ids than are made between two times of maintenance
 	vacuumFrom      = 1024            // unused pages
 	vacuumPages     = 512             // given back at once
@@ -32,7 +33,6 @@ type keeper struct {
 	merges   bool                // nobody reads the history
 	merged   int                 // runs of the history that need not be looked at for merging
 	known    knownKeys
-	oldKeys  int64 // runs before this row of keys are forgotten
 	shrunk   bool  // the database is shorter than its file
 	written  int64 // bytes, about, since the committer looked at the write-ahead log
 	tried    int64 // pages that the write-ahead log had when it was last put into the database
@@ -62,7 +62,7 @@ func (s *Store) maintain() (again bool) {
 func (s *Store) idle() bool {
 	k := &s.keep
 	k.known.forget(s.clock.now())
-	return len(k.spare) == 0 && len(k.spent) == 0 && !s.mergeable() && len(k.unfolded) == 0 && len(k.fold) == 0 && k.oldKeys >= k.known.oldest() && !s.hasAged()
+	return len(k.spare) == 0 && len(k.spent) == 0 && !s.mergeable() && len(k.unfolded) == 0 && len(k.fold) == 0 && len(k.known.spent) == 0 && !s.hasAged()
 }
 
 // mergeable reports whether there are runs of the history that may be short.
@@ -162,18 +162,6 @@ func (t *tx) saveLatest() error {
 // saveTick keeps how far the clock is, for the next start.
 func (t *tx) saveTick() error {
 	return t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('tick', ?)", t.now.tick)
-}
-
-// dropKeys drops the runs of keys that are forgotten.
-func (t *tx) dropKeys() error {
-	k := &t.s.keep
-	oldest := k.known.oldest()
-	if oldest <= k.oldKeys {
-		return nil
-	}
-	t.after = append(t.after, func() { k.oldKeys = oldest })
-	err := t.c.exec("DELETE FROM keys WHERE n < ?", oldest)
-	return err
 }
 
 // dropContents drops up to most contents of delivered messages, once they are

@@ -43,9 +43,12 @@ var schema string
 //go:embed schema2.sql
 var schema2 string
 
+//go:embed schema3.sql
+var schema3 string
+
 // migrations take a database from one version to the next. The first is the
 // schema. They are never changed once they are released.
-func migrations() []string { return []string{schema, schema2} }
+func migrations() []string { return []string{schema, schema2, schema3} }
 
 // Open opens the store in a directory: [New] and [Store.Open] in one.
 func Open(ctx context.Context, dir string, options Options) (*Store, error) {
