@@ -235,6 +235,7 @@ type tx struct {
 	scratch   []byte
 	dropped   []*batch // rows of the log
 	skipped   []int64  // seqs that have given up their turn
+	torn      bool     // the log was damaged
 }
 
 // count counts a row in its lane, n times.

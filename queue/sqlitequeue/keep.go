@@ -43,6 +43,7 @@ func (s *Store) maintain() (again bool) {
 	if s.checkpoint(); s.full.Load() {
 		s.recoverRoom()
 	}
+	s.forgetTurns(knownTurns)
 	if !s.idle() {
 		if s.keep.merges = s.merging.TryLock(); s.keep.merges {
 			defer s.merging.Unlock()

@@ -124,7 +124,7 @@ type memory struct {
 	leases   leaseHeap
 	overdue  list
 	runs     []run // of what is delivered, oldest first
-	turns    map[turnKey]*turn
+	turns    map[turnKey]turn
 	total    tally
 	bytes    int64 // of the items, itemBytes for each included
 	token    uint64
