@@ -106,7 +106,7 @@ type Config struct {
 	// more, retain.<result>.bytes). Default: outbound.DefaultRetain.
 	Retain map[queue.Result]outbound.Retain
 	// IdempotencyLifetime is how long an idempotency key is known after its message
-	// was accepted, unless the message is no longer kept before that
+	// was accepted, whether or not the message is still kept
 	// (idempotency_lifetime). It is the agent's own store's. Default: 24 h.
 	IdempotencyLifetime time.Duration
 	// TopicPrefix begins every event topic (topic_prefix). Default: empty.

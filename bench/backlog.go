@@ -26,28 +26,34 @@ const (
 	probes       = 2000 // messages timed
 	probeEvery   = 2 * time.Millisecond
 	queryTime    = 2 * time.Second // for the repetitions of one query
+	fewKeys      = 100
 )
 
 // benchBacklog measures a queue in which a million messages wait, nearly all of
 // them for a destination that is down: how soon the store opens after a crash,
 // whether others are delayed, what memory it takes, how long look-ups take, and
-// whether it drains at an even rate. Each part has a process of its own.
+// whether it drains at an even rate. Then it opens stores whose messages have keys:
+// an idempotency key each, and one of a hundred ordering keys, or an ordering key
+// each. Each part has a process of its own.
 func benchBacklog(ctx context.Context, s settings, _ *sinkProcess) (figures []figure, err error) {
 	dir, err := os.MkdirTemp(s.dir, "outrider-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for _, part := range []string{"empty", "fill", "wait", "drain"} {
-		command := exec.CommandContext(ctx, os.Args[0], "-backlog", part, "-dir", dir, "-pending", strconv.Itoa(s.pending)) //nolint:gosec // itself
+	for _, part := range []struct {
+		name string
+		keys int
+	}{{"empty", 0}, {"fill", 0}, {"wait", 0}, {"drain", 0}, {"fill", fewKeys}, {"open", fewKeys}, {"fill", s.pending}, {"open", s.pending}} {
+		command := exec.CommandContext(ctx, os.Args[0], "-backlog", part.name, "-dir", dir, "-pending", strconv.Itoa(s.pending), "-keys", strconv.Itoa(part.keys)) //nolint:gosec // itself
 		command.Stderr = os.Stderr
 		out, err := command.Output()
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", part, err)
+			return nil, fmt.Errorf("%s: %w", part.name, err)
 		}
 		var more []figure
 		if err := json.Unmarshal(out, &more); err != nil {
-			return nil, fmt.Errorf("%s: %w", part, err)
+			return nil, fmt.Errorf("%s: %w", part.name, err)
 		}
 		figures = append(figures, more...)
 	}
@@ -71,7 +77,7 @@ func valueOf(figures []figure, name string) float64 {
 // runBacklog is a part, in its own process.
 func runBacklog(ctx context.Context, part string, s settings) error {
 	parts := map[string]func(context.Context, settings) ([]figure, error){
-		"empty": backlogEmpty, "fill": backlogFill, "wait": backlogWait, "drain": backlogDrain,
+		"empty": backlogEmpty, "fill": backlogFill, "wait": backlogWait, "drain": backlogDrain, "open": backlogOpen,
 	}
 	figures, err := parts[part](ctx, s)
 	if err != nil {
@@ -112,7 +118,7 @@ func backlogEmpty(ctx context.Context, s settings) ([]figure, error) {
 
 // backlogFill fills the store and leaves it as a crash does.
 func backlogFill(ctx context.Context, s settings) ([]figure, error) {
-	store, err := sqlitequeue.Open(ctx, s.dir+"/full", sqlitequeue.Options{})
+	store, err := sqlitequeue.Open(ctx, s.backlogDir(), sqlitequeue.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -129,18 +135,47 @@ func backlogFill(ctx context.Context, s settings) ([]figure, error) {
 				ID: store.NewID(), Lane: queue.Lane{Profile: "default", Destination: strings.TrimSuffix(host, "/inbox")},
 				Endpoint: host, URI: transport.NewSecret(host), Format: "raw", ContentType: "application/octet-stream", Payload: payload,
 			}
+			if s.keys > 0 {
+				batch[i].OrderingKey, batch[i].IdempotencyKey = fmt.Sprint("order-", (sent+i)%s.keys), fmt.Sprint("message-", sent+i)
+			}
 		}
 		if _, err := store.Enqueue(ctx, batch); err != nil {
 			return nil, err
 		}
 	}
 	rate := float64(s.pending) / time.Since(started).Seconds()
-	return []figure{plain(fmt.Sprintf("accepted by one caller in batches of %d", fillBatch), rate, "/s")}, nil
+	return []figure{plain(fmt.Sprintf("accepted by one caller in batches of %d%s", fillBatch, s.withKeys()), rate, "/s")}, nil
+}
+
+// backlogDir is where the backlog is, which differs by the keys of its messages.
+func (s *settings) backlogDir() string { return fmt.Sprintf("%s/full-%d", s.dir, s.keys) }
+
+func (s *settings) withKeys() string {
+	if s.keys == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d ordering keys", s.keys)
+}
+
+// backlogOpen opens the store after a crash, and no more.
+func backlogOpen(ctx context.Context, s settings) ([]figure, error) {
+	started, used := time.Now(), cpuTime()
+	store, err := sqlitequeue.Open(ctx, s.backlogDir(), sqlitequeue.Options{})
+	if err != nil {
+		return nil, err
+	}
+	took, used := time.Since(started), cpuTime()-used
+	figures := []figure{
+		atMost("the store opens after a crash"+s.withKeys()+", in", took.Seconds(), "s", 2),
+		plain("CPU time of that", used.Seconds(), "s"),
+		atMost("memory of the process (RSS)"+s.withKeys(), rss()/(1<<20), "MiB", 300),
+	}
+	return figures, errors.Join(store.Close(ctx), os.RemoveAll(s.backlogDir()))
 }
 
 // backlogWait works beside the backlog, whose destination is down.
 func backlogWait(ctx context.Context, s settings) ([]figure, error) {
-	f, h, err := backlogOn(ctx, s.dir+"/full", true)
+	f, h, err := backlogOn(ctx, s.backlogDir(), true)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +254,7 @@ func listing(ctx context.Context, store queue.Store, q queue.Query) func() error
 
 // backlogDrain delivers it all, and compares the first tenth with the last.
 func backlogDrain(ctx context.Context, s settings) ([]figure, error) {
-	f, h, err := backlogOn(ctx, s.dir+"/full", false)
+	f, h, err := backlogOn(ctx, s.backlogDir(), false)
 	if err != nil {
 		return nil, err
 	}

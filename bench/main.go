@@ -30,6 +30,7 @@ type settings struct {
 	latency  int           // slices of a second in the latency benchmark
 	waiting  int           // messages in the memory and replay benchmarks
 	pending  int           // messages in the backlog benchmark
+	keys     int           // ordering keys of its messages; 0: they have none
 	sessions int           // sockets in the sessions benchmark
 	only     []string      // names of the benchmarks to run; none: all
 	amqp     string        // address of a broker for the AMQP benchmark
@@ -43,6 +44,7 @@ func main() {
 	var s settings
 	part := flag.String("backlog", "", "be a `part` of the backlog benchmark (the benchmark starts it itself)")
 	flag.IntVar(&s.pending, "pending", 1_000_000, "messages in the backlog benchmark")
+	flag.IntVar(&s.keys, "keys", 0, "ordering keys in a part of the backlog benchmark (the benchmark says it itself)")
 	peer := flag.Bool("peer", false, "be the peers of the inbound benchmarks (the benchmark starts it itself)")
 	flag.IntVar(&s.sessions, "sessions", 10_000, "sockets in the sessions benchmark")
 	sink := flag.Bool("sink", false, "be the receiver (the benchmark starts it itself)")

@@ -36,9 +36,10 @@ type Store interface {
 	// are as durable as the store is. The results are in the order of the batch.
 	// A message whose profile and idempotency key are known (from before, or from
 	// earlier in the batch) is not kept: its result names the known one. So is one
-	// whose id is known, which makes it safe to repeat a call that failed. A store
-	// forgets a key with the record, or before, once its lifetime is over: that is
-	// an option of the store.
+	// whose id is that of a record, which makes it safe to repeat a call that failed.
+	// A key is known for its lifetime, which begins when its message is enqueued and
+	// is an option of the store, whether or not the record is still there. A store may
+	// bound how many it knows, and then forgets those first that were enqueued first.
 	Enqueue(ctx context.Context, batch []Message) ([]Enqueued, error)
 
 	// Due lists lanes that have work, now or later, in a stable order after the
@@ -146,7 +147,7 @@ type Enqueued struct {
 	ID        transport.ID
 	Duplicate bool
 	// Status is the status of the record ID names: for a duplicate, that of the
-	// one known before.
+	// one known before; where that was removed, the one it had last.
 	Status string
 }
 

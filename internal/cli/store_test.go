@@ -32,11 +32,11 @@ func TestStoreInfo(t *testing.T) {
 		Bytes  int64 `json:"database_bytes"`
 	}
 	shell{}.json(t, ExitOK, &info, "store", "info", "--dir", dir)
-	if info.Dir != dir || info.Schema != 2 || info.InUse || info.Counts.Pending+info.Counts.Retry != 2 || info.Bytes == 0 {
+	if info.Dir != dir || info.Schema != 3 || info.InUse || info.Counts.Pending+info.Counts.Retry != 2 || info.Bytes == 0 {
 		t.Errorf("got %+v", info)
 	}
 	text := shell{env: []string{"OUTRIDER_DIR=" + dir}}.want(t, ExitOK, "store", "info").stdout
-	for _, want := range []string{dir, "not in use", "version 2", "pending", "0 delivered"} {
+	for _, want := range []string{dir, "not in use", "version 3", "pending", "0 delivered"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, text)
 		}

@@ -20,21 +20,21 @@ func open(tb testing.TB) queue.Store {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, open, queuetest.Features{})
+	queuetest.Run(t, open, queuetest.Features{KeyLifetime: memqueue.DefaultKeyLifetime})
 }
 
-// TestKeyLifetime runs the suite with keys that are forgotten before their records.
-func TestKeyLifetime(t *testing.T) {
+// TestFewKeys runs the suite with keys that are forgotten soon, and few of them.
+func TestFewKeys(t *testing.T) {
 	t.Parallel()
-	const lifetime = 3 * time.Hour
+	const lifetime, keys = 3 * time.Hour, 10
 	queuetest.Run(t, func(tb testing.TB) queue.Store {
 		tb.Helper()
-		store, err := memqueue.New(memqueue.Options{KeyLifetime: lifetime})
+		store, err := memqueue.New(memqueue.Options{KeyLifetime: lifetime, MaxKeys: keys})
 		if err != nil {
 			tb.Fatal(err)
 		}
 		return store
-	}, queuetest.Features{KeyLifetime: lifetime})
+	}, queuetest.Features{KeyLifetime: lifetime, MaxKeys: keys})
 }
 
 func BenchmarkStore(b *testing.B) { queuetest.Bench(b, open) }

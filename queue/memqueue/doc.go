@@ -4,7 +4,8 @@
 //
 // A waiting message costs about 160 bytes beside its payload, metadata and keys,
 // 50 more with a time or a key, 50 more again with an ordering key or a replay,
-// 100 more for each ordering key in use, and 112 per attempt in its log. What the
+// 100 more for each ordering key in use, and 112 per attempt in its log. An
+// idempotency key that is known costs 160, also when its record is gone. What the
 // messages of a lane have in common (lane, endpoint, format, policy, priority,
 // targets) is kept once. A delivered record lets go of its payload and metadata at once; dead,
 // cancelled and expired ones keep theirs for a replay, and count these bytes

@@ -26,6 +26,7 @@ func (s *Store) Enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enq
 			return nil, err
 		}
 	}
+	s.forgetKeys(now, len(batch))
 	return results, nil
 }
 
@@ -33,6 +34,7 @@ func (s *Store) Enqueue(ctx context.Context, batch []queue.Message) ([]queue.Enq
 func (s *Store) undo(added []queue.Enqueued, now instant) {
 	for i := range added {
 		if it, ok := s.index.get(added[i].ID); ok && !added[i].Duplicate {
+			s.keys.drop(it)
 			s.waiting--
 			s.leave(it, now)
 			s.remove(it)
@@ -42,8 +44,8 @@ func (s *Store) undo(added []queue.Enqueued, now instant) {
 
 // add keeps a message, unless it is known.
 func (s *Store) add(m *queue.Message, now instant) (queue.Enqueued, error) {
-	if it := s.known(m, now); it != nil {
-		return queue.Enqueued{ID: it.id, Duplicate: true, Status: it.status}, nil
+	if known, ok := s.known(m); ok {
+		return known, nil
 	}
 	size := m.Size()
 	if err := s.room(size); err != nil {
@@ -55,30 +57,28 @@ func (s *Store) add(m *queue.Message, now instant) (queue.Enqueued, error) {
 	l.records++
 	it := newItem(m, l.addressOf(m), now)
 	s.index.insert(it)
-	s.addKey(it)
+	s.keys.add(it)
 	s.schedule(it, now.tickOf(m.NotBefore), now)
 	return queue.Enqueued{ID: it.id, Status: it.status}, nil
 }
 
-// known returns the record that the message is a duplicate of.
-func (s *Store) known(m *queue.Message, now instant) *item {
+// known returns the result for a message that is a duplicate; false: it is new.
+func (s *Store) known(m *queue.Message) (queue.Enqueued, bool) {
 	if m.IdempotencyKey != "" {
-		it := s.holder(m.Lane.Profile, m.IdempotencyKey)
-		if it != nil && (s.options.KeyLifetime == 0 || now.wall-it.created < int64(s.options.KeyLifetime)) {
-			return it
+		if known := s.keys.byName.get(keyName{m.Lane.Profile, m.IdempotencyKey}); known != nil {
+			return known.duplicate(), true
 		}
 	}
-	it, _ := s.index.get(m.ID)
-	return it
+	if it, ok := s.index.get(m.ID); ok {
+		return queue.Enqueued{ID: it.id, Duplicate: true, Status: it.status}, true
+	}
+	return queue.Enqueued{}, false
 }
 
-// holder returns the item that had the idempotency key last, nil where none is
-// left.
-func (s *Store) holder(profile, key string) *item {
-	if keys := s.keys.get(profile); keys != nil {
-		return keys.get(key)
-	}
-	return nil
+// forgetKeys forgets keys whose lifetime is over, or that are too many, and says
+// whether these were all.
+func (s *Store) forgetKeys(now instant, steps int) bool {
+	return s.keys.forget(now.wall-int64(s.options.KeyLifetime), s.options.MaxKeys, steps)
 }
 
 // room says whether another message may be kept.
@@ -113,38 +113,13 @@ func (s *Store) wait(it *item, now instant) {
 	s.put(it, placeReady)
 }
 
-func (s *Store) addKey(it *item) {
-	key := it.rare().key
-	if key == "" {
-		return
-	}
-	profile := it.address.lane.key.Profile
-	keys := s.keys.get(profile)
-	if keys == nil {
-		keys = &table[string, *item]{}
-		s.keys.set(profile, keys)
-	}
-	keys.set(key, it)
-}
-
-func (s *Store) removeKey(it *item) {
-	key, profile := it.rare().key, it.address.lane.key.Profile
-	if key == "" || s.holder(profile, key) != it {
-		return // another has the key since its lifetime was over
-	}
-	keys := s.keys.get(profile)
-	if keys.remove(key); keys.len() == 0 {
-		s.keys.remove(profile)
-	}
-}
-
 // remove forgets a record.
 func (s *Store) remove(it *item) {
 	s.take(it)
 	if it.place != placeDelivered {
 		s.bytes -= it.size()
 	}
-	s.removeKey(it)
+	s.keys.outlive(it)
 	s.index.remove(it.id)
 	s.leaveLane(it.address.lane)
 }

@@ -151,9 +151,9 @@ func (s *Store) watch(l *lane) {
 	}
 }
 
-// sweep moves items whose lease has run out, and items that have expired, as many
-// as steps, and says whether these were all. It ends none: that is for Expire,
-// which tells.
+// sweep moves items whose lease has run out, and items that have expired, and
+// forgets keys, as many as steps, and says whether these were all. It ends none:
+// that is for Expire, which tells.
 func (s *Store) sweep(now instant, steps int) bool {
 	for ; len(s.leasing) > 0; steps-- {
 		it := s.leasing[0].leased.first
@@ -181,7 +181,7 @@ func (s *Store) sweep(now instant, steps int) bool {
 		s.take(it)
 		s.put(it, placeOverdue)
 	}
-	return true
+	return s.forgetKeys(now, steps)
 }
 
 // finish ends an item.

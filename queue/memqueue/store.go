@@ -15,7 +15,13 @@ import (
 // scanStep is how many records are looked at before the mutex is given back.
 const scanStep = 1000
 
-// Options limits what a store keeps. The zero value does not limit.
+// Defaults of [Options].
+const (
+	DefaultKeyLifetime = 24 * time.Hour
+	DefaultMaxKeys     = 1_000_000
+)
+
+// Options limits what a store keeps. The zero value works.
 type Options struct {
 	// MaxMessages is the most messages that are not done. Default: no limit.
 	MaxMessages int
@@ -23,9 +29,21 @@ type Options struct {
 	// have their payload: all but the delivered ones. Default: no limit.
 	MaxBytes int64
 	// KeyLifetime is how long an idempotency key is known after its message was
-	// enqueued, by the wall clock; it takes room until the record is removed.
-	// Default: as long as the record.
+	// enqueued, by the wall clock, whether or not the record is kept as long. Default:
+	// a day.
 	KeyLifetime time.Duration
+	// MaxKeys bounds the keys that are known: the latest. A key takes about 160 bytes
+	// beside its text. Default: a million.
+	MaxKeys int
+}
+
+func (o *Options) setDefaults() {
+	if o.KeyLifetime == 0 {
+		o.KeyLifetime = DefaultKeyLifetime
+	}
+	if o.MaxKeys == 0 {
+		o.MaxKeys = DefaultMaxKeys
+	}
 }
 
 func (o Options) validate() error {
@@ -37,7 +55,10 @@ func (o Options) validate() error {
 		faults = append(faults, errors.New("MaxBytes is negative: 0 does not limit"))
 	}
 	if o.KeyLifetime < 0 {
-		faults = append(faults, errors.New("KeyLifetime is negative: 0 is as long as the record"))
+		faults = append(faults, errors.New("KeyLifetime is negative: 0 is a day"))
+	}
+	if o.MaxKeys < 0 {
+		faults = append(faults, errors.New("MaxKeys is negative: 0 is a million"))
 	}
 	return errors.Join(faults...)
 }
@@ -57,8 +78,8 @@ var _ queue.Store = (*Store)(nil)
 
 // contents is what a store lets go of when it is closed.
 type contents struct {
-	index ordered[transport.ID, *item]            // all records
-	keys  table[string, *table[string, *item]]    // by profile and idempotency key
+	index ordered[transport.ID, *item] // all records
+	keys  keys
 	lanes table[queue.Lane, *lane]                // that have records
 	busy  ordered[queue.Lane, *lane]              // that have work; Due drops the others
 	state states                                  // what SetLane was told
@@ -95,6 +116,7 @@ func New(options Options) (*Store, error) {
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
+	options.setDefaults()
 	return &Store{options: options, clock: newClock(), ids: newIDs(), contents: newContents()}, nil
 }
 

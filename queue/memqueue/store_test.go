@@ -14,8 +14,8 @@ import (
 
 func TestNewRefusesOptions(t *testing.T) {
 	t.Parallel()
-	_, err := New(Options{MaxMessages: -1, MaxBytes: -1, KeyLifetime: -1})
-	for _, name := range []string{"MaxMessages", "MaxBytes", "KeyLifetime"} {
+	_, err := New(Options{MaxMessages: -1, MaxBytes: -1, KeyLifetime: -1, MaxKeys: -1})
+	for _, name := range []string{"MaxMessages", "MaxBytes", "KeyLifetime", "MaxKeys"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("negative limits: %v, want %s named", err, name)
 		}
@@ -92,7 +92,7 @@ func (f *fixture) empty() {
 	defer f.mu.Unlock()
 	c := &f.contents
 	left := map[string]int{
-		"index": len(c.index.blocks), "keys": c.keys.len(), "lanes": c.lanes.len(), "busy": len(c.busy.blocks),
+		"index": len(c.index.blocks), "keys": c.keys.byName.len(), "lanes": c.lanes.len(), "busy": len(c.busy.blocks),
 		"leasing": len(c.leasing), "expiring": len(c.expiring), "deadlines": len(c.deadlines), "overdue": c.overdue.count,
 		"waiting": c.waiting, "bytes": int(c.bytes),
 	}
@@ -106,6 +106,15 @@ func (f *fixture) empty() {
 		if n != 0 {
 			f.Errorf("%d are left in %s", n, name)
 		}
+	}
+}
+
+// forgetKeys waits until all keys are forgotten.
+func (f *fixture) forgetKeys() {
+	f.Helper()
+	<-time.After(f.options.KeyLifetime)
+	if _, err := f.Stats(f.Context(), queue.ByTotal); err != nil {
+		f.Fatal(err)
 	}
 }
 
@@ -141,6 +150,7 @@ func TestMaxMessages(t *testing.T) {
 		f.health(nil)
 		f.purge(queue.Delivered, 10)
 		f.purge(queue.Dead, 10)
+		f.forgetKeys()
 		f.empty()
 	})
 }
@@ -263,29 +273,50 @@ func TestMoveLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.purge(queue.Cancelled, 1)
+		f.forgetKeys()
 		f.empty()
 	})
 }
 
-// TestKeysGoWithTheirRecords: one that has outlived its key among them.
-func TestKeysGoWithTheirRecords(t *testing.T) {
+// TestKeysAreForgotten: each when its lifetime is over, and before that where there
+// are more than may be, whether or not the record is there.
+func TestKeysAreForgotten(t *testing.T) {
 	t.Parallel()
-	inBubble(t, Options{KeyLifetime: time.Minute}, func(f *fixture) {
-		const messages = 5
-		for range messages {
+	const messages = 5
+	fill := func(f *fixture, pause time.Duration) {
+		for i := range messages {
 			m := f.message(1)
-			m.IdempotencyKey = "k"
+			m.IdempotencyKey = fmt.Sprint("k", i)
 			f.enqueue(m)
-			<-time.After(time.Minute)
+			<-time.After(pause)
 		}
 		f.settle(queue.VerdictDead, nil, f.lease(2)...)
 		f.purge(queue.Dead, 10)
-		if n := f.keys.get(testLane().Profile).len(); n != 1 {
-			t.Errorf("%d keys are kept, want the last alone", n)
+	}
+	kept := func(f *fixture, want int) {
+		f.Helper()
+		if n := f.keys.byName.len(); n != want {
+			f.Errorf("%d keys are kept, want %d", n, want)
 		}
+	}
+	inBubble(t, Options{KeyLifetime: time.Minute}, func(f *fixture) {
+		fill(f, 10*time.Second)
+		kept(f, messages)
+		<-time.After(20 * time.Second)
+		f.purge(queue.Dead, 10)
+		kept(f, messages-2)
 		f.settle(queue.VerdictDead, nil, f.lease(messages)...)
 		f.purge(queue.Dead, 10)
+		kept(f, messages-2)
+		f.forgetKeys()
 		f.empty()
+	})
+	inBubble(t, Options{MaxKeys: 3}, func(f *fixture) {
+		fill(f, time.Second)
+		kept(f, 3)
+		f.settle(queue.VerdictDead, nil, f.lease(messages)...)
+		f.purge(queue.Dead, 10)
+		kept(f, 3)
 	})
 }
 

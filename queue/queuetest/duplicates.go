@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,9 +16,14 @@ func duplicateCases() []testCase {
 		{name: "a key twice in a batch", run: keyTwiceInBatch},
 		{name: "a key belongs to its profile", run: keyOfProfile},
 		{name: "no key is no duplicate", run: noKey},
-		{name: "a key is known while the record is", run: keyWhileRecord},
+		{name: "a key is known whatever becomes of the record", run: keyWhateverBecomes},
+		{name: "a key outlives the record", run: keyOutlivesRecord},
+		{name: "a key outlives the record after a restart", run: reopenKeyOutlivesRecord, reopens: true},
 		{name: "a key has a lifetime", run: keyLifetime, forgets: true},
+		{name: "a key has a lifetime without the record", run: keyLifetimeWithoutRecord, forgets: true},
 		{name: "a key has a lifetime after a restart", run: reopenKeyLifetime, forgets: true, reopens: true},
+		{name: "the latest keys are known", run: latestKeys, counts: true},
+		{name: "the latest keys are known after a restart", run: reopenLatestKeys, counts: true, reopens: true},
 		{name: "the status of the known one", run: statusOfKnown},
 		{name: "a known id", run: knownID},
 		{name: "64 at once", run: sixtyFourAtOnce},
@@ -80,7 +86,7 @@ func noKey(x *trial) {
 	x.enqueue(x.message(laneA()))
 }
 
-func keyWhileRecord(x *trial) {
+func keyWhateverBecomes(x *trial) {
 	first := x.keyed(laneA(), "k")
 	x.enqueue(first)
 	for _, verdict := range []queue.Verdict{queue.VerdictDead, queue.VerdictDelivered} {
@@ -95,7 +101,122 @@ func keyWhileRecord(x *trial) {
 	}
 	x.advance(x.unit)
 	x.purge(queue.Retention{Result: queue.Delivered, Before: time.Now()}, 10, 1, false)
-	x.enqueue(x.keyed(laneA(), "k"))
+	x.duplicate(x.keyed(laneA(), "k"), first.ID)
+}
+
+// ended is a message with a key whose record has been removed, and the status that
+// it had last.
+type ended struct {
+	message queue.Message
+	status  string
+}
+
+// removed adds a message with a key of its own for each way to end, ends it, and
+// removes the record.
+func (x *trial) removed() (all []ended) {
+	x.Helper()
+	for _, e := range []struct {
+		verdict queue.Verdict
+		result  queue.Result
+	}{{queue.VerdictDelivered, queue.Delivered}, {queue.VerdictDead, queue.Dead}, {queue.VerdictExpired, queue.Expired}} {
+		for _, status := range []string{"sent_to_external_queue", ""} {
+			m := x.keyed(laneA(), string(e.result)+" "+status)
+			x.enqueue(m)
+			x.settle(queue.Outcome{LeaseRef: x.lease(laneA(), 1)[0].Ref(), Verdict: e.verdict, Status: status})
+			if status == "" {
+				status = queue.StatusQueued
+			}
+			all = append(all, ended{m, status})
+		}
+		x.advance(x.unit)
+		x.purge(queue.Retention{Result: e.result, Before: time.Now()}, 10, 2, false)
+	}
+	m := x.keyed(laneB(), "cancelled")
+	x.enqueue(m)
+	x.cancel(queue.Query{IDs: []transport.ID{m.ID}})
+	x.advance(x.unit)
+	x.purge(queue.Retention{Result: queue.Cancelled, Before: time.Now()}, 10, 1, false)
+	return append(all, ended{m, queue.StatusQueued})
+}
+
+// outlived checks that the keys of removed records are known, and nothing else.
+func (x *trial) outlived(all []ended) {
+	x.Helper()
+	for _, e := range all {
+		again := x.keyed(laneB(), e.message.IdempotencyKey)
+		if result := x.duplicate(again, e.message.ID); result.Status != e.status {
+			x.Errorf("the duplicate's status is %q, want %q", result.Status, e.status)
+		}
+		x.gone(e.message.ID, again.ID)
+	}
+	if got := x.total(); got != (queue.Backlog{}) {
+		x.Errorf("the counts are %+v", got)
+	}
+}
+
+func keyOutlivesRecord(x *trial) {
+	all := x.removed()
+	x.outlived(all)
+	x.enqueue(x.keyed(otherLane(), all[0].message.IdempotencyKey))
+	x.lease(otherLane(), 1)
+}
+
+func reopenKeyOutlivesRecord(x *trial) {
+	all := x.removed()
+	x.reopen()
+	x.outlived(all)
+	x.reopen()
+	x.outlived(all)
+}
+
+func keyLifetimeWithoutRecord(x *trial) {
+	first := x.keyed(laneA(), "k")
+	x.enqueue(first)
+	over := time.Now().Add(x.features.KeyLifetime)
+	x.end(queue.VerdictDelivered, time.Time{}, x.lease(laneA(), 1)...)
+	x.advance(x.unit)
+	x.purge(queue.Retention{Result: queue.Delivered, Before: time.Now()}, 10, 1, false)
+	x.advance(time.Until(over) - 2*x.slack)
+	x.duplicate(x.keyed(laneA(), "k"), first.ID)
+	x.advance(time.Until(over) + precision)
+	again := x.keyed(laneA(), "k")
+	x.enqueue(again)
+	x.duplicate(x.keyed(laneA(), "k"), again.ID)
+}
+
+// keys enqueues so many messages with keys of their own, one after the other, and
+// removes the records of all but the latest.
+func (x *trial) keys(n int) (all []queue.Message) {
+	x.Helper()
+	for i := range n {
+		all = append(all, x.keyed(laneA(), fmt.Sprint("k", i)))
+		x.enqueue(all[i])
+		x.end(queue.VerdictDelivered, time.Time{}, x.lease(laneA(), 1)...)
+	}
+	x.advance(x.unit)
+	x.purge(queue.Retention{Result: queue.Delivered, Keep: 1}, n, n-1, false)
+	return all
+}
+
+func latestKeys(x *trial) {
+	x.latest(x.keys(x.features.MaxKeys + 2))
+}
+
+func reopenLatestKeys(x *trial) {
+	all := x.keys(x.features.MaxKeys + 2)
+	x.reopen()
+	x.latest(all)
+}
+
+// latest checks that all keys but the first two are known.
+func (x *trial) latest(all []queue.Message) {
+	x.Helper()
+	for _, m := range all[2:] {
+		x.duplicate(x.keyed(laneB(), m.IdempotencyKey), m.ID)
+	}
+	x.enqueue(x.keyed(laneB(), all[0].IdempotencyKey)) // and with it the third is forgotten
+	x.enqueue(x.keyed(laneB(), all[2].IdempotencyKey))
+	x.duplicate(x.keyed(laneB(), all[4].IdempotencyKey), all[4].ID)
 }
 
 // keyLifetime: it counts from when the message that is known was enqueued, and not

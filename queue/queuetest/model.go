@@ -13,9 +13,10 @@ import (
 // contract leaves open: tokens, and the order of equals.
 type model struct {
 	records []*modelRecord // in the order of their ids
+	keyed   []*modelRecord // that have an idempotency key, removed ones included, in the order in which they were enqueued
 	now     time.Time      // of the call
 	slack   time.Duration  // within which times are equal
-	keys    time.Duration  // how long keys are known; 0: as long as the record
+	keys    time.Duration  // how long keys are known; 0: for ever
 	rows    map[queue.Lane]*rows
 }
 
@@ -97,10 +98,7 @@ func (m *model) end(r *modelRecord, result queue.Result) {
 }
 
 func (m *model) enqueue(message queue.Message) queue.Enqueued {
-	known := m.find(func(r *modelRecord) bool {
-		return message.IdempotencyKey != "" && r.IdempotencyKey == message.IdempotencyKey &&
-			r.Lane.Profile == message.Lane.Profile && (m.keys == 0 || m.now.Sub(r.CreatedAt) < m.keys)
-	})
+	known := m.knownBy(&message)
 	if known == nil {
 		known = m.get(message.ID)
 	}
@@ -113,9 +111,23 @@ func (m *model) enqueue(message queue.Message) queue.Enqueued {
 	}}
 	m.wait(r, m.notBefore(message.NotBefore))
 	m.records = append(m.records, r)
+	if r.IdempotencyKey != "" {
+		m.keyed = append(m.keyed, r)
+	}
 	slices.SortFunc(m.records, func(a, b *modelRecord) int { return compareIDs(a.ID, b.ID) })
 	m.pass()
 	return queue.Enqueued{ID: r.ID, Status: r.Status}
+}
+
+// knownBy returns the record whose idempotency key the message has, as long as the
+// key is known.
+func (m *model) knownBy(message *queue.Message) *modelRecord {
+	for _, r := range m.keyed {
+		if r.IdempotencyKey == message.IdempotencyKey && r.Lane.Profile == message.Lane.Profile && (m.keys == 0 || m.now.Sub(r.CreatedAt) < m.keys) {
+			return r
+		}
+	}
+	return nil
 }
 
 // notBefore returns the later of now and t.

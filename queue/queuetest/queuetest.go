@@ -43,9 +43,13 @@ type Features struct {
 	// not durable, leaves out the cases that need it.
 	Reopen func(tb testing.TB, store queue.Store) queue.Store
 	// KeyLifetime is how long the store, as Open opens it, knows an idempotency key:
-	// ten RealTime or more. Zero, for as long as it has the record, leaves out the
-	// cases that need it.
+	// ten RealTime or more. Zero, for longer than any case takes, leaves out the cases
+	// in which one is forgotten.
 	KeyLifetime time.Duration
+	// MaxKeys is how many idempotency keys the store, as Open opens it, knows: the
+	// latest, and at least ten. Zero, for more than any case has, leaves out the case
+	// that has more.
+	MaxKeys int
 }
 
 // Run runs the suite.
@@ -103,8 +107,10 @@ type testCase struct {
 	long bool
 	// reopens says that the case needs a durable store.
 	reopens bool
-	// forgets says that the case needs a store that forgets keys.
+	// forgets says that the case needs a store that forgets keys, by their age.
 	forgets bool
+	// counts says that the case needs a store that bounds the number of keys.
+	counts bool
 }
 
 func (c *testCase) start(t *testing.T, open Open, features Features) {
@@ -114,7 +120,9 @@ func (c *testCase) start(t *testing.T, open Open, features Features) {
 	case c.reopens && features.Reopen == nil:
 		t.Skip("the store is not durable")
 	case c.forgets && features.KeyLifetime == 0:
-		t.Skip("the store knows keys as long as it has the record")
+		t.Skip("the lifetime of the store's keys is not known")
+	case c.counts && features.MaxKeys == 0:
+		t.Skip("the number of the store's keys is not bounded")
 	case features.RealTime > 0:
 		c.run(newTrial(t, open, features))
 	default:

@@ -42,6 +42,6 @@ func TestFeatures(t *testing.T) {
 
 // TestForgets runs those for a durable store that forgets keys, in no time.
 func TestForgets(t *testing.T) { // not parallel: TestFeatures waits in real time, and needs the machine
-	const lifetime = 3 * time.Hour
-	queuetest.Run(t, opened(memqueue.Options{KeyLifetime: lifetime}), queuetest.Features{Reopen: reopen, KeyLifetime: lifetime})
+	const lifetime, keys = 3 * time.Hour, 10
+	queuetest.Run(t, opened(memqueue.Options{KeyLifetime: lifetime, MaxKeys: keys}), queuetest.Features{Reopen: reopen, KeyLifetime: lifetime, MaxKeys: keys})
 }

@@ -183,7 +183,7 @@ func movesWithKey(x *trial) {
 	x.expire(10, m.ID)
 	x.duplicate(x.keyed(laneB(), "k"), m.ID)
 	x.purge(queue.Retention{Result: queue.Expired, Before: time.Now().Add(x.unit)}, 10, 1, false)
-	x.enqueue(x.keyed(laneB(), "k"))
+	x.duplicate(x.keyed(laneB(), "k"), m.ID)
 }
 
 // aimedInOrder returns n messages like aimed, with one ordering key.

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/queue/memqueue"
 	"github.com/outrider-go/outrider/queue/queuetest"
 	"github.com/outrider-go/outrider/queue/sealqueue/keyring"
 )
@@ -15,7 +16,7 @@ func open(tb testing.TB) queue.Store {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, open, queuetest.Features{})
+	queuetest.Run(t, open, queuetest.Features{KeyLifetime: memqueue.DefaultKeyLifetime})
 }
 
 // lasting is a store that another one can be put around, as if it had been on a
@@ -37,7 +38,7 @@ func TestConformanceReopened(t *testing.T) {
 	}
 	queuetest.Run(t, func(tb testing.TB) queue.Store {
 		return around(tb, &lasting{newInner(tb), tb.TempDir(), newMaster(tb)})
-	}, queuetest.Features{Reopen: func(tb testing.TB, store queue.Store) queue.Store {
+	}, queuetest.Features{KeyLifetime: memqueue.DefaultKeyLifetime, Reopen: func(tb testing.TB, store queue.Store) queue.Store {
 		return around(tb, store.(*Store).Store.(*lasting))
 	}})
 }

@@ -171,6 +171,10 @@ func (s *Store) restoreAccepted() error {
 				return err
 			}
 		}
+		if t.torn { // who had the turn of a key may be lost
+			_, err := t.c.giveTurns(t.now.tick)
+			return err
+		}
 		return nil
 	})
 }
@@ -189,6 +193,7 @@ func (t *tx) restoreBatch(n int64) error {
 	if isDamaged(err) {
 		path := filepath.Join(t.s.dir, fmt.Sprintf("damaged-log-%d", n))
 		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w; it has been put into %s", n, err, path))
+		t.torn = true
 		err = os.WriteFile(path, records, 0o600)
 	}
 	if err != nil {

@@ -146,12 +146,19 @@ func TestKnownKeys(t *testing.T) {
 	check("replaced", 10, 1, 11)
 	check("forgotten", 11, 2, 0)
 	check("replaced, and the first forgotten", 11, 1, 11)
-	if k.oldest() != 2 {
-		t.Errorf("the oldest run is %d, want 2", k.oldest())
+	if len(k.spent) != 1 || k.spent[0].n != 1 {
+		t.Errorf("%+v can be dropped, want the first", k.spent)
 	}
 	check("all forgotten", 15, 1, 0)
 	k.add(keyRun{n: 3, at: 20, pairs: append(append(pair(1, 1), pair(2, 2)...), pair(3, 3)...)}, instant{wall: 20})
 	k.add(keyRun{n: 4, at: 20, pairs: pair(4, 4)}, instant{wall: 20})
 	check("too many", 20, 1, 0)
+	check("of the same run", 20, 2, 2)
 	check("the latest", 20, 4, 4)
+	k.add(keyRun{n: 5, at: 20, pairs: append(append(append(pair(5, 5), pair(6, 6)...), pair(7, 7)...), pair(8, 8)...)}, instant{wall: 20})
+	check("too many at once", 20, 5, 0)
+	check("the latest of them", 20, 6, 6)
+	if len(k.spent) != 4 || k.count != 3 {
+		t.Errorf("%d runs can be dropped, and %d keys are known; want 4 and 3", len(k.spent), k.count)
+	}
 }

@@ -185,6 +185,9 @@ func (s *Store) transact(run func(*tx) error) error {
 	if err == nil {
 		err = t.writeTallies()
 	}
+	if err == nil && !s.keep.begun {
+		err = t.saveLatest()
+	}
 	if err == nil {
 		if err = t.c.exec("COMMIT"); err == nil {
 			t.apply()
@@ -235,6 +238,7 @@ type tx struct {
 	scratch   []byte
 	dropped   []*batch // rows of the log
 	skipped   []int64  // seqs that have given up their turn
+	torn      bool     // the log was damaged
 }
 
 // count counts a row in its lane, n times.

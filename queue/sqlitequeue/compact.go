@@ -108,7 +108,7 @@ func (o *offline) compareWith(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, other.close()) }()
 	for _, query := range []string{
 		"PRAGMA application_id", "PRAGMA user_version", "PRAGMA auto_vacuum", "SELECT count(*) FROM message", "SELECT count(*) FROM content",
-		"SELECT count(*) FROM attempt", "SELECT count(*) FROM lane", "SELECT count(*) FROM accepted", "SELECT count(*) FROM delivered", "SELECT count(*) FROM keys",
+		"SELECT count(*) FROM attempt", "SELECT count(*) FROM lane", "SELECT count(*) FROM accepted", "SELECT count(*) FROM delivered", "SELECT count(*) FROM keys", "SELECT count(*) FROM gone",
 	} {
 		want, err := o.c.number(query)
 		if err != nil {

@@ -104,17 +104,29 @@ func (t *tx) place(it *item) {
 // known returns the message that another is a duplicate of.
 func (t *tx) known(m *queue.Message) (queue.Enqueued, error) {
 	if m.IdempotencyKey != "" {
-		if seq, ok := t.s.keep.known.find(keyHash(m), t.now); ok {
-			known, err := t.duplicate(seq, m)
-			if err != nil || known.Duplicate {
-				return known, err
-			}
+		known, err := t.knownBy(m)
+		if err != nil || known.Duplicate {
+			return known, err
 		}
 	}
 	if t.s.ids.isNew(m.ID) {
 		return queue.Enqueued{}, nil
 	}
 	return t.duplicate(seqOf(m.ID), nil)
+}
+
+// knownBy returns the message with the same key, also where it is gone.
+func (t *tx) knownBy(m *queue.Message) (queue.Enqueued, error) {
+	hash, rest := keyHash(m)
+	seq, ok := t.s.keep.known.find(hash, t.now)
+	if !ok {
+		return queue.Enqueued{}, nil
+	}
+	known, err := t.duplicate(seq, m)
+	if err != nil || known.Duplicate {
+		return known, err
+	}
+	return t.goneMessage(seq, rest)
 }
 
 // duplicate looks at the row that may be the same message, or, where like is

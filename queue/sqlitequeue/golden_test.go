@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden file of the latest sch
 // goldens are the golden files of each schema version, the first first: with .sql a
 // database as it writes it, and with .json what was seen in it then. Those of a
 // released version are never written again.
-func goldens() []string { return []string{"testdata/v1", "testdata/v2"} }
+func goldens() []string { return []string{"testdata/v1", "testdata/v2", "testdata/v3"} }
 
 // ages is longer than the golden files will be used.
 const ages = 200 * 365 * 24 * time.Hour
@@ -291,6 +291,7 @@ func fill(t *testing.T, dir string) {
 	store, err := Open(t.Context(), dir, Options{OnFault: func(err error) { t.Error(err) }})
 	must(t, err)
 	f := filler{t, store, time.Date(2150, 1, 2, 3, 4, 5, 0, time.UTC)}
+	f.removed()
 	f.done()
 	f.waiting()
 	f.ordered()
@@ -339,6 +340,14 @@ func attempt(class transport.Class, fault string) *queue.Attempt {
 		StartedAt: time.Date(2026, 5, 6, 7, 8, 9, 10, time.UTC), Duration: 15 * time.Millisecond, Class: class, Code: "503",
 		Error: fault, Note: "response body cut short", Response: []byte("try\x00later"),
 	}
+}
+
+// removed leaves a key whose record is gone.
+func (f *filler) removed() {
+	f.put("done", func(m *queue.Message) { m.IdempotencyKey = "removed" })
+	f.end("done", queue.Outcome{Verdict: queue.VerdictDelivered, Status: "sent_to_external_queue"})
+	_, _, err := f.store.Purge(f.Context(), queue.Retention{Result: queue.Delivered, Before: time.Now().Add(time.Second)}, 1)
+	must(f.T, err)
 }
 
 func (f *filler) done() {

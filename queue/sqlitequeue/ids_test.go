@@ -42,6 +42,7 @@ func TestIDsAreNeverMadeTwice(t *testing.T) {
 						latest = s.NewID()
 					}
 					if crash { // at once: maintenance has seen none of them
+						synctest.Wait() // the files are not copied at one instant
 						left := filepath.Join(dir, fmt.Sprint(life))
 						copyStore(t, dir, left)
 						dir = left

@@ -90,10 +90,8 @@ func (i *Importer) insert(r *row, s *Saved) error {
 			return err
 		}
 	}
-	var told, fault, latest any
-	if r.told != queue.StatusQueued {
-		told = r.told
-	}
+	var fault, latest any
+	told := toldOrNull(r.told)
 	if r.lastError != "" {
 		fault = r.lastError
 	}
@@ -126,7 +124,8 @@ func (i *Importer) addKey(m *queue.Message, r *row) error {
 		}
 	}
 	i.keys.at = r.created
-	i.keys.pairs = binary.BigEndian.AppendUint64(i.keys.pairs, keyHash(m))
+	hash, _ := keyHash(m)
+	i.keys.pairs = binary.BigEndian.AppendUint64(i.keys.pairs, hash)
 	i.keys.pairs = binary.BigEndian.AppendUint64(i.keys.pairs, uint64(r.seq)) //nolint:gosec // 62 bits
 	return nil
 }

@@ -13,6 +13,7 @@ const (
 	contentsInRound = 256             // contents dropped with other writes
 	contentsAtOnce  = 4096            // contents dropped on their own
 	ageAtOnce       = 1000            // messages that leave the log in one transaction
+	keysAtOnce      = 10_000          // keys dropped in one transaction
 	idMargin        = 1_000_000       // more ids than are made between two times of maintenance
 	vacuumFrom      = 1024            // unused pages
 	vacuumPages     = 512             // given back at once
@@ -23,6 +24,7 @@ const (
 // uses it.
 type keeper struct {
 	latest   int64               // the latest id's seq that is on disk; at first that after which ids begin
+	begun    bool                // one of those made since the start is
 	spent    []int64             // rows of the log that can go
 	batches  map[*batch]struct{} // the others
 	spare    []int64             // delivered messages whose content is still there
@@ -32,7 +34,6 @@ type keeper struct {
 	merges   bool                // nobody reads the history
 	merged   int                 // runs of the history that need not be looked at for merging
 	known    knownKeys
-	oldKeys  int64 // runs before this row of keys are forgotten
 	shrunk   bool  // the database is shorter than its file
 	written  int64 // bytes, about, since the committer looked at the write-ahead log
 	tried    int64 // pages that the write-ahead log had when it was last put into the database
@@ -43,6 +44,7 @@ func (s *Store) maintain() (again bool) {
 	if s.checkpoint(); s.full.Load() {
 		s.recoverRoom()
 	}
+	s.forgetTurns(knownTurns)
 	if !s.idle() {
 		if s.keep.merges = s.merging.TryLock(); s.keep.merges {
 			defer s.merging.Unlock()
@@ -63,7 +65,7 @@ func (s *Store) idle() bool {
 	k := &s.keep
 	k.known.forget(s.clock.now())
 	return len(k.spare) == 0 && len(k.spent) == 0 && !s.mergeable() && len(k.unfolded) == 0 && len(k.fold) == 0 &&
-		k.oldKeys >= k.known.oldest() && seqOf(s.ids.latestID()) == k.latest && !s.hasAged()
+		len(k.known.spent) == 0 && seqOf(s.ids.latestID()) == k.latest && !s.hasAged()
 }
 
 // mergeable reports whether there are runs of the history that may be short.
@@ -148,14 +150,15 @@ func (t *tx) ageFresh() error {
 }
 
 // saveLatest keeps the latest id, so that none is made twice, also when the clock
-// is set back.
+// is set back. The first transaction after a start does it, and maintenance: no more
+// ids are made in between than idMargin.
 func (t *tx) saveLatest() error {
 	k, latest := &t.s.keep, t.s.ids.latestID()
 	seq := seqOf(latest)
 	if seq == k.latest {
 		return nil
 	}
-	t.after = append(t.after, func() { k.latest = seq })
+	t.after = append(t.after, func() { k.latest, k.begun = seq, true })
 	err := t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('latest', ?), ('prefix', ?)", seq, prefixOf(latest))
 	return err
 }
@@ -163,18 +166,6 @@ func (t *tx) saveLatest() error {
 // saveTick keeps how far the clock is, for the next start.
 func (t *tx) saveTick() error {
 	return t.c.exec("INSERT OR REPLACE INTO setting (name, value) VALUES ('tick', ?)", t.now.tick)
-}
-
-// dropKeys drops the runs of keys that are forgotten.
-func (t *tx) dropKeys() error {
-	k := &t.s.keep
-	oldest := k.known.oldest()
-	if oldest <= k.oldKeys {
-		return nil
-	}
-	t.after = append(t.after, func() { k.oldKeys = oldest })
-	err := t.c.exec("DELETE FROM keys WHERE n < ?", oldest)
-	return err
 }
 
 // dropContents drops up to most contents of delivered messages, once they are

@@ -43,9 +43,12 @@ var schema string
 //go:embed schema2.sql
 var schema2 string
 
+//go:embed schema3.sql
+var schema3 string
+
 // migrations take a database from one version to the next. The first is the
 // schema. They are never changed once they are released.
-func migrations() []string { return []string{schema, schema2} }
+func migrations() []string { return []string{schema, schema2, schema3} }
 
 // Open opens the store in a directory: [New] and [Store.Open] in one.
 func Open(ctx context.Context, dir string, options Options) (*Store, error) {
@@ -269,11 +272,11 @@ func (c *conn) migrate(version int) error {
 func (s *Store) restore(ctx context.Context) error {
 	s.memory = memory{
 		lanes: map[queue.Lane]*lane{}, byID: map[int64]*lane{}, items: map[int64]*item{}, fresh: map[int64]*item{},
-		turns: map[turnKey]*turn{}, barred: map[int64]uint64{}, token: uint64(time.Now().UnixNano()), // after 1970
+		turns: map[turnKey]turn{}, barred: map[int64]uint64{}, token: uint64(time.Now().UnixNano()), // after 1970
 	}
 	s.keep = keeper{unfolded: map[*lane]struct{}{}, batches: map[*batch]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{
-		s.restoreTick, s.restoreLanes, s.restoreTallies, s.restoreRuns, s.restoreAccepted, s.restoreIDs, s.restoreLevels, s.restoreTurns, s.restoreKeys,
+		s.restoreTick, s.restoreLanes, s.restoreTallies, s.restoreRuns, s.restoreAccepted, s.restoreIDs, s.restoreLevels, s.restoreKeys,
 		s.restoreMarked,
 	} {
 		if err := errors.Join(ctx.Err(), step()); err != nil {
@@ -368,37 +371,6 @@ func (s *Store) restoreLevels() error {
 			l.levels[n].stale = expiring > 0 // some of them may never be due
 			return nil
 		})
-}
-
-// restoreTurns finds out who has the turn of each ordering key.
-func (s *Store) restoreTurns() error {
-	err := s.writer.query("SELECT lane, turn, seq, status, level, due, flags FROM message INDEXED BY turn WHERE turn IS NOT NULL AND status < 3",
-		func(v []driver.Value) error {
-			key := turnKey{integer(v[0]), integer(v[1])}
-			at := s.turns[key]
-			if at == nil {
-				at = &turn{}
-				s.turns[key] = at
-			}
-			at.live++
-			if status(integer(v[3])) != blocked {
-				at.holder = contender{seq: integer(v[2]), level: knownLevel(int(integer(v[4]))), due: integer(v[5]), aside: integer(v[6])&flagSkipped != 0}
-			}
-			return nil
-		})
-	if err != nil {
-		return err
-	}
-	return s.transact(func(t *tx) error { // where the log was damaged, nobody may have the turn
-		for key, at := range s.turns {
-			if at.holder.seq == 0 {
-				if err := t.elect(key, at, 0); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
 }
 
 func (s *Store) restoreKeys() error {

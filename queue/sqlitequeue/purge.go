@@ -121,6 +121,9 @@ func (p *purge) stepRun(limit int) error {
 			return err
 		}
 		l := p.s.laneOf(&all[n].row)
+		if err := p.outlive(&all[n].row, l); err != nil {
+			return err
+		}
 		p.tx.count(l, &all[n].row, -1)
 		if err := p.removeEmpty(l); err != nil {
 			return err
@@ -155,6 +158,9 @@ func (t *tx) remove(r *row) error {
 		return err
 	}
 	l := t.s.laneOf(r)
+	if err := t.outlive(r, l); err != nil {
+		return err
+	}
 	t.count(l, r, -1)
 	queries := []string{"DELETE FROM message WHERE seq = ?", "DELETE FROM content WHERE seq = ?"}
 	if r.logged > 1 {

@@ -77,6 +77,14 @@ func (r *row) setDefaults() {
 	}
 }
 
+// toldOrNull is the column told: mostly nothing.
+func toldOrNull(told string) any {
+	if told == queue.StatusQueued {
+		return nil
+	}
+	return told
+}
+
 // rows reads the rows that a condition selects.
 func (c *conn) rows(condition string, each func(row) error, args ...any) error {
 	return c.query("SELECT "+rowColumns+" FROM message "+condition, func(values []driver.Value) error {

@@ -234,12 +234,10 @@ func (t *tx) update(it *item, after row, last []byte) error {
 }
 
 func (t *tx) updateRow(r *row, last []byte) error {
-	var due, told, fault any
+	var due, fault any
+	told := toldOrNull(r.told)
 	if r.due != 0 {
 		due = r.due
-	}
-	if r.told != queue.StatusQueued {
-		told = r.told
 	}
 	if r.lastError != "" {
 		fault = r.lastError

@@ -24,11 +24,11 @@ const (
 
 // Options of a [Store]. The zero value works.
 type Options struct {
-	// KeyLifetime is how long an idempotency key is known, if its record is kept as
-	// long. Default: a day.
+	// KeyLifetime is how long an idempotency key is known after its message was
+	// enqueued, whether or not the record is kept as long. Default: a day.
 	KeyLifetime time.Duration
-	// MaxKeys bounds the keys that are known: the latest. A key takes about 40 bytes
-	// of memory. Default: a million.
+	// MaxKeys bounds the keys that are known: the latest. A key takes about 55 bytes
+	// of memory, and once its record is gone some 50 on disk. Default: a million.
 	MaxKeys int
 	// Window is how many due messages of one lane and priority are in memory; the
 	// others are read from the database when it is their turn. Default: 4096.
@@ -124,7 +124,7 @@ type memory struct {
 	leases   leaseHeap
 	overdue  list
 	runs     []run // of what is delivered, oldest first
-	turns    map[turnKey]*turn
+	turns    map[turnKey]turn
 	total    tally
 	bytes    int64 // of the items, itemBytes for each included
 	token    uint64

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/outrider-go/outrider/internal/leak"
 	"github.com/outrider-go/outrider/queue"
@@ -52,10 +53,15 @@ func TestConformance(t *testing.T) {
 		"in memory": {},
 		"a window":  {Window: 3},
 		"on disk":   {WindowBytes: 1},
+		"few keys":  {KeyLifetime: 3 * time.Hour, MaxKeys: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			queuetest.Run(t, openWith(options), queuetest.Features{Reopen: reopen, KeyLifetime: sqlitequeue.DefaultKeyLifetime})
+			features := queuetest.Features{Reopen: reopen, KeyLifetime: options.KeyLifetime, MaxKeys: options.MaxKeys}
+			if features.KeyLifetime == 0 {
+				features.KeyLifetime = sqlitequeue.DefaultKeyLifetime
+			}
+			queuetest.Run(t, openWith(options), features)
 		})
 	}
 }

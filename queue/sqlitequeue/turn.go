@@ -12,11 +12,17 @@ type turnKey struct{ lane, key int64 }
 // turn says which of them has the turn; there is always one. The others are
 // blocked, in the database alone. One that gave up its turn stands aside until it
 // is due. While all stand aside, the one that is due first has the turn, and loses
-// it to one that comes before that. Only the committer uses it.
+// it to one that comes before that. Memory knows the turns of the keys that were
+// used lately, and the database all, but for those whose holder is in the log. Only
+// the committer uses it.
 type turn struct {
-	live   int // how many there are
 	holder contender
+	alone  bool // no other has the key
 }
+
+// knownTurns is how many turns memory knows between two times of maintenance, but
+// for those whose holder is in the log.
+const knownTurns = 1 << 16
 
 // contender is a row that has the turn, or may get it.
 type contender struct {
@@ -52,30 +58,78 @@ func (t *tx) join(r *row) error {
 	if r.turn == 0 {
 		return nil
 	}
-	s, key, comer := t.s, turnKey{r.lane, r.turn}, contenderOf(r)
-	at := s.turns[key]
-	if at == nil {
-		at = &turn{holder: comer}
-		s.turns[key] = at
+	key, comer := turnKey{r.lane, r.turn}, contenderOf(r)
+	at, err := t.turnOf(key, r.seq)
+	if err != nil {
+		return err
 	}
-	before := *at
-	at.live++
-	t.undo = append(t.undo, func() {
-		if *at = before; at.live == 0 {
-			delete(s.turns, key)
-		}
-	})
 	switch {
-	case at.live == 1:
+	case at.holder.seq == 0:
+		t.setTurn(key, turn{holder: comer, alone: true})
 		return nil
 	case !at.holder.isAside(t.now.tick) || !comer.before(&at.holder, t.now.tick) || !t.unseat(key, &at.holder):
+		t.setTurn(key, turn{holder: at.holder})
 		r.status = blocked
 		return nil
 	}
-	holder := at.holder
-	at.holder = comer
-	err := t.c.exec("UPDATE message SET status = 2 WHERE seq = ?", holder.seq)
+	t.setTurn(key, turn{holder: comer})
+	err = t.c.exec("UPDATE message SET status = 2 WHERE seq = ?", at.holder.seq)
 	return err
+}
+
+// turnOf finds out who has the turn of an ordering key, but for one row: that one
+// is about to join. The zero turn: nobody has the key.
+func (t *tx) turnOf(key turnKey, but int64) (turn, error) {
+	if at, known := t.s.turns[key]; known {
+		return at, nil
+	}
+	var at turn
+	some := false // what is in this transaction alone has made the turn known
+	err := t.c.query("SELECT "+contenderColumns+", status FROM message INDEXED BY turn "+
+		"WHERE lane = ? AND turn = ? AND turn IS NOT NULL AND status < 3 AND seq <> ? ORDER BY seq", func(v []driver.Value) error {
+		some = true
+		if status(integer(v[5])) == blocked {
+			return nil
+		}
+		at.holder = readContender(v)
+		return errEnough
+	}, key.lane, key.key, but)
+	if err == nil && some && at.holder.seq == 0 { // where the database was damaged
+		at.holder, err = t.elect(key, but)
+	}
+	return at, err
+}
+
+// setTurn has memory know a turn, or forget the one of a key that nobody has.
+func (t *tx) setTurn(key turnKey, at turn) {
+	turns := t.s.turns
+	before, was := turns[key]
+	if before == at {
+		return
+	}
+	if turns[key] = at; at.holder.seq == 0 {
+		delete(turns, key)
+	}
+	t.undo = append(t.undo, func() {
+		if turns[key] = before; !was {
+			delete(turns, key)
+		}
+	})
+}
+
+// forgetTurns leaves so many turns in memory, but for those whose holder is in the
+// log.
+func (s *Store) forgetTurns(most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, at := range s.turns {
+		if len(s.turns) <= most {
+			return
+		}
+		if s.fresh[at.holder.seq] == nil {
+			delete(s.turns, key)
+		}
+	}
 }
 
 // unseat takes what stands aside out of those that wait for their time. False: its
@@ -103,52 +157,53 @@ func (t *tx) leave(r *row) error {
 	if r.turn == 0 {
 		return nil
 	}
-	s, key := t.s, turnKey{r.lane, r.turn}
-	at := s.turns[key]
-	if at == nil { // the row's lane or key is damaged: nobody waits for it
+	key := turnKey{r.lane, r.turn}
+	at, known := t.s.turns[key]
+	switch {
+	case known && at.holder.seq != r.seq, !known && r.status == blocked:
+		return nil
+	case at.alone:
+		t.setTurn(key, turn{})
 		return nil
 	}
-	before := *at
-	at.live--
-	if at.live == 0 {
-		delete(s.turns, key)
-	}
-	t.undo = append(t.undo, func() {
-		*at = before
-		s.turns[key] = at
-	})
-	if at.live == 0 || at.holder.seq != r.seq {
-		return nil
-	}
-	return t.elect(key, at, r.seq)
+	next, err := t.elect(key, r.seq)
+	t.setTurn(key, turn{holder: next})
+	return err
 }
 
-// elect gives the turn to one of those that are blocked.
-func (t *tx) elect(key turnKey, at *turn, from int64) error {
-	if err := t.flush(); err != nil { // they may be in this transaction
-		return err
+const contenderColumns = "seq, level, due, flags, expires"
+
+func readContender(v []driver.Value) contender {
+	return contender{
+		seq: integer(v[0]), level: knownLevel(int(integer(v[1]))), due: integer(v[2]), aside: integer(v[3])&flagSkipped != 0, expires: integer(v[4]),
 	}
-	at.holder = contender{}
-	err := t.c.query("SELECT seq, level, due, flags, expires FROM message INDEXED BY turn "+
+}
+
+// elect gives the turn to one of those that are blocked, but for one row. None:
+// there is no other.
+func (t *tx) elect(key turnKey, but int64) (next contender, err error) {
+	if err := t.flush(); err != nil { // they may be in this transaction
+		return contender{}, err
+	}
+	err = t.c.query("SELECT "+contenderColumns+" FROM message INDEXED BY turn "+
 		"WHERE lane = ? AND turn = ? AND turn IS NOT NULL AND status = 2 AND status < 3 AND seq <> ? ORDER BY seq", func(v []driver.Value) error {
-		next := contender{seq: integer(v[0]), level: knownLevel(int(integer(v[1]))), due: integer(v[2]), aside: integer(v[3])&flagSkipped != 0, expires: integer(v[4])}
-		if at.holder.seq == 0 || next.before(&at.holder, t.now.tick) {
-			at.holder = next
+		one := readContender(v)
+		if next.seq == 0 || one.before(&next, t.now.tick) {
+			next = one
 		}
-		if !at.holder.isAside(t.now.tick) {
+		if !next.isAside(t.now.tick) {
 			return errEnough
 		}
 		return nil
-	}, key.lane, key.key, from)
-	if err != nil {
-		return err
+	}, key.lane, key.key, but)
+	if err != nil || next.seq == 0 {
+		return contender{}, err
 	}
-	next := &at.holder
 	next.due = max(next.due, t.now.tick)
 	l, waits := t.s.laneOf(&row{lane: key.lane}), row{level: next.level, due: next.due, expires: next.expires}
 	t.after = append(t.after, func() { l.spill(&waits) })
 	err = t.c.exec("UPDATE message SET status = 1, due = ? WHERE seq = ?", next.due, next.seq)
-	return err
+	return next, err
 }
 
 // spill counts a row that waits in the database alone.

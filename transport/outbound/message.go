@@ -46,7 +46,8 @@ type Message struct {
 	// external queue: a webhook, for one.
 	Direct bool
 	// IdempotencyKey, when set, makes later messages of the profile with the same
-	// key duplicates of this one, whatever else is in them. At most 256 bytes.
+	// key duplicates of this one, whatever else is in them, as long as the store knows
+	// the key: a day by default. At most 256 bytes.
 	IdempotencyKey string
 	// Retry is the message's own policy. Default: the profile's, then the manager's.
 	Retry *RetryPolicy
@@ -85,7 +86,7 @@ type Message struct {
 type Accepted struct {
 	ID     transport.ID
 	Status Status
-	// Duplicate: a message with the idempotency key was known; ID names it and
-	// nothing was enqueued.
+	// Duplicate: a message with the idempotency key was known; ID names it, also where
+	// it is no longer kept, Status is the last it had, and nothing was enqueued.
 	Duplicate bool
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/queue/memqueue"
+	"github.com/outrider-go/outrider/queue/sqlitequeue"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
@@ -79,6 +81,62 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 		f.wantTopics(first.ID, "queued_for_delivery", "delivered")
 	})
+}
+
+// TestIdempotencyKeyOutlivesItsRecord: what is kept of done messages says nothing
+// about how long their keys are known.
+func TestIdempotencyKeyOutlivesItsRecord(t *testing.T) {
+	t.Parallel()
+	stores := map[string]func(ctx context.Context, dir string) (queue.Store, error){
+		"memqueue": func(context.Context, string) (queue.Store, error) { return memqueue.New(memqueue.Options{}) },
+		"sqlitequeue": func(ctx context.Context, dir string) (queue.Store, error) {
+			return sqlitequeue.Open(ctx, dir, sqlitequeue.Options{})
+		},
+	}
+	for name, open := range stores {
+		dir := t.TempDir()
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				store, err := open(t.Context(), dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
+				f := startOver(t, store, &driver{}, outbound.Options{Retain: map[queue.Result]outbound.Retain{queue.Delivered: {Count: 3}}})
+				m := outbound.Message{Endpoint: endpoint(t, "test://host/"), IdempotencyKey: "k"}
+				first, err := f.Send(t.Context(), m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				const others = 200
+				for range others {
+					f.send("test://host/", nil)
+				}
+				pass(2 * time.Hour) // it purges every hour, or sooner
+				if _, err := f.Get(t.Context(), first.ID, false); !errors.Is(err, queue.ErrNotFound) {
+					t.Fatalf("get: %v, want ErrNotFound: nothing was purged", err)
+				}
+				again, err := f.Send(t.Context(), m)
+				if err != nil || !again.Duplicate || again.ID != first.ID || again.Status != first.Status {
+					t.Errorf("sent again: %+v, %v, want a duplicate of %+v", again, err, first)
+				}
+				if err := f.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if n := len(f.driver.seen()); n != 1+others {
+					t.Errorf("%d attempts, want %d", n, 1+others)
+				}
+				pass(24 * time.Hour)
+				last, err := f.Send(t.Context(), m)
+				if err != nil || last.Duplicate {
+					t.Errorf("sent a day later: %+v, %v, want a new message", last, err)
+				}
+				if err := f.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
 }
 
 func TestSendBatchIsAllOrNothing(t *testing.T) {
