@@ -33,7 +33,7 @@ func must(tb testing.TB, err error) {
 // golden is a store with a record in every state.
 func golden(tb testing.TB) (dir string) {
 	tb.Helper()
-	script, err := os.ReadFile("../../queue/sqlitequeue/testdata/v2.sql")
+	script, err := os.ReadFile("../../queue/sqlitequeue/testdata/v3.sql")
 	must(tb, err)
 	dir = tb.TempDir()
 	database, err := sql.Open("sqlite", filepath.Join(dir, "queue.db")) // the driver that sqlitequeue brings
