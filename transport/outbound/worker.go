@@ -261,7 +261,8 @@ func (w *worker) handOver(ctx context.Context, endpoint transport.Endpoint, star
 		return Receipt{}, "", err
 	}
 	err = weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
-	return receipt, route.statusOf(&receipt), err
+	status = route.statusOf(&receipt)
+	return receipt, status, err
 }
 
 // stamp adds what the wire format binds to the attempt's time.
