@@ -3,14 +3,21 @@
 package fault
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/outrider-go/outrider/agent"
@@ -223,29 +230,22 @@ func diskFullForAWhile(t *testing.T, program string) {
 			accepted := tr.history.Accepted()
 			await(t, "messages are accepted again", func() bool { return tr.history.Accepted() > accepted+50 })
 		})
-		tr.crash(d) // an outcome that found no room twice would wait for the end of its lease
-		tr.finish()
+		tr.drain(d)
+		if err := d.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		tr.judge()
 	}
 }
 
 // diskFullUntilRoomIsMade fills a file system up, and makes room again.
 func diskFullUntilRoomIsMade(t *testing.T, program string) {
 	t.Helper()
-	unshare, err := exec.LookPath("unshare")
-	if err != nil || os.Geteuid() != 0 {
-		ci.Missing(t, "a small file system needs root, and unshare")
-	}
-	if out, err := exec.CommandContext(t.Context(), unshare, "--mount", "true").CombinedOutput(); err != nil {
-		ci.Missing(t, "a small file system needs a mount namespace: %v: %s", err, out)
-	}
 	tr := newTrial(t, program, verify.LoadOptions{MaxOpen: 2000})
-	disk := filepath.Dir(tr.dir)
-	d := tr.start([]string{unshare, "--mount", "sh", "-c", `mount -t tmpfs -o size=48m none "$0" && exec "$@"`, disk})
-	inside := fmt.Sprintf("/proc/%d/root%s", d.Pid(), disk) // sh and the program have replaced unshare
+	disk := newSmallDisk(tr, 48)
+	d := tr.start(disk.enter)
 	tr.accept(d, 500)
-	if err := fill(filepath.Join(inside, "filler")); err != nil {
-		t.Fatal(err)
-	}
+	disk.fill()
 	tr.send(d, func() {
 		await(t, "a message is refused", func() bool { return refusal(t, d) == http.StatusInsufficientStorage })
 	})
@@ -256,27 +256,178 @@ func diskFullUntilRoomIsMade(t *testing.T, program string) {
 	if status := refusal(t, d); status != http.StatusInsufficientStorage {
 		t.Errorf("after all was delivered, and there is still no room: status %d", status)
 	}
-	if err := os.Remove(filepath.Join(inside, "filler")); err != nil {
-		t.Fatal(err)
-	}
+	disk.makeRoom()
 	await(t, "messages are accepted again", func() bool { return refusal(t, d) == 0 })
 	tr.accept(d, 500)
 	tr.drain(d)
-	if err := d.Stop(t.Context()); err != nil { // its disk goes with it
+	if err := d.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
 	tr.judge()
 }
 
-// fill writes a file until there is no room.
-func fill(path string) error {
-	file, err := os.Create(path)
+// diskFullWithBacklog fills a file system up while more waits than memory has, and
+// than has been copied out of the log: it is delivered, once, and recorded, with no
+// room but what was kept.
+func diskFullWithBacklog(t *testing.T, program string) {
+	t.Helper()
+	tr := newTrial(t, program, verify.LoadOptions{})
+	disk := newSmallDisk(tr, 64)
+	d := tr.start(disk.enter)
+	resume := tr.backlog(d, 20_000)
+	disk.fill()
+	resume()
+	tr.drain(d)
+	disk.makeRoom()
+	await(t, "messages are accepted again", func() bool { return refusal(t, d) == 0 })
+	if err := d.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if r := tr.judge(); r.Duplicates != 0 {
+		t.Errorf("%d arrived twice", r.Duplicates)
+	}
+}
+
+// startOnAFullDisk kills a daemon, and leaves no room for the next one, which has to
+// write before it can deliver what the first has accepted.
+func startOnAFullDisk(t *testing.T, program string) {
+	t.Helper()
+	tr := newTrial(t, program, verify.LoadOptions{})
+	disk := newSmallDisk(tr, 48)
+	d := tr.start(disk.enter)
+	tr.backlog(d, 5000)
+	tr.crash(d)
+	disk.fill()
+	d = tr.start(disk.enter)
+	if text := reason(tr, d); !strings.Contains(text, "store is full") {
+		t.Errorf("/readyz says %s", text)
+	}
+	tr.resumeAll(d)
+	tr.drain(d)
+	disk.makeRoom()
+	await(t, "messages are accepted again", func() bool { return refusal(t, d) == 0 })
+	if err := d.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	tr.judge()
+}
+
+// backlog has a daemon accept letters for a receiver that is paused. What it returns
+// has them delivered.
+func (tr *trial) backlog(d *verify.Daemon, n int) (resume func()) {
+	tr.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		payload, _ := io.ReadAll(r.Body) // what is cut short is not intact
+		name, intact := verify.ReadPayload(payload)
+		_, after, _ := strings.Cut(r.UserAgent(), "/")
+		life, err := strconv.Atoi(after)
+		tr.history.Receive(verify.Receipt{Name: name, ID: r.Header.Get("Message-Id"), Life: life, OK: true, Intact: intact && err == nil})
+	}))
+	tr.Cleanup(server.Close)
+	if _, err := d.Client.Pause(tr.Context(), agent.PauseRequest{Destination: server.URL + "/"}); err != nil {
+		tr.Fatal(err)
+	}
+	for sent := 0; sent < n; {
+		var lines bytes.Buffer
+		var names []string
+		for range min(1000, n-sent) {
+			name := fmt.Sprintf("backlog-%d", sent)
+			tr.history.Send(verify.Letter{Name: name})
+			line, err := json.Marshal(agent.SendRequest{Endpoint: server.URL + "/", PayloadBase64: verify.Payload(name, 600)})
+			if err != nil {
+				tr.Fatal(err)
+			}
+			lines.Write(append(line, '\n'))
+			names = append(names, name)
+			sent++
+		}
+		accepted, err := d.Client.SendBatch(tr.Context(), &lines)
+		if err != nil {
+			tr.Fatal(err)
+		}
+		for i := range accepted {
+			tr.history.Accept(names[i], accepted[i].ID.String())
+		}
+	}
+	return func() { tr.resumeAll(d) }
+}
+
+// resumeAll has what is paused delivered again.
+func (tr *trial) resumeAll(d *verify.Daemon) {
+	tr.Helper()
+	destinations, err := d.Client.Destinations(tr.Context())
 	if err != nil {
-		return err
+		tr.Fatal(err)
 	}
-	block := make([]byte, 64<<10)
-	for err == nil {
-		_, err = file.Write(block)
+	for _, at := range destinations {
+		if _, err := d.Client.Resume(tr.Context(), at.Profile, at.Destination); err != nil {
+			tr.Fatal(err)
+		}
 	}
-	return file.Close()
+}
+
+// smallDisk is a file system of its own for a trial's queue. It is there for those
+// who enter it, and goes with the trial.
+type smallDisk struct {
+	*trial
+	enter  []string // the words that have a program enter it
+	filler string
+}
+
+// newSmallDisk makes one of so many MiB.
+func newSmallDisk(tr *trial, size int) *smallDisk {
+	tr.Helper()
+	unshare, err := exec.LookPath("unshare")
+	nsenter, enterErr := exec.LookPath("nsenter")
+	if err != nil || enterErr != nil || os.Geteuid() != 0 {
+		ci.Missing(tr.T, "a small file system needs root, unshare and nsenter")
+	}
+	disk := filepath.Dir(tr.dir)
+	holder := exec.Command(unshare, "--mount", "sh", "-c", `mount -t tmpfs -o "size=$1m" none "$0" && echo mounted && exec cat`, disk, strconv.Itoa(size))
+	stdin, err := holder.StdinPipe() // cat, and with it the mount, ends when it is closed
+	if err != nil {
+		tr.Fatal(err)
+	}
+	stdout, err := holder.StdoutPipe()
+	if err != nil {
+		tr.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		tr.Fatal(err)
+	}
+	tr.Cleanup(func() {
+		_ = stdin.Close()
+		_ = holder.Wait() // what it says is known
+	})
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "mounted\n" {
+		ci.Missing(tr.T, "a small file system needs a mount namespace: %q, %v", line, err)
+	}
+	root := fmt.Sprintf("/proc/%d/root%s", holder.Process.Pid, disk) // sh and cat have replaced unshare
+	return &smallDisk{tr, []string{nsenter, fmt.Sprintf("--mount=/proc/%d/ns/mnt", holder.Process.Pid)}, filepath.Join(root, "filler")}
+}
+
+// fill writes a file until there is no room.
+func (s *smallDisk) fill() {
+	s.Helper()
+	file, err := os.Create(s.filler)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for block := make([]byte, 64<<10); len(block) > 0; block = block[:len(block)/2] {
+		for err = nil; err == nil; {
+			_, err = file.Write(block)
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		s.Fatal(err)
+	}
+	_ = file.Close() // it is full
+}
+
+// makeRoom takes the file away.
+func (s *smallDisk) makeRoom() {
+	s.Helper()
+	if err := os.Remove(s.filler); err != nil {
+		s.Fatal(err)
+	}
 }

@@ -68,6 +68,8 @@ var trials = map[string]func(*testing.T, string){
 	"checkpoint fails":             checkpointFails,
 	"disk full for a while":        diskFullForAWhile,
 	"disk full until room made":    diskFullUntilRoomIsMade,
+	"disk full with a backlog":     diskFullWithBacklog,
+	"start on a full disk":         startOnAFullDisk,
 	"stop in the middle":           stopInTheMiddle,
 	"second signal":                secondSignal,
 	"two processes on one store":   twoProcesses,

@@ -118,6 +118,9 @@ func reportLeft(c *console, left outbound.Left, asJSON bool) error {
 	if left.InFlight > 0 {
 		text += fmt.Sprintf(", %s under way", count(left.InFlight, "attempt"))
 	}
+	if left.Unrecorded > 0 {
+		text += fmt.Sprintf(", %s not recorded: the disk is full", count(left.Unrecorded, "outcome"))
+	}
 	c.notef("stopped: %s", text)
 	return nil
 }

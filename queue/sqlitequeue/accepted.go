@@ -155,28 +155,44 @@ func (t *tx) settleDown(it *item) error {
 	return nil
 }
 
+// restoreStep is how many bytes of the log go into the tables in one transaction: it
+// takes as much room, before that of the log is free.
+const restoreStep = 1 << 20
+
 // restoreAccepted writes the messages of the log that have not been delivered into
 // the tables: memory has lost them.
 func (s *Store) restoreAccepted() error {
-	var ns []int64
-	if err := s.writer.query("SELECT n FROM accepted ORDER BY n", func(v []driver.Value) error {
-		ns = append(ns, integer(v[0]))
+	var parts [][]int64
+	size := int64(restoreStep)
+	if err := s.writer.query("SELECT n, length(records) FROM accepted ORDER BY n", func(v []driver.Value) error {
+		if size >= restoreStep {
+			parts, size = append(parts, nil), 0
+		}
+		size += integer(v[1])
+		last := len(parts) - 1
+		parts[last] = append(parts[last], integer(v[0]))
 		return nil
-	}); err != nil || len(ns) == 0 {
+	}); err != nil {
 		return err
 	}
-	return s.transact(func(t *tx) error {
-		for _, n := range ns {
-			if err := t.restoreBatch(n); err != nil {
+	for _, part := range parts {
+		s.keepRoom(2 * restoreStep)
+		if err := s.transactInRoom(func(t *tx) error {
+			for _, n := range part {
+				if err := t.restoreBatch(n); err != nil {
+					return err
+				}
+			}
+			if t.torn { // who had the turn of a key may be lost
+				_, err := t.c.giveTurns(t.now.tick)
 				return err
 			}
-		}
-		if t.torn { // who had the turn of a key may be lost
-			_, err := t.c.giveTurns(t.now.tick)
+			return nil
+		}); err != nil {
 			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // restoreBatch writes a row of the log into the tables. What cannot be read of it

@@ -260,7 +260,7 @@ func (p *player) step() {
 		p.limit(1_000_000)
 		must(p.T, p.store.exclusively(p.Context(), func(tx *tx) error {
 			tx.s.full.Store(false) // as maintenance does, in a second
-			return tx.s.makeReserve()
+			return tx.s.growReserve(reserveBytes)
 		}))
 	}
 }

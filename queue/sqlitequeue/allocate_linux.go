@@ -6,12 +6,12 @@ import (
 	"syscall"
 )
 
-// allocate takes room on the disk for a file, without writing it where the file
-// system can do that.
-func allocate(file *os.File, size int64) error {
-	err := syscall.Fallocate(int(file.Fd()), 0, 0, size)
+// allocate takes room on the disk for a part of a file, without writing it where the
+// file system can do that.
+func allocate(file *os.File, from, to int64) error {
+	err := syscall.Fallocate(int(file.Fd()), 0, from, to-from)
 	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
-		return writeZeros(file, size)
+		return writeZeros(file, from, to)
 	}
 	return err
 }

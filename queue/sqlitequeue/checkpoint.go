@@ -42,7 +42,7 @@ func (s *Store) checkpointed(err error) {
 	switch {
 	case err == nil:
 	case isFull(err):
-		s.becomeFull()
+		s.makeRoom()
 	default:
 		_ = s.fail(fmt.Errorf("checkpoint: %w", err)) // the next caller is told
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/outrider-go/outrider/queue"
 )
 
 // TestLogStaysShort: what is committed gets into the database, so that the log does
@@ -41,5 +43,55 @@ func TestLogStaysShort(t *testing.T) {
 	before := write(8)
 	if after := write(24); after > before {
 		t.Errorf("after the reader the log has grown from %d bytes to %d", before, after)
+	}
+}
+
+// TestReserveIsMoreThanTheLog: whatever the log has fits into the database, on a disk
+// without room, for the reserve is given up for it. A log that was long once leaves no
+// large reserve behind.
+func TestReserveIsMoreThanTheLog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := testOpen(t, dir, Options{})
+	sizes := func() (log, reserve int64) {
+		return fileSize(filepath.Join(dir, databaseName+"-wal")), fileSize(filepath.Join(dir, reserveName))
+	}
+	reader := <-s.readers
+	must(t, reader.atOnce(func() error {
+		if _, err := reader.number("SELECT count(*) FROM message"); err != nil {
+			return err
+		}
+		for _, megabytes := range []int{1, 3, 5, 70} {
+			batch := make([]queue.Message, megabytes)
+			for i := range batch {
+				batch[i] = testMessage(s, "")
+				batch[i].Payload = bytes.Repeat([]byte("x"), 1<<20)
+			}
+			testEnqueue(t, s, batch...)
+			if log, reserve := sizes(); log < int64(megabytes)<<20 || reserve < log+reserveStep/2 {
+				t.Errorf("a log of %d bytes, and a reserve of %d", log, reserve)
+			}
+		}
+		return nil
+	}))
+	s.readers <- reader
+	must(t, s.Close(t.Context()))
+	must(t, testOpen(t, dir, Options{}).Close(t.Context())) // all of it is written into the tables
+	testOpen(t, dir, Options{})
+	if log, reserve := sizes(); log > 1<<20 || reserve != reserveBytes {
+		t.Errorf("after it was opened again: a log of %d bytes, and a reserve of %d", log, reserve)
+	}
+}
+
+func TestZerosTakeRoom(t *testing.T) {
+	t.Parallel()
+	file, err := os.Create(filepath.Join(t.TempDir(), "zeros"))
+	must(t, err)
+	defer func() { must(t, file.Close()) }()
+	for _, part := range []struct{ from, to int64 }{{0, 3<<20 + 5}, {3<<20 + 5, 4 << 20}} {
+		must(t, writeZeros(file, part.from, part.to))
+		if size := fileSize(file.Name()); size != part.to {
+			t.Errorf("%d bytes, want %d", size, part.to)
+		}
 	}
 }

@@ -124,6 +124,7 @@ func (s *Store) gather(round []*op) []*op {
 		}
 		runtime.Gosched()
 	}
+	s.keepRoom(bytes)
 	began = time.Now()
 	defer func() { s.convoy.took = time.Since(began) }()
 	s.keep.written += bytes + commitBytes
@@ -140,10 +141,7 @@ func (s *Store) gather(round []*op) []*op {
 
 // finish runs a transaction and tells the ops of it.
 func (s *Store) finish(run func(*tx) error, ops []*op) {
-	err := s.transact(run)
-	if isFull(err) {
-		err = s.transactFull(run, ops)
-	}
+	err := s.transactInRoom(run)
 	s.convoy.expected = len(s.ops) + len(ops)
 	for _, o := range ops {
 		if o.err == nil {
@@ -153,17 +151,15 @@ func (s *Store) finish(run func(*tx) error, ops []*op) {
 	}
 }
 
-// transactFull runs a transaction again, after the disk was found to be full,
-// without what is to be enqueued: deliveries and deletions go on, in the room that
-// was kept for them.
-func (s *Store) transactFull(run func(*tx) error, ops []*op) error {
-	s.becomeFull()
-	for _, o := range ops {
-		if o.batch != nil {
-			o.err = fmt.Errorf("%w: no room on the disk of %s", queue.ErrStoreFull, s.dir)
-		}
-	}
+// transactInRoom is transact, and once more where the disk was found to be full, in
+// the room that was kept for that: without what is to be enqueued, but deliveries and
+// deletions go on.
+func (s *Store) transactInRoom(run func(*tx) error) error {
 	err := s.transact(run)
+	if isFull(err) {
+		s.makeRoom()
+		err = s.transact(run)
+	}
 	if isFull(err) {
 		err = fmt.Errorf("%w: %w", queue.ErrStoreFull, err)
 	}

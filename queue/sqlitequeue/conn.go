@@ -209,7 +209,10 @@ func code(err error) int {
 	return 0
 }
 
-// isFull reports whether an error says that the disk is full. That a quota or a
-// limit of the process is used up (EDQUOT, EFBIG) is a failed write to SQLite, and
-// so it is to the store.
-func isFull(err error) bool { return code(err)&0xff == sqlite3.SQLITE_FULL }
+// isFull reports whether an error says that the disk is full, be it for the index of
+// the write-ahead log. That a quota or a limit of the process is used up (EDQUOT,
+// EFBIG) is a failed write to SQLite, and so it is to the store.
+func isFull(err error) bool {
+	is := code(err)
+	return is&0xff == sqlite3.SQLITE_FULL || is == sqlite3.SQLITE_IOERR_SHMSIZE
+}

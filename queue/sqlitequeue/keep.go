@@ -37,6 +37,8 @@ type keeper struct {
 	shrunk   bool  // the database is shorter than its file
 	written  int64 // bytes, about, since the committer looked at the write-ahead log
 	tried    int64 // pages that the write-ahead log had when it was last put into the database
+	reserve  int64 // bytes that are kept in a file
+	cutAt    int64 // bytes of the write-ahead log from which it is cut off, on a full disk
 }
 
 // maintain does a part of the work, and says whether there is more, now or later.
@@ -45,13 +47,13 @@ func (s *Store) maintain() (again bool) {
 		s.recoverRoom()
 	}
 	s.forgetTurns(knownTurns)
+	s.trimReserve()
 	if !s.idle() {
 		if s.keep.merges = s.merging.TryLock(); s.keep.merges {
 			defer s.merging.Unlock()
 		}
-		if err := s.transact((*tx).maintain); isFull(err) {
-			s.becomeFull()
-		}
+		s.keepRoom(0)
+		_ = s.transactInRoom((*tx).maintain) // it is tried again in a second, or the store has failed
 	}
 	if s.failure() != nil {
 		return false
@@ -133,6 +135,9 @@ func (s *Store) hasAged() bool {
 // it stays short: it is what a restart has to read.
 func (t *tx) ageFresh() error {
 	s := t.s
+	if s.full.Load() { // it takes room
+		return nil
+	}
 	var aged []*item
 	s.mu.Lock()
 	for _, it := range s.fresh {

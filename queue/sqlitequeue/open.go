@@ -103,10 +103,16 @@ func (s *Store) openFiles(ctx context.Context) (err error) {
 	s.failed = nil
 	s.full.Store(false)
 	path := filepath.Join(s.dir, databaseName)
-	if s.writer, err = openDatabase(path); err != nil {
+	s.keep = keeper{reserve: fileSize(s.reservePath())}
+	if s.writer, err = openDatabase(path); isFull(err) {
+		s.becomeFull()
+		s.giveReserve()
+		s.writer, err = openDatabase(path)
+	}
+	if err != nil {
 		return err
 	}
-	if err := s.writer.set("PRAGMA wal_autocheckpoint = 0"); err != nil { // see checkpoint
+	if err := s.writer.set("PRAGMA wal_autocheckpoint = 0", fmt.Sprintf("PRAGMA journal_size_limit = %d", longLogBytes)); err != nil { // see checkpoint
 		return err
 	}
 	s.readers = make(chan *conn, readerCount)
@@ -117,12 +123,15 @@ func (s *Store) openFiles(ctx context.Context) (err error) {
 		}
 		s.readers <- reader
 	}
-	if err := s.restore(ctx); err != nil {
+	if err = s.restore(ctx); isFull(err) {
+		s.makeRoom()
+		err = s.restore(ctx)
+	}
+	if err != nil {
 		return err
 	}
-	if err := s.makeReserve(); err != nil {
-		s.becomeFull()
-	}
+	s.keepRoom(0)
+	s.trimReserve()
 	return nil
 }
 
@@ -274,7 +283,7 @@ func (s *Store) restore(ctx context.Context) error {
 		lanes: map[queue.Lane]*lane{}, byID: map[int64]*lane{}, items: map[int64]*item{}, fresh: map[int64]*item{},
 		turns: map[turnKey]turn{}, barred: map[int64]uint64{}, token: uint64(time.Now().UnixNano()), // after 1970
 	}
-	s.keep = keeper{unfolded: map[*lane]struct{}{}, batches: map[*batch]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
+	s.keep = keeper{reserve: s.keep.reserve, cutAt: s.keep.cutAt, unfolded: map[*lane]struct{}{}, batches: map[*batch]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{
 		s.restoreTick, s.restoreLanes, s.restoreTallies, s.restoreRuns, s.restoreAccepted, s.restoreIDs, s.restoreLevels, s.restoreKeys,
 		s.restoreMarked,

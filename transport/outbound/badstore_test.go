@@ -15,8 +15,16 @@ type badStore struct {
 	lease   func()
 	enqueue func() error
 	setLane func() error
+	settle  func() error
 	settled func([]queue.Outcome) // after they are recorded
 	purge   func() (more bool)
+	durable bool // outcomes are recorded by the settler
+}
+
+func (s *badStore) Capabilities() queue.Capabilities {
+	all := s.Store.Capabilities()
+	all.Durable = all.Durable || s.durable
+	return all
 }
 
 func (s *badStore) Due(ctx context.Context, after queue.Lane, limit int) ([]queue.LaneDue, error) {
@@ -54,6 +62,11 @@ func (s *badStore) SetLane(ctx context.Context, state queue.LaneState) error {
 }
 
 func (s *badStore) Settle(ctx context.Context, outcomes []queue.Outcome) ([]error, error) {
+	if s.settle != nil {
+		if err := s.settle(); err != nil {
+			return nil, err
+		}
+	}
 	faults, err := s.Store.Settle(ctx, outcomes)
 	if s.settled != nil {
 		s.settled(outcomes)

@@ -223,10 +223,13 @@ type Left struct {
 	InFlight int   `json:"in_flight"` // attempts that had not ended
 	Messages int64 `json:"messages"`  // that wait, those in flight included
 	Bytes    int64 `json:"bytes"`
+	// Unrecorded counts attempts that have ended, and whose outcomes the store has no
+	// room for. Those messages are attempted again by the next manager.
+	Unrecorded int `json:"unrecorded,omitempty"`
 }
 
-// Stop refuses new messages, lets the attempts under way end, and stops the
-// transports. ctx bounds the wait: when it ends, Stop returns its error, and may
+// Stop refuses new messages, lets the attempts under way end and their outcomes be
+// recorded, and stops the transports. ctx bounds the wait: when it ends, Stop returns its error, and may
 // be called again to go on waiting; cancelling the context given to Start ends
 // the attempts. It may be called before Start, and twice.
 func (m *Manager) Stop(ctx context.Context) (Left, error) {
@@ -234,6 +237,9 @@ func (m *Manager) Stop(ctx context.Context) (Left, error) {
 	err := m.finish(ctx)
 	left := Left{InFlight: m.sched.inFlight()}
 	left.Messages, left.Bytes = m.load.waiting()
+	if m.settler != nil {
+		left.Unrecorded = m.settler.left()
+	}
 	return left, err
 }
 

@@ -100,16 +100,36 @@ func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) 
 
 // settle records what becomes of leased messages, and tells of it.
 func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
+	faults, err := m.record(leased, outcomes)
+	m.recorded(leased, outcomes, faults, err)
+}
+
+// record has the store record what becomes of leased messages. It may be called again
+// with those for which there was no room.
+func (m *Manager) record(leased []queue.Leased, outcomes []queue.Outcome) (faults []error, err error) {
 	m.countMoves(leased, outcomes, false) // before somebody else can end one where it goes
-	faults, err := m.store.Settle(m.settling, outcomes)
+	faults, err = m.store.Settle(m.settling, outcomes)
 	for i := range outcomes {
-		fault := err
-		if fault == nil && faults != nil {
-			fault = faults[i]
-		}
-		if fault != nil || outcomes[i].Result != "" {
+		if faultAt(i, faults, err) != nil || outcomes[i].Result != "" {
 			m.countMoves(leased[i:i+1], outcomes[i:i+1], true)
 		}
+	}
+	return faults, err
+}
+
+// faultAt is why an outcome was not recorded; nil: it was.
+func faultAt(i int, faults []error, err error) error {
+	if err == nil && faults != nil {
+		return faults[i]
+	}
+	return err
+}
+
+// recorded tells of the outcomes that were recorded, and leaves the others to the end
+// of their leases.
+func (m *Manager) recorded(leased []queue.Leased, outcomes []queue.Outcome, faults []error, err error) {
+	for i := range outcomes {
+		fault := faultAt(i, faults, err)
 		if fault == nil {
 			m.settled(&leased[i], &outcomes[i])
 		}
@@ -159,8 +179,11 @@ func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 	}
 }
 
+// leaseTime is how long a lease lives.
+func (m *Manager) leaseTime() time.Duration { return m.options.AttemptTimeout + leaseMargin }
+
 // leaseEnd is when a lease that is taken now has run out.
-func (m *Manager) leaseEnd() time.Time { return time.Now().Add(m.options.AttemptTimeout + leaseMargin) }
+func (m *Manager) leaseEnd() time.Time { return time.Now().Add(m.leaseTime()) }
 
 // done counts a message that has ended, and has the clock purge when they are many
 // or large.

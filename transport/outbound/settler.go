@@ -1,7 +1,11 @@
 package outbound
 
 import (
+	"errors"
 	"sync"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/outrider-go/outrider/queue"
 )
@@ -11,18 +15,28 @@ import (
 // disk would not be delivering. What it has not recorded yet is in flight still:
 // at most as many as there are workers in each of three places, being recorded,
 // waiting for that, and with their workers.
+//
+// While the store has no room for them, outcomes are kept, and their leases with
+// them, and workers wait: were they dropped, their messages would be attempted again
+// and again as long as the disk is full.
 type settler struct {
 	m       *Manager
 	most    int
 	pending settlements
-	spare   settlements   // the last ones, for their memory
+	batch   settlements   // what is being recorded
 	wake    chan struct{} // has room for one
 	ended   sync.WaitGroup
 
-	mu     sync.Mutex
-	room   sync.Cond
-	closed bool
+	mu         sync.Mutex
+	room       sync.Cond
+	recording  int  // outcomes of batch
+	full       bool // the store has no room for batch
+	unrecorded int  // outcomes that were given up for want of room
+	closed     bool
 }
+
+// recordAgain is how often it is tried to record what the store had no room for.
+const recordAgain = time.Second
 
 // settlements are outcomes with what they are about.
 type settlements struct {
@@ -38,18 +52,25 @@ func newSettler(m *Manager) *settler {
 	return s
 }
 
-// add takes over an outcome. It waits only while the store does not keep up.
-func (s *settler) add(leased *queue.Leased, outcome *queue.Outcome) {
+// add takes over an outcome. It waits only while the store does not keep up, or has
+// no room, and reports whether it did.
+func (s *settler) add(leased *queue.Leased, outcome *queue.Outcome) (waited bool) {
 	s.mu.Lock()
-	for len(s.pending.outcomes) >= s.most {
+	defer s.mu.Unlock()
+	for !s.full && len(s.pending.outcomes) >= min(s.most, 2*s.most-s.recording) {
+		waited = true
 		s.room.Wait()
 	}
 	s.pending.add(leased, outcome)
-	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
+	for s.full {
+		waited = true
+		s.room.Wait()
+	}
+	return waited
 }
 
 func (b *settlements) add(leased *queue.Leased, outcome *queue.Outcome) {
@@ -65,26 +86,93 @@ func (s *settler) run() {
 	for {
 		<-s.wake
 		s.mu.Lock()
-		s.pending, s.spare = s.spare, s.pending
+		s.pending, s.batch = s.batch, s.pending
+		s.recording = len(s.batch.outcomes)
 		closed := s.closed
 		s.mu.Unlock()
 		s.room.Broadcast()
-		batch := &s.spare
 		next := 0
-		for i := range batch.outcomes {
-			if batch.outcomes[i].Attempt != nil {
-				batch.outcomes[i].Attempt = &batch.attempts[next]
+		for i := range s.batch.outcomes {
+			if s.batch.outcomes[i].Attempt != nil {
+				s.batch.outcomes[i].Attempt = &s.batch.attempts[next]
 				next++
 			}
 		}
-		if len(batch.outcomes) > 0 {
-			s.m.settle(batch.leased, batch.outcomes)
+		if len(s.batch.outcomes) > 0 {
+			s.record()
 		}
-		batch.clear()
+		s.batch.clear()
+		s.mu.Lock()
+		s.recording = 0
+		s.mu.Unlock()
+		s.room.Broadcast()
 		if closed {
 			return
 		}
 	}
+}
+
+// record records the batch: once there is room for it, or, after the hard stop, if
+// there is.
+func (s *settler) record() {
+	m, b := s.m, &s.batch
+	faults, err := m.record(b.leased, b.outcomes)
+	if errors.Is(err, queue.ErrStoreFull) {
+		s.setFull(true)
+		m.log.Error("cannot record outcomes: they are kept until there is room, and nothing else is attempted", zap.Error(err))
+		for errors.Is(err, queue.ErrStoreFull) && s.waitForRoom() {
+			faults, err = m.record(b.leased, b.outcomes)
+		}
+		s.setFull(false)
+	}
+	if errors.Is(err, queue.ErrStoreFull) {
+		s.mu.Lock()
+		s.unrecorded += len(b.outcomes)
+		s.mu.Unlock()
+	}
+	m.recorded(b.leased, b.outcomes, faults, err)
+}
+
+// setFull has workers wait for room, or go on.
+func (s *settler) setFull(full bool) {
+	s.mu.Lock()
+	s.full = full
+	s.mu.Unlock()
+	s.room.Broadcast()
+}
+
+// waitForRoom waits until it is time to try again, and keeps the leases of what waits.
+// False: the hard stop has come.
+func (s *settler) waitForRoom() bool {
+	s.mu.Lock()
+	var leases []queue.LeaseRef
+	for _, b := range []*settlements{&s.batch, &s.pending} {
+		for i := range b.leased {
+			leases = append(leases, b.leased[i].Ref())
+		}
+	}
+	s.mu.Unlock()
+	if _, err := s.m.store.Extend(s.m.settling, leases, s.m.leaseTime()); err != nil { // one that is lost is found when it is recorded
+		s.m.log.Error("cannot keep the leases of what waits to be recorded", zap.Error(err))
+	}
+	timer := time.NewTimer(recordAgain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.m.base.Done():
+		return false
+	}
+}
+
+// left counts the outcomes that could not be recorded for want of room, so far.
+func (s *settler) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full {
+		return s.recording + len(s.pending.outcomes)
+	}
+	return s.unrecorded
 }
 
 func (b *settlements) clear() {

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"time"
 
@@ -117,7 +118,7 @@ func (w *worker) lease(l *lane, most int) bool {
 // askStore leases messages for the worker's budget.
 func (w *worker) askStore() ([]queue.Leased, error) {
 	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
-		Owner: w.m.options.Owner, TTL: w.m.options.AttemptTimeout + leaseMargin, Budgets: w.budgets[:],
+		Owner: w.m.options.Owner, TTL: w.m.leaseTime(), Budgets: w.budgets[:],
 	}, w.batch[:0])
 	if w.budgets[0].Ended > 0 {
 		w.m.expiresAt(time.Now()) // has their end told
@@ -125,8 +126,8 @@ func (w *worker) askStore() ([]queue.Leased, error) {
 	return leased, err
 }
 
-// attempt makes one attempt for the worker's message, records the outcome, and
-// returns when it ended. A message that expired on its way is not attempted.
+// attempt makes one attempt for the worker's message, has the outcome recorded, and
+// returns when that was. A message that expired on its way is not attempted.
 func (w *worker) attempt(l *lane) (finished time.Time) {
 	w.leased, w.finding = &w.batch[0], finding{}
 	started := time.Now()
@@ -135,8 +136,7 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	*outcome = queue.Outcome{LeaseRef: w.leased.Ref()}
 	if expires := w.leased.ExpiresAt; !expires.IsZero() && !started.Before(expires) {
 		outcome.Verdict, outcome.Status = queue.VerdictExpired, string(StatusUndeliverable)
-		w.settle()
-		return started
+		return w.settle(started)
 	}
 	arrivals := w.m.sched.arrivals.Load()
 	w.m.load.taken(l.key, 1)
@@ -152,7 +152,7 @@ func (w *worker) attempt(l *lane) (finished time.Time) {
 	return w.conclude(l, started, arrivals, receipt, status, fault)
 }
 
-// conclude records what came of the attempt, and returns when it ended. arrivals is
+// conclude has recorded what came of the attempt, and returns when that was. arrivals is
 // the scheduler's count when it began.
 func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt Receipt, status Status, fault *attemptFault) time.Time {
 	w.fault = fault
@@ -175,8 +175,7 @@ func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt R
 	w.log.Error, w.log.Response = clip(w.log.Error, maxText), w.log.Response[:min(len(w.log.Response), maxResponse)]
 	w.finding = findingOf(l.key, outcome)
 	w.finding.hung = fault != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
-	w.settle()
-	return finished
+	return w.settle(finished)
 }
 
 // bequeath has another worker go on, where the goroutine of this one ends.
@@ -187,14 +186,28 @@ func (w *worker) bequeath(l *lane, finished time.Time) {
 	w.m.workers.Go(func() { heir.run(l, finished) })
 }
 
-// settle has the outcome recorded: at once where that costs nothing, and soon where
-// it takes a disk.
-func (w *worker) settle() {
-	if w.m.settler != nil && !w.testing {
-		w.m.settler.add(w.leased, &w.outcomes[0])
-		return
+// settle has the outcome recorded: at once where that costs nothing, or somebody waits
+// for it, and soon where it takes a disk. It returns the time, which was now before,
+// and is asked for only where it has passed.
+func (w *worker) settle(now time.Time) time.Time {
+	m := w.m
+	if m.settler != nil && !w.testing {
+		return w.settleSoon(now)
 	}
-	w.m.settle(w.batch, w.outcomes[:])
+	faults, err := m.record(w.batch, w.outcomes[:])
+	if m.settler != nil && errors.Is(err, queue.ErrStoreFull) {
+		w.outcomes[0].Result = ""
+		return w.settleSoon(now)
+	}
+	m.recorded(w.batch, w.outcomes[:], faults, err)
+	return now
+}
+
+func (w *worker) settleSoon(now time.Time) time.Time {
+	if w.m.settler.add(w.leased, &w.outcomes[0]) {
+		return time.Now()
+	}
+	return now
 }
 
 // deliver hands the worker's message to its transport. What is not ours runs in
