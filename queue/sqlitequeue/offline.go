@@ -70,6 +70,9 @@ func (o *offline) closeDatabase() error {
 // checkStore makes sure that nothing is made where there is no store.
 func checkStore(dir string) error {
 	path := filepath.Join(dir, databaseName)
+	if err := checkLogAlone(path); err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
