@@ -68,6 +68,8 @@ func (k *checker) checkEntry(w *walker, e *entry) error {
 func (e *entry) check(w *walker, key queue.Lane) (fault, err error) {
 	m, fault := e.message(key)
 	switch {
+	case e.damage != nil:
+		return errDamaged, nil
 	case fault != nil:
 		return fault, nil
 	case e.level < 0 || e.level >= levels || e.status < fresh || e.status > expired:

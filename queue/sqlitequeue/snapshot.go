@@ -138,6 +138,8 @@ func (s *Snapshot) saved(w *walker, e *entry, wanted func(*queue.Record) bool) (
 	switch {
 	case !known:
 		fault = fmt.Errorf("%w (lane %d)", errNoLane, e.lane)
+	case e.damage != nil:
+		fault = errDamaged
 	case fault == nil && e.status != delivered:
 		found, err := w.loadContent(e)
 		if err != nil {

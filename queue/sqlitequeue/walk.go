@@ -70,14 +70,27 @@ func newWalker(ctx context.Context, c *conn) (*walker, error) {
 }
 
 func (w *walker) readLog(ctx context.Context, into map[int64]entry) error {
+	latest, err := w.c.latestSeq()
+	if err != nil {
+		return err
+	}
 	return w.c.queryIn(ctx, "SELECT n, records FROM accepted ORDER BY n", func(v []driver.Value) error {
-		n := integer(v[0])
-		err := readRecords(blob(v[1]), nil, func(r *record) error {
-			r.status, r.due = fresh, r.created
-			into[r.seq] = entry{record: *r, place: inLog}
+		nameless := 0
+		err := readAccepted(blob(v[1]), func(r *record) error {
+			_, there := into[r.seq]
+			switch {
+			case r.damage != nil && !r.isNamed(latest):
+				nameless++
+			case r.damage == nil || !there:
+				r.status, r.due = fresh, r.created
+				into[r.seq] = entry{record: *r, place: inLog}
+			}
 			return nil
 		})
-		return w.fault("the log of what was accepted", n, err)
+		if err == nil && nameless > 0 {
+			err = fmt.Errorf("%w (%d of its records, at least)", errDamaged, nameless)
+		}
+		return w.fault("the log of what was accepted", integer(v[0]), err)
 	})
 }
 
@@ -86,8 +99,10 @@ func (w *walker) readHistory(ctx context.Context, log map[int64]entry) error {
 	return w.c.queryIn(ctx, "SELECT n, at, records FROM delivered ORDER BY n", func(v []driver.Value) error {
 		r := run{n: integer(v[0]), at: integer(v[1])}
 		err := readRecords(blob(v[2]), func(seq, _ int64) bool {
-			r.include(seq)
-			delete(log, seq)
+			if seq > 0 {
+				r.include(seq)
+				delete(log, seq)
+			}
 			return false
 		}, nil)
 		if r.count > 0 {
@@ -167,9 +182,12 @@ func (w *walker) readRuns(bound int64) error {
 func (w *walker) readRun() error {
 	n := w.runs[0].n
 	w.runs = w.runs[1:]
-	all, err := w.c.records(n, nil)
+	all, damaged, err := w.c.readRun(n, nil)
 	for i := range all {
 		heap.Push(&w.past, entry{record: all[i], place: inHistory})
+	}
+	if damaged {
+		err = errDamaged
 	}
 	return w.fault("the history of what was delivered", n, err)
 }
