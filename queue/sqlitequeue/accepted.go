@@ -87,7 +87,9 @@ func (t *tx) dropSpent() error {
 	}
 	spent := k.spent
 	t.after = append(t.after, func() { k.spent = k.spent[len(spent):] })
-	return t.inRanges(slices.Clone(spent), "DELETE FROM accepted WHERE n BETWEEN ? AND ?")
+	return inRanges(slices.Clone(spent), func(first, last int64) error {
+		return t.c.exec("DELETE FROM accepted WHERE n BETWEEN ? AND ?", first, last)
+	})
 }
 
 // dropLogOf drops the rows of the log that may have a message which is about to be

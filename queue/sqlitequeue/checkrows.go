@@ -81,11 +81,7 @@ func (e *entry) check(w *walker, key queue.Lane) (fault, err error) {
 	case e.place == inHistory:
 		return nil, nil
 	}
-	found, err := w.loadContent(e)
-	if err != nil {
-		return nil, err
-	}
-	return e.checkContent(&m, found), nil
+	return w.content(e, &m)
 }
 
 // checkContent looks at what only an attempt needs. Of a delivered message it may

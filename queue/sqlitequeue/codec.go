@@ -2,7 +2,6 @@ package sqlitequeue
 
 import (
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"slices"
 	"time"
@@ -14,9 +13,6 @@ import (
 // What the database keeps in blobs is a sequence of fields: a tag, the length of
 // the value, and the value. A field that is empty is left out, one whose tag is
 // not known is skipped: so a field can be added without a new schema.
-
-// errDamaged: bytes on disk are not what was written.
-var errDamaged = errors.New("what the disk has of it is not what was written")
 
 type tag = byte
 

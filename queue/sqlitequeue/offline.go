@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // ErrNoStore says that the directory has no store.
@@ -157,10 +155,4 @@ func syncFile(path string) error {
 		return err
 	}
 	return errors.Join(file.Sync(), file.Close())
-}
-
-// isCorrupt reports whether an error says that the file is damaged.
-func isCorrupt(err error) bool {
-	primary := code(err) & 0xff
-	return primary == sqlite3.SQLITE_CORRUPT || primary == sqlite3.SQLITE_NOTADB
 }

@@ -156,7 +156,7 @@ func (t *tx) remove(r *row) error {
 	}
 	l := t.s.laneOf(r)
 	t.count(l, r, -1)
-	queries := []string{"DELETE FROM message WHERE seq = ?", "DELETE FROM content WHERE seq = ?"}
+	queries := []string{"DELETE FROM message WHERE seq = ?"}
 	if r.logged > 1 {
 		queries = append(queries, "DELETE FROM attempt WHERE seq = ?")
 	}
@@ -164,6 +164,9 @@ func (t *tx) remove(r *row) error {
 		if err := t.c.exec(query, r.seq); err != nil {
 			return err
 		}
+	}
+	if err := t.dropContentsOf(r.seq, r.seq); err != nil {
+		return err
 	}
 	return t.removeEmpty(l)
 }
