@@ -395,7 +395,8 @@ func (a *Agent) Addr() string {
 	return a.api.addr()
 }
 
-// Ready reports why no message would be accepted now; nil: one would.
+// Ready reports why the agent should be sent no message now: it would accept none, or a
+// part of its store cannot be read ([queue.ErrStoreDamaged]). Nil: all is well.
 func (a *Agent) Ready() error {
 	if !a.started.Load() {
 		return errors.New("agent is not started")

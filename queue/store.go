@@ -21,6 +21,9 @@ var (
 	// ErrStoreFailed: the store no longer knows what is on its disk, after a write
 	// that failed. It stays so until it is opened again.
 	ErrStoreFailed = errors.New("store has failed: look after its disk, then start again")
+	// ErrStoreDamaged: a part of what the store keeps cannot be read. All
+	// else is delivered, and new messages are kept.
+	ErrStoreDamaged = errors.New("store is damaged")
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("store is closed")
 )
@@ -131,8 +134,9 @@ type Store interface {
 	// or changed work. It is a hint, and nil for a store with one process.
 	Wake() <-chan struct{}
 
-	// Health says, without I/O, why the store would keep no message now:
-	// ErrStoreFailed, ErrStoreFull or ErrClosed; nil: it would.
+	// Health says, without I/O, why the store should be given no message now:
+	// ErrStoreFailed, ErrStoreFull or ErrClosed, and it would keep none; or
+	// ErrStoreDamaged; nil: all is well.
 	Health() error
 
 	// Capabilities says what the store promises.

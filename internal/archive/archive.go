@@ -48,10 +48,22 @@ type Summary struct {
 	Lanes    int64 `json:"lanes"` // with a state
 	// Lost are the messages whose content could not be read, or opened.
 	Lost int64 `json:"lost"`
+	// Damaged are those of them that wait, and are not what was written.
+	Damaged int64 `json:"damaged"`
+	// Missing are the messages of which nothing could be read, as far as the store has
+	// counted them.
+	Missing int64 `json:"missing"`
 	// Skipped are the messages of which it is not known where they were to go.
 	Skipped int64 `json:"skipped"`
 	// Unreadable are parts of the store that could not be read at all.
 	Unreadable []string `json:"unreadable,omitempty"`
+}
+
+// Whole reports whether an export has all that the store keeps. Where a data key was
+// shredded, and where a damaged message has ended as dead, nothing is missing that
+// could be.
+func (s *Summary) Whole() bool {
+	return s.Damaged+s.Missing+s.Skipped == 0 && len(s.Unreadable) == 0
 }
 
 // Filter selects messages. The zero value selects all.
@@ -87,7 +99,8 @@ func (o *Options) progress(done int64) {
 }
 
 // Export writes what a snapshot has. What is damaged, or can no longer be opened,
-// is written without its content, and counted.
+// is written without its content, and counted; what cannot be read is left out, and
+// the file is whole without it.
 func Export(ctx context.Context, from *sqlitequeue.Snapshot, to io.Writer, options Options) (sum Summary, err error) {
 	buffer := bufio.NewWriter(to)
 	out := json.NewEncoder(buffer)
@@ -110,6 +123,9 @@ func Export(ctx context.Context, from *sqlitequeue.Snapshot, to io.Writer, optio
 			sum.Skipped++
 			return nil
 		}
+		if s.Fault != "" && s.Result == "" {
+			sum.Damaged++
+		}
 		if err := open(ctx, copier, s); err != nil {
 			return fmt.Errorf("message %s: %w", s.ID, err)
 		}
@@ -124,7 +140,7 @@ func Export(ctx context.Context, from *sqlitequeue.Snapshot, to io.Writer, optio
 	if err != nil {
 		return sum, err
 	}
-	sum.Unreadable = from.Unreadable()
+	sum.Unreadable, sum.Missing = from.Unreadable(), from.Missing()
 	if err := out.Encode(line{End: &end{sum.Lanes, sum.Messages}}); err != nil {
 		return sum, err
 	}

@@ -18,6 +18,7 @@ const (
 	ExitNotDelivered        // a message was not delivered
 	ExitNotFound            // there is no such message
 	ExitLocked              // another process has the store
+	ExitIncomplete          // an export has not all that the store keeps
 )
 
 // exitError is an error with its exit code.

@@ -135,6 +135,37 @@ func TestStoreExportImport(t *testing.T) {
 	daemon.stop()
 }
 
+// TestStoreExportOfDamage: what can be read is exported and can be imported, and the
+// exit code says that it is not all.
+func TestStoreExportOfDamage(t *testing.T) {
+	t.Parallel()
+	dir, file := newStoreDir(t), filepath.Join(t.TempDir(), "queue.jsonl")
+	path := filepath.Join(dir, "queue.db")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := strings.LastIndex(string(content), "waits too") // it was in the log, too
+	if payload < 0 {
+		t.Fatal("the payload is not in the file")
+	}
+	content[payload/4096*4096] ^= 1 // the header of its page
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := shell{}.want(t, ExitIncomplete, "store", "export", "--dir", dir, "--out", file)
+	for _, want := range []string{"2 messages without payload", "the content of 2 messages", "exported 2 messages", "not all that the store keeps: 2 messages could not be read"} {
+		if !strings.Contains(got.stderr, want) {
+			t.Errorf("%q is not in: %s", want, got.stderr)
+		}
+	}
+	var sum struct{ Messages, Lost int64 }
+	shell{}.json(t, ExitOK, &sum, "store", "import", file, "--dir", filepath.Join(t.TempDir(), "other"))
+	if sum.Messages != 2 || sum.Lost != 2 {
+		t.Errorf("imported %+v", sum)
+	}
+}
+
 // TestStoreExportFailed: half a file is none.
 func TestStoreExportFailed(t *testing.T) {
 	t.Parallel()

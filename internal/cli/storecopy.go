@@ -32,6 +32,8 @@ func newStoreExport(c *console) *cobra.Command {
 its endpoint, what became of it and its attempts, and the states of destinations.
 While a daemon runs it writes what was there at one moment.
 
+What cannot be read of a damaged store is left out, and told; the exit code is then 6.
+
 It is written in the clear, with all secrets, also from a store that is encrypted,
 for which it needs the master key. A file is made with mode 0600.`,
 		Example: `  outrider store export --out queue.jsonl
@@ -123,16 +125,26 @@ func (f *exportFlags) export(ctx context.Context, c *console, config agent.Confi
 func (f *exportFlags) tell(c *console, sum *archive.Summary) error {
 	warnOf(c, sum)
 	if f.json {
-		return c.json(sum)
+		if err := c.json(sum); err != nil {
+			return err
+		}
+	} else {
+		c.notef("exported %s and the states of %s, in the clear", count(sum.Messages, "message"), count(sum.Lanes, "destination"))
 	}
-	c.notef("exported %s and the states of %s, in the clear", count(sum.Messages, "message"), count(sum.Lanes, "destination"))
-	return nil
+	if sum.Whole() {
+		return nil
+	}
+	return &exitError{ExitIncomplete, fmt.Errorf("the export is not all that the store keeps: %s could not be read; it can be imported as it is",
+		count(sum.Damaged+sum.Missing+sum.Skipped, "message"))}
 }
 
 // warnOf tells what of a store is not in an export, or not whole.
 func warnOf(c *console, sum *archive.Summary) {
 	if sum.Lost > 0 {
 		c.notef("%s without payload and endpoint, since they are damaged or their keys are gone", count(sum.Lost, "message"))
+	}
+	if sum.Missing > 0 {
+		c.notef("%s left out, since nothing of them can be read", count(sum.Missing, "message"))
 	}
 	if sum.Skipped > 0 {
 		c.notef("%s left out, since it is not known where they were to go", count(sum.Skipped, "damaged message"))

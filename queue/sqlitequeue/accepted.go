@@ -1,8 +1,11 @@
 package sqlitequeue
 
 import (
+	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,7 +87,9 @@ func (t *tx) dropSpent() error {
 	}
 	spent := k.spent
 	t.after = append(t.after, func() { k.spent = k.spent[len(spent):] })
-	return t.inRanges(slices.Clone(spent), "DELETE FROM accepted WHERE n BETWEEN ? AND ?")
+	return inRanges(slices.Clone(spent), func(first, last int64) error {
+		return t.c.exec("DELETE FROM accepted WHERE n BETWEEN ? AND ?", first, last)
+	})
 }
 
 // dropLogOf drops the rows of the log that may have a message which is about to be
@@ -155,6 +160,54 @@ func (t *tx) settleDown(it *item) error {
 	return nil
 }
 
+// readAccepted reads a row of the log. Of a record that is not what was written each
+// gets what says which message it is, where that can be read.
+func readAccepted(records []byte, each func(r *record) error) error {
+	if len(records) == 0 { // no commit writes that
+		return each(&record{damage: []byte{}})
+	}
+	err := readRecords(records, nil, func(r *record) error {
+		if r.damage == nil && r.sum != sumOf(r.id(), r.head, r.secret, r.body) {
+			r.damage = appendRecord([]byte{}, r)
+		}
+		if r.damage != nil {
+			r.keepName(len(records))
+		}
+		return each(r)
+	})
+	if isDamaged(err) { // each knows
+		return nil
+	}
+	return err
+}
+
+// keepName leaves of a damaged record what is needed to list it, and to end it.
+func (r *record) keepName(most int) {
+	kept := record{row: row{
+		seq: r.seq, prefix: r.prefix, lane: r.lane, level: knownLevel(r.level), created: r.created, bytes: r.bytes, turn: r.turn, head: r.head,
+	}, secret: []byte{}, damage: r.damage}
+	if now := nowWall(); kept.created <= 0 || kept.created > now {
+		kept.created = now
+	}
+	if kept.bytes < 0 || kept.bytes > int64(most) {
+		kept.bytes = 0
+	}
+	kept.setDefaults()
+	*r = kept
+}
+
+// isNamed reports whether a damaged record says which message it is: no later one
+// than there can be.
+func (r *record) isNamed(latest int64) bool {
+	id := r.id()
+	return r.lane > 0 && r.seq > 0 && r.seq <= latest+2*idMargin && id[6]>>4 == 7 // a UUID's version
+}
+
+// latestSeq is the seq of about the latest id that was made.
+func (c *conn) latestSeq() (int64, error) {
+	return c.number("SELECT value FROM setting WHERE name = 'latest'")
+}
+
 // restoreStep is how many bytes of the log go into the tables in one transaction: it
 // takes as much room, before that of the log is free.
 const restoreStep = 1 << 20
@@ -164,7 +217,7 @@ const restoreStep = 1 << 20
 func (s *Store) restoreAccepted() error {
 	var parts [][]int64
 	size := int64(restoreStep)
-	if err := s.writer.query("SELECT n, length(records) FROM accepted ORDER BY n", func(v []driver.Value) error {
+	if err := s.writer.query("SELECT n, coalesce(length(records), 0) FROM accepted ORDER BY n", func(v []driver.Value) error {
 		if size >= restoreStep {
 			parts, size = append(parts, nil), 0
 		}
@@ -175,51 +228,72 @@ func (s *Store) restoreAccepted() error {
 	}); err != nil {
 		return err
 	}
+	var damaged []damagedRecord
 	for _, part := range parts {
 		s.keepRoom(2 * restoreStep)
-		if err := s.transactInRoom(func(t *tx) error {
-			for _, n := range part {
-				if err := t.restoreBatch(n); err != nil {
-					return err
-				}
-			}
-			if t.torn { // who had the turn of a key may be lost
-				_, err := t.c.giveTurns(t.now.tick)
-				return err
-			}
-			return nil
+		var some []damagedRecord
+		if err := s.transactInRoom(func(t *tx) (err error) {
+			some, err = t.restoreBatches(part)
+			return err
 		}); err != nil {
 			return err
 		}
+		damaged = append(damaged, some...)
 	}
-	return nil
+	if len(damaged) == 0 {
+		return nil
+	}
+	return s.transactInRoom(func(t *tx) error { return t.restoreDamaged(damaged) })
 }
 
-// restoreBatch writes a row of the log into the tables. What cannot be read of it
-// is put aside for whoever wants to look.
-func (t *tx) restoreBatch(n int64) error {
+// damagedRecord is one of a row of the log.
+type damagedRecord struct {
+	record
+	batch int64
+}
+
+// restoreBatches writes rows of the log into the tables, but for what is damaged.
+func (t *tx) restoreBatches(ns []int64) (damaged []damagedRecord, err error) {
+	for _, n := range ns {
+		some, err := t.restoreBatch(n)
+		if err != nil {
+			return nil, err
+		}
+		damaged = append(damaged, some...)
+	}
+	return damaged, nil
+}
+
+// restoreBatch writes a row of the log into the tables. One in which something is
+// damaged stays until restoreDamaged.
+func (t *tx) restoreBatch(n int64) (damaged []damagedRecord, err error) {
 	var records []byte
 	if err := t.c.query("SELECT records FROM accepted WHERE n = ?", func(v []driver.Value) error {
 		records = blob(v[0])
 		return nil
 	}, n); err != nil {
-		return err
+		return nil, err
 	}
-	err := readRecords(records, nil, t.restoreRecord)
-	if isDamaged(err) {
-		path := filepath.Join(t.s.dir, fmt.Sprintf("damaged-log-%d", n))
-		t.s.options.OnFault(fmt.Errorf("the log of accepted messages, row %d: %w; it has been put into %s", n, err, path))
-		t.torn = true
-		err = os.WriteFile(path, records, 0o600)
+	if err := readAccepted(records, func(r *record) error {
+		if r.damage == nil && t.s.byID[r.lane] == nil {
+			r.damage = appendRecord([]byte{}, r)
+		}
+		if r.damage == nil {
+			return t.restoreRecord(r)
+		}
+		damaged = append(damaged, damagedRecord{*r, n})
+		return nil
+	}); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return err
+	if len(damaged) > 0 {
+		return damaged, nil
 	}
-	return t.c.exec("DELETE FROM accepted WHERE n = ?", n)
+	return nil, t.c.exec("DELETE FROM accepted WHERE n = ?", n)
 }
 
 // restoreRecord writes a message of the log into the tables, unless it is
-// elsewhere.
+// elsewhere. A damaged one has no content there: it ends as dead once it is its turn.
 func (t *tx) restoreRecord(r *record) error {
 	if _, known, err := t.c.row(r.seq); err != nil || known {
 		return err
@@ -228,9 +302,76 @@ func (t *tx) restoreRecord(r *record) error {
 		return err
 	}
 	r.status, r.due = waiting, min(r.created, t.now.tick) // the wall clock may have been set back
-	if err := t.c.exec(insertOne.message, r.values()...); err != nil {
+	err := t.c.exec(insertOne.message, r.values()...)
+	if err == nil && r.damage == nil {
+		err = t.c.exec(insertOne.content, r.seq, r.sum, r.secret, r.body)
+	}
+	return err
+}
+
+// restoreDamaged keeps what is damaged in the log, where it says which message it is,
+// counts again, and gives the turns of ordering keys again: some of it may be lost. The
+// bytes are put aside for whoever wants to look.
+func (t *tx) restoreDamaged(damaged []damagedRecord) error {
+	latest, err := t.c.latestSeq()
+	if err != nil {
 		return err
 	}
-	err := t.c.exec(insertOne.content, r.seq, r.sum, r.secret, r.body)
-	return err
+	bytes := map[int64][]byte{}
+	for i := range damaged {
+		d := &damaged[i]
+		bytes[d.batch] = append(bytes[d.batch], d.damage...)
+		if !d.isNamed(latest) || t.s.byID[d.lane] == nil {
+			continue
+		}
+		if err := t.restoreRecord(&d.record); err != nil {
+			return err
+		}
+	}
+	lost, err := t.countAgain()
+	if err != nil {
+		return err
+	}
+	if _, err := t.c.giveTurns(t.now.tick); err != nil {
+		return err
+	}
+	fault := fmt.Errorf("the log of accepted messages: %w (%d of its records); %d messages are lost", errDamaged, len(damaged), lost)
+	for _, n := range slices.Sorted(maps.Keys(bytes)) {
+		path := filepath.Join(t.s.dir, fmt.Sprintf("damaged-log-%d", n))
+		fault = errors.Join(fault, fmt.Errorf("see %s", path), putAside(path, bytes[n]))
+		if err := t.c.exec("DELETE FROM accepted WHERE n = ?", n); err != nil {
+			return err
+		}
+	}
+	t.after = append(t.after, func() { t.s.options.OnFault(fault) })
+	return nil
+}
+
+// putAside adds bytes to a file.
+func putAside(path string, bytes []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // of the store's directory
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(bytes)
+	return errors.Join(err, file.Sync(), file.Close())
+}
+
+// countAgain has the lanes count what they have, and returns how many messages fewer
+// wait than they counted.
+func (t *tx) countAgain() (fewer int64, err error) {
+	counted, err := t.c.count(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	for id, is := range counted {
+		l := t.s.byID[id]
+		if l == nil || *is == l.tally {
+			continue
+		}
+		fewer += max(0, l.tally.waiting()-is.waiting())
+		l.dirty, l.work = true, *is
+		t.dirty = append(t.dirty, l)
+	}
+	return fewer, nil
 }

@@ -79,15 +79,19 @@ func newChecker(o *offline, options CheckOptions) *checker {
 }
 
 func (k *checker) run(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{
+	for i, step := range []func(context.Context) error{
 		k.checkFile, k.readLanes, k.checkMessages, k.checkLogs, k.countOrphans,
 	} {
 		if err := step(ctx); err != nil {
 			if !isCorrupt(err) {
 				return err
 			}
-			k.Integrity = append(k.Integrity, err.Error()) // the other steps would say the same
-			return nil
+			if fault := err.Error(); !slices.Contains(k.Integrity, fault) {
+				k.Integrity = append(k.Integrity, fault)
+			}
+			if i > 0 && k.stored == nil { // without lanes no message is what it was
+				return nil
+			}
 		}
 	}
 	k.compare()

@@ -68,6 +68,8 @@ func (k *checker) checkEntry(w *walker, e *entry) error {
 func (e *entry) check(w *walker, key queue.Lane) (fault, err error) {
 	m, fault := e.message(key)
 	switch {
+	case e.damage != nil:
+		return errDamaged, nil
 	case fault != nil:
 		return fault, nil
 	case e.level < 0 || e.level >= levels || e.status < fresh || e.status > expired:
@@ -79,11 +81,7 @@ func (e *entry) check(w *walker, key queue.Lane) (fault, err error) {
 	case e.place == inHistory:
 		return nil, nil
 	}
-	found, err := w.loadContent(e)
-	if err != nil {
-		return nil, err
-	}
-	return e.checkContent(&m, found), nil
+	return w.content(e, &m)
 }
 
 // checkContent looks at what only an attempt needs. Of a delivered message it may

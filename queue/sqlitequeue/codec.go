@@ -2,7 +2,6 @@ package sqlitequeue
 
 import (
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"slices"
 	"time"
@@ -14,9 +13,6 @@ import (
 // What the database keeps in blobs is a sequence of fields: a tag, the length of
 // the value, and the value. A field that is empty is left out, one whose tag is
 // not known is skipped: so a field can be added without a new schema.
-
-// errDamaged: bytes on disk are not what was written.
-var errDamaged = errors.New("what the disk has of it is not what was written")
 
 type tag = byte
 
@@ -87,13 +83,18 @@ type record struct {
 	last         []byte
 	sum          int64
 	secret, body []byte
+	// damage is what the disk has of a record that is not what was written; nil: all
+	// is well. What could be read of it is in the other fields, and may be wrong.
+	damage []byte
 }
+
+// lengthRoom is how many bytes the length before a record takes.
+const lengthRoom = 5
 
 // appendRecord adds a record, with its length before it.
 func appendRecord(to []byte, r *record) []byte {
-	const room = 5 // for the length
 	start := len(to)
-	to = append(to, make([]byte, room)...)
+	to = append(to, make([]byte, lengthRoom)...)
 	for _, field := range r.numbers() {
 		to = putInt(to, field.tag, *field.value)
 	}
@@ -106,7 +107,7 @@ func appendRecord(to []byte, r *record) []byte {
 	to = putText(to, recordLast, r.last)
 	to = putText(to, recordSecret, r.secret)
 	to = putText(to, recordBody, r.body)
-	putLength(to[start:start+room], len(to)-start-room)
+	putLength(to[start:start+lengthRoom], len(to)-start-lengthRoom)
 	return to
 }
 
@@ -134,28 +135,79 @@ func (r *record) numbers() [13]numberField {
 }
 
 // readRecords reads what appendRecord has added, any number of times, but for those
-// that are not wanted. The slices of a record are parts of from.
-func readRecords(from []byte, wanted func(seq, lane int64) bool, each func(r *record) error) error {
+// that are not wanted. The slices of a record are parts of from. One that is damaged
+// hides no other: each gets what can be read of it. The error is errDamaged where
+// a length was, unless each has one.
+func readRecords(from []byte, wanted func(seq, lane int64) bool, each func(r *record) error) (err error) {
 	for len(from) > 0 {
-		size, n := binary.Uvarint(from)
-		if n <= 0 || size > uint64(len(from)-n) { //nolint:gosec // not negative
-			return errDamaged
+		part, rest, whole := cutRecord(from)
+		if !whole {
+			err = errDamaged
 		}
-		end := n + int(size) //nolint:gosec // at most the length of from
-		part := from[n:end]
-		from = from[end:]
+		from = rest
 		if wanted != nil && !wanted(skim(part)) {
 			continue
 		}
 		var r record
-		if err := r.read(part); err != nil {
-			return err
+		if r.read(part) != nil {
+			r.damage = part
 		}
 		if err := each(&r); err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
+}
+
+// cutRecord takes the first record off. Its length says where it ends, and so do its
+// fields: where they differ, the next record shows which of them is damaged. Whole
+// says that it was the length which was right.
+func cutRecord(from []byte) (part, rest []byte, whole bool) {
+	byLength, known := recordLength(from)
+	if known && beginsRecord(from[byLength:]) {
+		return from[lengthRoom:byLength], from[byLength:], true
+	}
+	start := min(lengthRoom, len(from))
+	byFields, ended := fieldsEnd(from[start:])
+	byFields += start
+	switch {
+	case ended && beginsRecord(from[byFields:]):
+		return from[start:byFields], from[byFields:], false
+	case known: // it is the next one that is damaged
+		return from[lengthRoom:byLength], from[byLength:], true
+	case ended:
+		return from[start:byFields], from[byFields:], false
+	default:
+		return from[start:], nil, false
+	}
+}
+
+// recordLength is how long the first record is, with its length, as that says.
+func recordLength(from []byte) (length int, known bool) {
+	size, n := binary.Uvarint(from)
+	if n != lengthRoom || size > uint64(len(from)-lengthRoom) { //nolint:gosec // not negative
+		return 0, false
+	}
+	return lengthRoom + int(size), true //nolint:gosec // at most the length of from
+}
+
+// beginsRecord reports whether a record begins here, or nothing.
+func beginsRecord(from []byte) bool {
+	length, known := recordLength(from)
+	return len(from) == 0 || known && length > lengthRoom && from[lengthRoom] == recordSeq
+}
+
+// fieldsEnd is where the fields of a record end: a length begins with a byte that is
+// no tag.
+func fieldsEnd(from []byte) (end int, ended bool) {
+	for end < len(from) && from[end] < 0x80 {
+		size, n := binary.Uvarint(from[end+1:])
+		if n <= 0 || size > uint64(len(from)-end-1-n) { //nolint:gosec // not negative
+			return end, false
+		}
+		end += 1 + n + int(size) //nolint:gosec // at most the length of from
+	}
+	return end, true
 }
 
 // skim reads the first two fields of a record, which are its seq and its lane.

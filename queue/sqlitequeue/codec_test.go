@@ -3,6 +3,7 @@ package sqlitequeue
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +47,44 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestRecordsAroundDamage: whichever byte of a record is another, no other record is
+// lost, and the one it is in is not taken for whole.
+func TestRecordsAroundDamage(t *testing.T) {
+	t.Parallel()
+	var want []record
+	var encoded []byte
+	var ends []int
+	for i := range 5 {
+		r := record{row: row{seq: int64(1000 + i), prefix: 7<<12 | 1<<40, lane: 3, level: 1, created: 1, head: []byte("head")}, secret: []byte("secret"), body: bytes.Repeat([]byte{byte(i), 0x80}, 90)}
+		r.sum = sumOf(r.id(), r.head, r.secret, r.body)
+		want = append(want, r)
+		encoded = appendRecord(encoded, &r)
+		ends = append(ends, len(encoded))
+	}
+	for at := range encoded {
+		for bit := range 8 {
+			from := bytes.Clone(encoded)
+			from[at] ^= 1 << bit
+			victim, _ := slices.BinarySearch(ends, at+1)
+			whole := 0
+			if err := readAccepted(from, func(r *record) error {
+				if r.damage == nil {
+					whole++
+					if n := int(r.seq - 1000); n < 0 || n > 4 || !bytes.Equal(r.body, want[n].body) {
+						t.Errorf("byte %d: %d is taken for whole", at, r.seq)
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if whole < 4 {
+				t.Errorf("byte %d, bit %d, of record %d: %d of the others are left", at, bit, victim, whole)
+			}
+		}
+	}
+}
+
 // encodedOf makes records comparable: to be empty and not to be there is the same.
 func encodedOf(records []record) (all [][]byte) {
 	for i := range records {
@@ -65,6 +104,9 @@ func FuzzRecords(f *testing.F) {
 		var first, second [][]byte
 		read := func(from []byte, into *[][]byte) error {
 			return readRecords(from, func(_, _ int64) bool { return true }, func(r *record) error {
+				if r.damage != nil {
+					return errDamaged
+				}
 				*into = append(*into, appendRecord(nil, r))
 				return nil
 			})

@@ -141,7 +141,14 @@ func (s *Store) gather(round []*op) []*op {
 
 // finish runs a transaction and tells the ops of it.
 func (s *Store) finish(run func(*tx) error, ops []*op) {
+	wasDamaged := s.isDamaged()
 	err := s.transactInRoom(run)
+	if isCorrupt(err) && !wasDamaged { // what can be left undone in a damaged file now is
+		err = s.transactInRoom(run)
+	}
+	if isCorrupt(err) && s.failure() == nil && ops[0].run == nil { // an outcome that cannot be recorded would be attempted for ever
+		err = s.fail(err)
+	}
 	s.convoy.expected = len(s.ops) + len(ops)
 	for _, o := range ops {
 		if o.err == nil {
@@ -168,7 +175,8 @@ func (s *Store) transactInRoom(run func(*tx) error) error {
 
 // transact runs a function in a transaction. A fault while it is written ends the
 // store: after a failed write or fsync nobody knows what is on the disk, and to
-// try again would only hide it.
+// try again would only hide it. Where a part of the file cannot be read nothing was
+// written.
 func (s *Store) transact(run func(*tx) error) error {
 	if err := s.failure(); err != nil {
 		return err
@@ -194,7 +202,8 @@ func (s *Store) transact(run func(*tx) error) error {
 	if rollback := t.c.exec("ROLLBACK"); rollback != nil && !isFull(err) {
 		err = errors.Join(err, rollback)
 	}
-	if isFull(err) || isDamaged(err) {
+	if isFull(err) || isDamaged(err) || isCorrupt(err) {
+		s.foundDamage(err)
 		return err
 	}
 	return s.fail(err)
@@ -234,7 +243,6 @@ type tx struct {
 	scratch   []byte
 	dropped   []*batch // rows of the log
 	skipped   []int64  // seqs that have given up their turn
-	torn      bool     // the log was damaged
 }
 
 // count counts a row in its lane, n times.

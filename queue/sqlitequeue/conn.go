@@ -196,7 +196,11 @@ func text(v driver.Value) string {
 	return t
 }
 
+// blob takes a text for what it was written as: a bit of the row says which it is.
 func blob(v driver.Value) []byte {
+	if t, is := v.(string); is {
+		return []byte(t)
+	}
 	b, _ := v.([]byte)
 	return b
 }

@@ -300,36 +300,92 @@ func useAll(t *testing.T, s *Store) {
 	}
 }
 
-// TestDamagedLog: what can be read of a log whose end is not what was written is
-// delivered, and the rest is put aside, once.
+// TestDamagedLog: damage in the log of what was accepted takes no message but the one
+// it is in. That one ends as dead, where it can be told which it is; else it is
+// lost, which is told once, and counts no more.
 func TestDamagedLog(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := testOpen(t, dir, Options{})
-	kept := testMessage(s, "kept")
-	testEnqueue(t, s, kept, testMessage(s, "cut short"))
-	if err := s.exclusively(t.Context(), func(tx *tx) error {
-		return tx.c.exec("UPDATE accepted SET records = substr(records, 1, length(records) - 3)")
-	}); err != nil {
-		t.Fatal(err)
+	const count = 200
+	for _, c := range []struct {
+		name         string
+		damage       string // of the records
+		leased, dead int
+		told         string // when the store is opened
+	}{
+		{"a length", "substr(records, 1, 1) || x'ff' || substr(records, 3)", count, 0, ""},
+		{"the seq", "substr(records, 1, 6) || x'7f' || substr(records, 8)", count - 1, 0, "1 messages are lost"},
+		{"the lane", "substr(records, 1, 6 + n) || x'7f' || substr(records, 8 + n)", count - 1, 0, "1 messages are lost"},
+		{"the payload", "substr(records, 1, instr(records, 'payload 0') - 1) || x'00' || substr(records, instr(records, 'payload 0') + 1)", count - 1, 1, "0 messages are lost"},
+		{"the end", "substr(records, 1, length(records) - 3)", count - 1, 1, "0 messages are lost"},
+		{"all of it", "x'ff'", 0, 0, "200 messages are lost"},
+		{"that it is there", "x''", 0, 0, "200 messages are lost"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := testOpen(t, t.TempDir(), Options{})
+			batch := make([]queue.Message, count)
+			for i := range batch {
+				batch[i] = testMessage(s, fmt.Sprintf("payload %03d", i))
+			}
+			testEnqueue(t, s, batch...)
+			lane := len(appendSeq(batch[0].ID)) + 1 // tag and length are before the lane
+			dir := damaged(t, s, "UPDATE accepted SET records = CAST("+strings.NewReplacer("6 + n", fmt.Sprint(6+lane), "8 + n", fmt.Sprint(8+lane)).Replace(c.damage)+" AS BLOB)")
+			report := check(t, dir, CheckOptions{})
+			if found := len(report.Damaged) + len(report.Unreadable); (found > 0) != (c.told != "") {
+				t.Errorf("check has found %v, %v", report.Damaged, report.Unreadable)
+			}
+			var told []string
+			for range 2 {
+				again, err := Open(t.Context(), dir, Options{OnFault: func(err error) { told = append(told, err.Error()) }})
+				must(t, err)
+				leased, budget := testLease(t, again, count)
+				if len(leased) != c.leased || budget.Ended+tellDead(t, again, batch) != c.dead {
+					t.Errorf("leased %d and %d ended, want %d and %d", len(leased), budget.Ended, c.leased, c.dead)
+				}
+				_, _, err = again.Expire(t.Context(), count)
+				must(t, err)
+				stats, err := again.Stats(t.Context(), queue.ByTotal)
+				must(t, err)
+				if n := stats[0].Waiting(); n != int64(c.leased) {
+					t.Errorf("%d wait, want %d", n, c.leased)
+				}
+				must(t, again.Close(t.Context()))
+			}
+			if c.told == "" {
+				if len(told) != 0 {
+					t.Errorf("told %q", told)
+				}
+				return
+			}
+			if len(told) != 1+c.dead || !strings.Contains(told[0], c.told) {
+				t.Errorf("told %q, want %q once", told, c.told)
+			}
+			aside, err := filepath.Glob(filepath.Join(dir, "damaged-log-*"))
+			must(t, err)
+			if len(aside) != 1 || !strings.Contains(told[0], aside[0]) {
+				t.Errorf("put aside %v, told %q", aside, told)
+			}
+			if after := check(t, dir, CheckOptions{}); !after.OK() {
+				t.Errorf("check of what is left: %+v", after)
+			}
+		})
 	}
-	copied := crashed(t, dir)
-	var faults []error
-	for range 2 {
-		again, err := Open(t.Context(), copied, Options{OnFault: func(err error) { faults = append(faults, err) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if leased, _ := testLease(t, again, 10); len(leased) != 1 || leased[0].ID != kept.ID {
-			t.Errorf("leased %v, want the message that is whole", leased)
-		}
-		if err := again.Close(t.Context()); err != nil {
-			t.Fatal(err)
+}
+
+// appendSeq is the field of a record that has the seq of an id.
+func appendSeq(id transport.ID) []byte { return putInt(nil, recordSeq, seqOf(id)) }
+
+// tellDead counts the messages that have ended as dead.
+func tellDead(t *testing.T, s *Store, batch []queue.Message) (n int) {
+	t.Helper()
+	for i := range batch {
+		records, err := s.Get(t.Context(), []transport.ID{batch[i].ID}, false)
+		must(t, err)
+		if len(records) == 1 && records[0].Result == queue.Dead {
+			n++
 		}
 	}
-	if aside, err := filepath.Glob(filepath.Join(copied, "damaged-log-*")); err != nil || len(aside) != 1 || len(faults) != 1 {
-		t.Errorf("put aside: %v, %v, told: %v", aside, err, faults)
-	}
+	return n
 }
 
 // Numbers that are out of range in a damaged row choose no place outside of a

@@ -81,28 +81,45 @@ func (s *Store) restoreRuns() error {
 	return s.writer.query("SELECT n, at, records FROM delivered ORDER BY n", func(v []driver.Value) error {
 		r := run{n: integer(v[0]), at: integer(v[1])}
 		err := readRecords(blob(v[2]), func(seq, _ int64) bool {
-			r.include(seq)
+			if seq > 0 {
+				r.include(seq)
+			}
 			return false
 		}, nil)
-		if err != nil { // it stays, for whoever wants to look
+		if err != nil { // it stays until the history is written anew there
 			s.options.OnFault(fmt.Errorf("the history of what is delivered, row %d: %w", r.n, err))
-			return nil
 		}
-		s.runs = append(s.runs, r)
+		if r.count > 0 {
+			s.runs = append(s.runs, r)
+		}
 		return nil
 	})
 }
 
-// records reads those of a run that are wanted. It has none when it is gone.
+// records reads those of a run that are wanted, and not damaged. It has none when it
+// is gone.
 func (c *conn) records(n int64, wanted func(seq, lane int64) bool) (all []record, err error) {
+	all, _, err = c.readRun(n, wanted)
+	return all, err
+}
+
+// readRun is records, and says whether some are damaged.
+func (c *conn) readRun(n int64, wanted func(seq, lane int64) bool) (all []record, damaged bool, err error) {
 	err = c.query("SELECT records FROM delivered WHERE n = ?", func(v []driver.Value) error {
 		return readRecords(blob(v[0]), wanted, func(r *record) error {
+			if r.damage != nil {
+				damaged = true
+				return nil
+			}
 			r.status = delivered
 			all = append(all, *r)
 			return nil
 		})
 	}, n)
-	return all, err
+	if isDamaged(err) {
+		damaged, err = true, nil
+	}
+	return all, damaged, err
 }
 
 // allRuns returns the runs there are now. The slice is not changed any more.

@@ -76,6 +76,10 @@ func (t *tx) expiring(limit int) ([]row, error) {
 		}
 		return nil
 	}, skip+limit+len(s.ops)+maxOps+1)
+	if isCorrupt(err) { // the others can end
+		s.foundDamage(err)
+		err = nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, it := range s.fresh {

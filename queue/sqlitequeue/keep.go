@@ -181,7 +181,7 @@ func (t *tx) dropContents(most int) error {
 		return nil
 	}
 	part := k.spare[:min(most, len(k.spare))]
-	if err := t.inRanges(slices.Clone(part), "DELETE FROM content WHERE seq BETWEEN ? AND ?"); err != nil {
+	if err := inRanges(slices.Clone(part), t.dropContentsOf); err != nil {
 		return err
 	}
 	n := len(part)
@@ -191,8 +191,12 @@ func (t *tx) dropContents(most int) error {
 
 // giveBackRoom shortens the file by some of the pages that are not used, where
 // they are many. It says whether there are more. The file gets shorter with the
-// checkpoint alone, which may be far off when nothing else goes on.
+// checkpoint alone, which may be far off when nothing else goes on. In a damaged file
+// all stays where it is.
 func (s *Store) giveBackRoom() bool {
+	if s.isDamaged() {
+		return false
+	}
 	free, err := s.writer.number("PRAGMA freelist_count")
 	if err != nil {
 		return false
@@ -208,7 +212,10 @@ func (s *Store) giveBackRoom() bool {
 	}
 	s.keep.shrunk = true
 	if err := s.writer.script(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
-		if !isFull(err) {
+		switch {
+		case isCorrupt(err):
+			s.foundDamage(err)
+		case !isFull(err):
 			_ = s.fail(err)
 		}
 		return false
@@ -216,14 +223,14 @@ func (s *Store) giveBackRoom() bool {
 	return true
 }
 
-// inRanges runs a query for rows, neighbours together.
-func (t *tx) inRanges(rows []int64, query string) error {
+// inRanges does something to rows, neighbours together.
+func inRanges(rows []int64, do func(first, last int64) error) error {
 	slices.Sort(rows)
 	for i := 0; i < len(rows); {
 		first := i
 		for i++; i < len(rows) && rows[i] == rows[i-1]+1; i++ {
 		}
-		if err := t.c.exec(query, rows[first], rows[i-1]); err != nil {
+		if err := do(rows[first], rows[i-1]); err != nil {
 			return err
 		}
 	}

@@ -138,7 +138,9 @@ func (t *tx) dropKeys() error {
 	if n == 0 {
 		return nil
 	}
-	if err := t.inRanges(seqs, "DELETE FROM gone WHERE seq BETWEEN ? AND ?"); err != nil {
+	if err := inRanges(seqs, func(first, last int64) error {
+		return t.c.exec("DELETE FROM gone WHERE seq BETWEEN ? AND ?", first, last)
+	}); err != nil {
 		return err
 	}
 	t.after = append(t.after, func() { known.spent = slices.Delete(known.spent, 0, n) })

@@ -2,6 +2,7 @@ package sqlitequeue
 
 import (
 	"database/sql/driver"
+	"fmt"
 	"math"
 	"slices"
 
@@ -55,7 +56,10 @@ func (s *Store) load(l *lane, n, page int) error {
 	for i := range found {
 		s.admit(l, &found[i], since)
 	}
-	if err != nil {
+	switch {
+	case isCorrupt(err): // what is behind waits, and the others go on
+		err = nil
+	case err != nil:
 		level.next.consider(nextRow{due: now.tick})
 		level.stale = true
 	}
@@ -74,18 +78,21 @@ type loaded struct {
 }
 
 // readDue reads a page of what is due, and when the first is due that is not in
-// it. What has expired is Expire's.
+// it. What has expired is Expire's. It leaves out rows that cannot be read.
 func (s *Store) readDue(c *conn, l *lane, n, skip, page int, now instant) (found []loaded, next nextRow, err error) {
 	due, seq := int64(-1), int64(0)
 	for limit := skip + page + 1; ; {
-		seqs, read, err := s.strangers(c, l, n, due, seq, limit)
-		if err != nil {
-			return found, next, err
+		seqs, read, cut := s.strangers(c, l, n, due, seq, limit)
+		if cut != nil && !isCorrupt(cut) {
+			return found, next, cut
 		}
 		for _, at := range seqs {
 			due, seq = at.due, at.seq
 			r, known, err := c.row(seq)
 			switch {
+			case isCorrupt(err):
+				s.foundDamage(err)
+				continue
 			case err != nil:
 				return found, next, err
 			case !known || r.status != waiting || r.hasExpired(now):
@@ -97,10 +104,11 @@ func (s *Store) readDue(c *conn, l *lane, n, skip, page int, now instant) (found
 			if err != nil {
 				return found, next, err
 			}
+			s.foundDamage(one.fault)
 			found = append(found, one)
 		}
-		if read < limit {
-			return found, next, nil
+		if cut != nil || read < limit {
+			return found, next, cut
 		}
 	}
 }
@@ -111,7 +119,10 @@ func (c *conn) content(r row, key queue.Lane) (one loaded, err error) {
 	if one.message, err = r.message(key); err == nil {
 		err = c.addContent(&one.message, r.head)
 	}
-	if isDamaged(err) {
+	if isCorrupt(err) {
+		err = fmt.Errorf("message %s: %w: %w", r.id(), errUnreadable, err)
+	}
+	if isDamaged(err) || isCorrupt(err) {
 		one.fault, err = err, nil
 	}
 	return one, err

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // ErrNoStore says that the directory has no store.
@@ -70,6 +68,9 @@ func (o *offline) closeDatabase() error {
 // checkStore makes sure that nothing is made where there is no store.
 func checkStore(dir string) error {
 	path := filepath.Join(dir, databaseName)
+	if err := checkLogAlone(path); err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
@@ -154,10 +155,4 @@ func syncFile(path string) error {
 		return err
 	}
 	return errors.Join(file.Sync(), file.Close())
-}
-
-// isCorrupt reports whether an error says that the file is damaged.
-func isCorrupt(err error) bool {
-	primary := code(err) & 0xff
-	return primary == sqlite3.SQLITE_CORRUPT || primary == sqlite3.SQLITE_NOTADB
 }

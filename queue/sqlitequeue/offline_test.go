@@ -340,6 +340,41 @@ func seeQuietly(t *testing.T, dir string) sight {
 	return see(t, other)
 }
 
+// TestLogWithoutItsDatabase: nothing takes a directory whose database is gone for an
+// empty one, or loses the log that is left.
+func TestLogWithoutItsDatabase(t *testing.T) {
+	t.Parallel()
+	from := testOpen(t, t.TempDir(), Options{})
+	kept := testMessage(from, "kept")
+	testEnqueue(t, from, kept)
+	dir := crashed(t, from.dir)
+	path, aside := filepath.Join(dir, databaseName), filepath.Join(t.TempDir(), databaseName)
+	must(t, os.Rename(path, aside))
+	log := fileSum(t, path+"-wal")
+	for _, empty := range []bool{false, true} {
+		if empty {
+			must(t, os.WriteFile(path, nil, 0o600))
+		}
+		for name, run := range map[string]func() error{
+			"open":   func() error { _, err := Open(t.Context(), dir, Options{}); return err },
+			"check":  func() error { _, err := Check(t.Context(), dir, CheckOptions{Repair: true}); return err },
+			"export": func() error { _, err := OpenSnapshot(t.Context(), dir); return err },
+			"import": func() error { _, err := NewImporter(t.Context(), dir); return err },
+		} {
+			if err := run(); !errors.Is(err, ErrLogAlone) || !strings.Contains(err.Error(), "put queue.db back") {
+				t.Errorf("%s: %v, want ErrLogAlone and what to do", name, err)
+			}
+		}
+	}
+	if fileSum(t, path+"-wal") != log {
+		t.Fatal("the log was changed")
+	}
+	must(t, os.Rename(aside, path))
+	if leased, _ := testLease(t, testOpen(t, dir, Options{}), 10); len(leased) != 1 || leased[0].ID != kept.ID {
+		t.Errorf("leased %v once the database was back, want what was accepted", leased)
+	}
+}
+
 // saveAll is all that a snapshot has, as text.
 func saveAll(t *testing.T, dir string) (all []*Saved, lanes []queue.LaneState, text string) {
 	t.Helper()

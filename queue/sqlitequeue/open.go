@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -68,7 +69,8 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 //
 // Errors: [queue.ErrLocked] when another process has the store; [ErrVersion] when
 // a later version of the program has written it; [ErrForeign] when another program
-// has; what SQLite says when the file is damaged.
+// has; [ErrLogAlone] when the database is gone and its log is not; what SQLite says
+// when the file is damaged.
 func (s *Store) Open(ctx context.Context) (err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
@@ -166,6 +168,9 @@ func lockDir(dir string) (*os.File, error) {
 // openDatabase opens the writing connection, checks that commits are durable on
 // it, and brings the schema up to date.
 func openDatabase(path string) (c *conn, err error) {
+	if err := checkLogAlone(path); err != nil {
+		return nil, err
+	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // where the caller says. SQLite would ask the umask; the other files follow this one
 	if err != nil {
 		return nil, err
@@ -240,6 +245,30 @@ var ErrVersion = errors.New("store was written by a later version of the program
 
 // ErrForeign says that the file is no store, but the database of another program.
 var ErrForeign = errors.New("file is another program's database")
+
+// ErrLogAlone says that there is the write-ahead log of a database, which may have
+// messages that were accepted, and not the database.
+var ErrLogAlone = errors.New("database is gone, and its log is not")
+
+// checkLogAlone makes sure that a database which is not there, or is empty, has no
+// log. SQLite would take the database for a new one, and remove the log.
+func checkLogAlone(path string) error {
+	sizes := [2]int64{}
+	for i, name := range []string{path, path + "-wal"} {
+		info, err := os.Stat(name)
+		switch {
+		case err == nil:
+			sizes[i] = info.Size()
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	if sizes[0] > 0 || sizes[1] == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s-wal has messages that are in no other file, and can be read beside its own database alone: put %s back where it was; "+
+		"or, to do without what was accepted, move the log to another directory", ErrLogAlone, path, filepath.Base(path))
+}
 
 // schemaVersion returns the version of the schema, which is 0 in a new file. It
 // refuses what this program cannot use, and changes nothing.

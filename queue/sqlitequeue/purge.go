@@ -162,7 +162,7 @@ func (t *tx) remove(r *row) error {
 		return err
 	}
 	t.count(l, r, -1)
-	queries := []string{"DELETE FROM message WHERE seq = ?", "DELETE FROM content WHERE seq = ?"}
+	queries := []string{"DELETE FROM message WHERE seq = ?"}
 	if r.logged > 1 {
 		queries = append(queries, "DELETE FROM attempt WHERE seq = ?")
 	}
@@ -170,6 +170,9 @@ func (t *tx) remove(r *row) error {
 		if err := t.c.exec(query, r.seq); err != nil {
 			return err
 		}
+	}
+	if err := t.dropContentsOf(r.seq, r.seq); err != nil {
+		return err
 	}
 	return t.removeEmpty(l)
 }

@@ -23,7 +23,7 @@ type Report struct {
 	// Lost counts the messages that wait and would never be found again.
 	Lost int64 `json:"lost"`
 	// Unreadable are the parts of the log of accepted messages, and of the history of
-	// delivered ones, that cannot be read: some messages at the end of each.
+	// delivered ones, that cannot be read: some messages of each, and not known which.
 	Unreadable []string `json:"unreadable,omitempty"`
 	// OrphanContents and OrphanAttempts belong to no message. They do no harm.
 	OrphanContents int64 `json:"orphan_contents"`

@@ -3,7 +3,6 @@ package sqlitequeue
 import (
 	"database/sql/driver"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/outrider-go/outrider/queue"
@@ -189,5 +188,3 @@ func (c *conn) addContent(m *queue.Message, head []byte) error {
 	}
 	return nil
 }
-
-func isDamaged(err error) bool { return errors.Is(err, errDamaged) }

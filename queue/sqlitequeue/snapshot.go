@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
@@ -40,7 +41,9 @@ type Snapshot struct {
 	schema     int
 	lanes      map[int64]queue.Lane
 	states     []queue.LaneState
+	faults     []string // of lanes
 	unreadable []string
+	missing    int64
 }
 
 // OpenSnapshot begins to read the store of a directory. The caller closes it.
@@ -76,7 +79,8 @@ func (s *Snapshot) begin() (err error) {
 		}
 		state := queue.LaneState{}
 		if err := json.Unmarshal([]byte(text(v[3])), &state); err != nil {
-			return fmt.Errorf("state of lane %s: %w", lane.Destination, err)
+			s.faults = append(s.faults, fmt.Sprintf("the state of destination %s: %v", lane.Destination, err))
+			return nil
 		}
 		state.Lane = lane
 		s.states = append(s.states, state)
@@ -93,18 +97,19 @@ func (s *Snapshot) Lanes() []queue.LaneState { return slices.Clone(s.states) }
 // Each runs a function on all messages that wanted accepts, in the order of their
 // ids, but for the time in them; nil wants all. Wanted sees the record without what
 // only an attempt needs. What is damaged comes with a Fault, and, where its lane is
-// not known, without one.
+// not known, without one. What cannot be read of the store is left out.
 func (s *Snapshot) Each(ctx context.Context, wanted func(*queue.Record) bool, each func(*Saved) error) error {
 	w, err := newWalker(ctx, s.c)
 	if err != nil {
 		return err
 	}
+	visited := int64(0)
 	for {
 		e, err := w.next(ctx)
 		if err != nil || e == nil {
-			s.unreadable = w.faults
-			return err
+			return firstOf(err, s.conclude(w, visited))
 		}
+		visited++
 		saved, err := s.saved(w, e, wanted)
 		if err != nil {
 			return err
@@ -118,9 +123,38 @@ func (s *Snapshot) Each(ctx context.Context, wanted func(*queue.Record) bool, ea
 	}
 }
 
-// Unreadable says, after Each, which parts of the store could not be read: some
-// messages of each.
+// conclude says what could not be read.
+func (s *Snapshot) conclude(w *walker, visited int64) error {
+	s.unreadable, s.missing = slices.Concat(s.faults, w.faults), 0
+	for _, part := range []struct {
+		what  string
+		count int64
+	}{{"the content", w.contents}, {"the earlier attempts", w.logs}} {
+		if part.count > 0 {
+			s.unreadable = append(s.unreadable, fmt.Sprintf("%s of %d messages", part.what, part.count))
+		}
+	}
+	if len(w.faults) == 0 {
+		return nil
+	}
+	counted, err := s.c.tallies()
+	if isUnreadable(err) { // nobody knows
+		return nil
+	}
+	for id := range counted {
+		t := counted[id]
+		s.missing += max(0, t.records())
+	}
+	s.missing = max(0, s.missing-visited)
+	return err
+}
+
+// Unreadable says, after Each, which parts of the store could not be read.
 func (s *Snapshot) Unreadable() []string { return s.unreadable }
+
+// Missing is, after Each, how many messages are in what could not be read, as far as
+// the store has counted them.
+func (s *Snapshot) Missing() int64 { return s.missing }
 
 // saved reads what belongs to a message; nil: it is not wanted.
 func (s *Snapshot) saved(w *walker, e *entry, wanted func(*queue.Record) bool) (saved *Saved, err error) {
@@ -138,19 +172,44 @@ func (s *Snapshot) saved(w *walker, e *entry, wanted func(*queue.Record) bool) (
 	switch {
 	case !known:
 		fault = fmt.Errorf("%w (lane %d)", errNoLane, e.lane)
+	case e.damage != nil:
+		fault = errDamaged
 	case fault == nil && e.status != delivered:
-		found, err := w.loadContent(e)
-		if err != nil {
+		if fault, err = w.content(e, &saved.Message); err != nil {
 			return nil, err
 		}
 		saved.Payload = e.body
-		fault = e.checkContent(&saved.Message, found)
 	}
 	if fault != nil {
 		saved.Hide(fault)
 	}
-	saved.Log, err = s.log(e)
-	return saved, err
+	if saved.Log, err = s.log(w, e); err != nil {
+		return nil, err
+	}
+	saved.mend()
+	return saved, nil
+}
+
+// mend has the numbers of a message be some that there can be, so that a store takes
+// it: no checksum covers them.
+func (s *Saved) mend() {
+	if s.Target < 0 || s.Target > 0 && s.Target >= len(s.Targets) {
+		s.Target = 0
+		if s.Fault == "" {
+			s.Hide(errDamaged)
+		}
+	}
+	s.Attempts, s.Replays, s.Bytes = max(0, s.Attempts), max(0, s.Replays), max(0, s.Bytes)
+	s.Evidence, s.MinEvidence = min(s.Evidence, transport.Accepted), min(s.MinEvidence, transport.Accepted)
+	if s.CreatedAt.IsZero() {
+		s.CreatedAt = s.UpdatedAt
+	}
+	if s.CreatedAt.IsZero() {
+		s.CreatedAt = time.Now()
+	}
+	if !inOrder(s.Log) {
+		s.Log = nil
+	}
 }
 
 // Hide takes out of a message what an attempt needs, and says why.
@@ -163,12 +222,15 @@ func (s *Saved) Hide(fault error) {
 }
 
 // log reads what can be read of a message's log.
-func (s *Snapshot) log(e *entry) (log []queue.Attempt, err error) {
+func (s *Snapshot) log(w *walker, e *entry) (log []queue.Attempt, err error) {
 	switch {
 	case e.logged == 0:
 		return nil, nil
 	case e.place == inTables:
-		log, _, err = s.c.attempts(e.id())
+		if log, _, err = s.c.attempts(e.id()); isUnreadable(err) {
+			w.logs++
+			log, err = addAttempt(nil, e.logged, e.last)
+		}
 	default:
 		log, err = addAttempt(nil, e.logged, e.last)
 	}

@@ -37,8 +37,8 @@ type Options struct {
 	// a KiB beside its content. Default: 64 MiB.
 	WindowBytes int64
 	// OnFault is told what went wrong where no caller can be: the disk is full, or
-	// has failed, or a message on it is damaged. It must not call the store. Default:
-	// nobody is told.
+	// has failed, or a message or a part of the file is damaged. It must not call the
+	// store. Default: nobody is told.
 	OnFault func(error)
 }
 
@@ -133,6 +133,7 @@ type memory struct {
 	changes  uint64
 	stirred  []int64 // barred by the transaction under way: until it ends
 	stirring bool    // the committer is ending rows that are not leased
+	damage   error   // why a part of the file cannot be read
 }
 
 // NewID implements queue.Store. Each id is greater than all before it.
@@ -153,7 +154,7 @@ func (s *Store) Health() error {
 	case s.full.Load():
 		return fmt.Errorf("%w: no room on the disk of %s", queue.ErrStoreFull, s.dir)
 	}
-	return nil
+	return s.damage
 }
 
 // Capabilities implements queue.Store.
@@ -216,5 +217,7 @@ func (s *Store) use(ctx context.Context) (instant, error) {
 func (s *Store) read(do func(*conn) error) error {
 	c := <-s.readers
 	defer func() { s.readers <- c }()
-	return do(c)
+	err := do(c)
+	s.foundDamage(err)
+	return err
 }

@@ -85,8 +85,8 @@ func TestLostTurn(t *testing.T) {
 	}
 }
 
-// TestTurnOfDamagedLog: where the log has lost the message that had the turn, a
-// start passes it on.
+// TestTurnOfDamagedLog: where the message that had the turn is damaged in the log, it
+// ends when it is leased, and the next has the turn.
 func TestTurnOfDamagedLog(t *testing.T) {
 	t.Parallel()
 	s := testOpen(t, t.TempDir(), Options{})
@@ -97,6 +97,7 @@ func TestTurnOfDamagedLog(t *testing.T) {
 		return tx.c.exec("UPDATE accepted SET records = substr(records, 1, length(records) - 3)")
 	}))
 	again := testOpen(t, crashed(t, s.dir), Options{})
+	testLease(t, again, 10)
 	if leased, _ := testLease(t, again, 10); len(leased) != 1 || leased[0].ID != second.ID {
 		t.Errorf("leased %v, want the second", leased)
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/outrider-go/outrider/queue"
 )
 
 // walkPage is how many rows of the tables are read at once.
@@ -26,8 +28,10 @@ type walker struct {
 	runs   []run // of the history, not read yet, by where they begin
 	past   entryHeap
 	before int64 // the latest seq that was visited
-	// faults say which rows of the log and the history cannot be read.
+	// faults say which rows cannot be read.
 	faults []string
+	// contents and logs count the messages of which these cannot be read.
+	contents, logs int64
 }
 
 // entry is a message that a walker visits. One of the log has its content; in the
@@ -57,7 +61,7 @@ func newWalker(ctx context.Context, c *conn) (*walker, error) {
 	}
 	for seq, e := range logged {
 		in, err := c.number("SELECT EXISTS (SELECT 1 FROM message WHERE seq = ?)", seq)
-		if err != nil {
+		if err != nil && !isUnreadable(err) { // else the log has all of it
 			return nil, err
 		}
 		if in == 0 {
@@ -70,31 +74,48 @@ func newWalker(ctx context.Context, c *conn) (*walker, error) {
 }
 
 func (w *walker) readLog(ctx context.Context, into map[int64]entry) error {
-	return w.c.queryIn(ctx, "SELECT n, records FROM accepted ORDER BY n", func(v []driver.Value) error {
-		n := integer(v[0])
-		err := readRecords(blob(v[1]), nil, func(r *record) error {
-			r.status, r.due = fresh, r.created
-			into[r.seq] = entry{record: *r, place: inLog}
+	latest, err := w.c.latestSeq()
+	if err != nil {
+		return err
+	}
+	_, _, err = w.read(ctx, &acceptedPart, 0, math.MaxInt32, func(v []driver.Value) error {
+		nameless := 0
+		err := readAccepted(blob(v[1]), func(r *record) error {
+			_, there := into[r.seq]
+			switch {
+			case r.damage != nil && !r.isNamed(latest):
+				nameless++
+			case r.damage == nil || !there:
+				r.status, r.due = fresh, r.created
+				into[r.seq] = entry{record: *r, place: inLog}
+			}
 			return nil
 		})
-		return w.fault("the log of what was accepted", n, err)
+		if err == nil && nameless > 0 {
+			err = fmt.Errorf("%w (%d of its records, at least)", errDamaged, nameless)
+		}
+		return w.fault(acceptedPart.name, integer(v[0]), err)
 	})
+	return err
 }
 
 // readHistory takes out of the log what was delivered.
 func (w *walker) readHistory(ctx context.Context, log map[int64]entry) error {
-	return w.c.queryIn(ctx, "SELECT n, at, records FROM delivered ORDER BY n", func(v []driver.Value) error {
+	_, _, err := w.read(ctx, &deliveredPart, 0, math.MaxInt32, func(v []driver.Value) error {
 		r := run{n: integer(v[0]), at: integer(v[1])}
 		err := readRecords(blob(v[2]), func(seq, _ int64) bool {
-			r.include(seq)
-			delete(log, seq)
+			if seq > 0 {
+				r.include(seq)
+				delete(log, seq)
+			}
 			return false
 		}, nil)
 		if r.count > 0 {
 			w.runs = append(w.runs, r)
 		}
-		return w.fault("the history of what was delivered", r.n, err)
+		return w.fault(deliveredPart.name, r.n, err)
 	})
+	return err
 }
 
 // fault keeps in mind what cannot be read. All other errors end the walk.
@@ -127,7 +148,7 @@ func (w *walker) pick(ctx context.Context) (*entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := w.turnPage(); err != nil {
+	if err := w.turnPage(ctx); err != nil {
 		return nil, err
 	}
 	first := &w.page
@@ -167,26 +188,28 @@ func (w *walker) readRuns(bound int64) error {
 func (w *walker) readRun() error {
 	n := w.runs[0].n
 	w.runs = w.runs[1:]
-	all, err := w.c.records(n, nil)
+	all, damaged, err := w.c.readRun(n, nil)
 	for i := range all {
 		heap.Push(&w.past, entry{record: all[i], place: inHistory})
 	}
-	return w.fault("the history of what was delivered", n, err)
+	if damaged {
+		err = errDamaged
+	}
+	return w.fault(deliveredPart.name, n, err)
 }
 
 // turnPage reads the next page of the tables where the one before is used up.
-func (w *walker) turnPage() error {
+func (w *walker) turnPage(ctx context.Context) (err error) {
 	if len(w.page) > 0 || w.end {
 		return nil
 	}
 	w.page = make([]entry, 0, walkPage)
-	err := w.c.query("SELECT "+rowColumns+", last FROM message WHERE seq > ? ORDER BY seq LIMIT ?", func(v []driver.Value) error {
+	var more bool
+	w.last, more, err = w.read(ctx, &messagePart, w.last, walkPage, func(v []driver.Value) error {
 		w.page = append(w.page, entry{record: record{row: readRow(v), last: blob(v[len(v)-1])}})
 		return nil
-	}, w.last, walkPage)
-	if w.end = len(w.page) < walkPage; !w.end {
-		w.last = w.page[len(w.page)-1].seq
-	}
+	})
+	w.end = !more
 	return err
 }
 
@@ -207,6 +230,21 @@ func (h *entryHeap) Pop() any {
 	(*h)[last] = entry{}
 	*h = (*h)[:last]
 	return e
+}
+
+// content reads what only an attempt needs, and says what is wrong with it.
+func (w *walker) content(e *entry, m *queue.Message) (fault, err error) {
+	found, err := w.loadContent(e)
+	switch {
+	case isUnreadable(err) && e.status == delivered: // it may be gone
+		return nil, nil
+	case isUnreadable(err):
+		w.contents++
+		return fmt.Errorf("%w: %w", errUnreadable, err), nil
+	case err != nil:
+		return nil, err
+	}
+	return e.checkContent(m, found), nil
 }
 
 // loadContent reads what only an attempt needs. False: it is not there.

@@ -1,0 +1,221 @@
+package sqlitequeue
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/outrider-go/outrider/queue"
+)
+
+// What becomes of the rest where SQLite cannot read a page of the file.
+
+const unreadableCount = 1500
+
+// keptOnDisk makes a store with messages that wait in the tables, of which memory
+// has none, and returns its directory. It is not open.
+func keptOnDisk(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := testOpen(t, dir, Options{WindowBytes: 1}) // all but the first go into the tables
+	testEnqueue(t, s, testMessage(s, "in the log"))
+	var batch []queue.Message
+	for i := range unreadableCount - 1 {
+		batch = append(batch, testMessage(s, fmt.Sprintf("payload %d of some length: %s", i, strings.Repeat("x", 200))))
+	}
+	testEnqueue(t, s, batch...)
+	must(t, s.Close(t.Context()))
+	return dir
+}
+
+// breakLeaves flips a bit in the header of leaf pages of a table, so that SQLite
+// cannot read them.
+func breakLeaves(t *testing.T, dir, table string, which ...int) {
+	t.Helper()
+	path := filepath.Join(dir, databaseName)
+	c, err := connect(path)
+	must(t, err)
+	root, err := c.number("SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'")
+	must(t, errors.Join(err, c.close()))
+	file, err := os.ReadFile(path)
+	must(t, err)
+	const size, interior, leaf = 4096, 5, 13
+	at := func(page int64) []byte { return file[(page-1)*size : page*size] }
+	if at(root)[0] != interior {
+		t.Fatalf("the root of %s is of type %d: it has too few rows", table, at(root)[0])
+	}
+	for _, n := range which {
+		cell := binary.BigEndian.Uint16(at(root)[12+2*n:])
+		page := at(int64(binary.BigEndian.Uint32(at(root)[cell:])))
+		if page[0] != leaf {
+			t.Fatalf("page %d of %s is of type %d", n, table, page[0])
+		}
+		page[0] ^= 1
+	}
+	must(t, os.WriteFile(path, file, 0o600))
+}
+
+// drain delivers all that is leased, and returns how many that were, and how many
+// ended as dead.
+func drain(t *testing.T, s *Store) (sent, dead int) {
+	t.Helper()
+	for {
+		leased, _ := testLease(t, s, 100)
+		for i := range leased {
+			settleAs(t, s, &leased[i], queue.Outcome{Verdict: queue.VerdictDelivered})
+		}
+		ended, _, err := s.Expire(t.Context(), 1000)
+		must(t, err)
+		for i := range ended {
+			if ended[i].Result != queue.Dead || !strings.Contains(ended[i].LastError, "cannot be read") {
+				t.Errorf("ended: %+v", ended[i])
+			}
+		}
+		if sent, dead = sent+len(leased), dead+len(ended); len(leased)+len(ended) == 0 {
+			return sent, dead
+		}
+	}
+}
+
+// TestUnreadableContent: a message whose content cannot be read ends as dead, and all
+// others of its lane are delivered. Health says it, and what is to be removed of the
+// file does not fail the store.
+func TestUnreadableContent(t *testing.T) {
+	t.Parallel()
+	dir := keptOnDisk(t)
+	breakLeaves(t, dir, "content", 3, 4, 20)
+	told := 0
+	s := testOpen(t, dir, Options{OnFault: func(err error) {
+		if errors.Is(err, queue.ErrStoreDamaged) {
+			told++
+		}
+	}})
+	must(t, s.Health())
+	sent, dead := drain(t, s)
+	if sent+dead != unreadableCount || dead < 3 || dead > 60 {
+		t.Errorf("%d were sent and %d are dead, of %d", sent, dead, unreadableCount)
+	}
+	if err := s.Health(); !errors.Is(err, queue.ErrStoreDamaged) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("health: %v, want ErrStoreDamaged", err)
+	}
+	must(t, s.exclusively(t.Context(), func(tx *tx) error { return tx.dropContents(contentsAtOnce) }))
+	for _, result := range []queue.Result{queue.Delivered, queue.Dead} {
+		_, _, err := s.Purge(t.Context(), queue.Retention{Result: result, Before: time.Now().Add(time.Hour)}, unreadableCount)
+		must(t, err)
+	}
+	must(t, s.exclusively(t.Context(), (*tx).maintain))
+	testEnqueue(t, s, testMessage(s, "new"))
+	if sent, _ := drain(t, s); sent != 1 || told != 1 {
+		t.Errorf("%d of one new message sent, told %d times of damage", sent, told)
+	}
+}
+
+// TestUnreadableMessages: messages of which nothing can be read stay, and the others
+// of their lane are delivered.
+func TestUnreadableMessages(t *testing.T) {
+	t.Parallel()
+	dir := keptOnDisk(t)
+	breakLeaves(t, dir, "message", 20)
+	s := testOpen(t, dir, Options{})
+	sent, dead := drain(t, s)
+	if sent >= unreadableCount || sent < unreadableCount-100 || dead != 0 {
+		t.Errorf("%d were sent and %d are dead, of %d", sent, dead, unreadableCount)
+	}
+	if err := s.Health(); !errors.Is(err, queue.ErrStoreDamaged) {
+		t.Errorf("health: %v, want ErrStoreDamaged", err)
+	}
+	testEnqueue(t, s, testMessage(s, "new"))
+	if sent, _ := drain(t, s); sent != 1 {
+		t.Error("what came later is not delivered")
+	}
+}
+
+// TestSnapshotOfUnreadable: of a file with pages that cannot be read, all the others
+// have is saved, and can be imported. What is missing is counted.
+func TestSnapshotOfUnreadable(t *testing.T) {
+	t.Parallel()
+	dir, other := keptOnDisk(t), t.TempDir()
+	breakLeaves(t, dir, "content", 3, 4, 20)
+	breakLeaves(t, dir, "message", 0, 5, 6, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25)
+	s, err := OpenSnapshot(t.Context(), dir)
+	must(t, err)
+	var all []*Saved
+	hidden := 0
+	must(t, s.Each(t.Context(), nil, func(one *Saved) error {
+		if all = append(all, one); one.Fault != "" {
+			hidden++
+		}
+		return nil
+	}))
+	parts, missing := s.Unreadable(), s.Missing()
+	must(t, s.Close())
+	if missing < 4 || missing > 900 || len(all)+int(missing) != unreadableCount {
+		t.Errorf("%d were saved and %d are missing, of %d", len(all), missing, unreadableCount)
+	}
+	if hidden < 3 || hidden > 60 {
+		t.Errorf("%d were saved without content", hidden)
+	}
+	if text := fmt.Sprint(parts); len(parts) != 12 || strings.Count(text, messagePart.name) != 11 || !strings.Contains(text, fmt.Sprintf("the content of %d messages", hidden)) {
+		t.Errorf("unreadable: %q", parts)
+	}
+	importAll(t, other, all, nil)
+	store := testOpen(t, other, Options{})
+	sent := 0
+	for {
+		leased, budget := testLease(t, store, 100)
+		sent += len(leased)
+		if len(leased)+budget.Ended == 0 {
+			break
+		}
+	}
+	if sent != len(all)-hidden {
+		t.Errorf("%d of the imported were leased, want %d", sent, len(all)-hidden)
+	}
+	report := check(t, dir, CheckOptions{})
+	if report.OK() || len(report.Integrity) == 0 || len(report.Damaged) != hidden {
+		t.Errorf("check has found %d damaged, want %d, and %q", len(report.Damaged), hidden, report.Integrity)
+	}
+}
+
+// TestSnapshotOfAnUnreadableEnd: where nothing behind can be read, what is before is
+// saved, and the search ends.
+func TestSnapshotOfAnUnreadableEnd(t *testing.T) {
+	t.Parallel()
+	dir := keptOnDisk(t)
+	path := filepath.Join(dir, databaseName)
+	c, err := connect(path)
+	must(t, err)
+	root, err := c.number("SELECT rootpage FROM sqlite_schema WHERE name = 'message'")
+	must(t, errors.Join(err, c.close()))
+	file, err := os.ReadFile(path)
+	must(t, err)
+	last := int(binary.BigEndian.Uint32(file[(root-1)*4096+8:])) // the rightmost page
+	file[(last-1)*4096] ^= 1
+	must(t, os.WriteFile(path, file, 0o600))
+	all, _, _ := saveAll(t, dir)
+	if len(all) >= unreadableCount || len(all) < unreadableCount-200 {
+		t.Errorf("%d were saved, of %d", len(all), unreadableCount)
+	}
+}
+
+// TestSnapshotBehindAGap: ids begin anew far behind the latest when a store is opened.
+// Where the first page behind such a gap cannot be read, nothing more is skipped.
+func TestSnapshotBehindAGap(t *testing.T) {
+	t.Parallel()
+	from := keptOnDisk(t)
+	file, err := os.ReadFile(filepath.Join(from, databaseName))
+	must(t, err)
+	for _, other := range []int{2, 12, 20} {
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, databaseName), file, 0o600))
+		breakLeaves(t, dir, "message", 0, other)
+		if all, _, _ := saveAll(t, dir); len(all) < unreadableCount-120 {
+			t.Errorf("with pages 0 and %d broken %d were saved, of %d", other, len(all), unreadableCount)
+		}
+	}
+}
