@@ -98,6 +98,9 @@ func TestTurnOfDamagedLog(t *testing.T) {
 	}))
 	again := testOpen(t, crashed(t, s.dir), Options{})
 	testLease(t, again, 10)
+	if ended, _, err := again.Expire(t.Context(), 10); err != nil || len(ended) != 1 || ended[0].Result != queue.Dead {
+		t.Fatalf("ended %v, %v, want the damaged one, dead", ended, err)
+	}
 	if leased, _ := testLease(t, again, 10); len(leased) != 1 || leased[0].ID != second.ID {
 		t.Errorf("leased %v, want the second", leased)
 	}
