@@ -124,7 +124,7 @@ func (s *Store) gather(round []*op) []*op {
 		}
 		runtime.Gosched()
 	}
-	s.keepRoom(bytes)
+	s.keepRoomFor(round, bytes)
 	began = time.Now()
 	defer func() { s.convoy.took = time.Since(began) }()
 	s.keep.written += bytes + commitBytes

@@ -38,6 +38,7 @@ type keeper struct {
 	written  int64 // bytes, about, since the committer looked at the write-ahead log
 	tried    int64 // pages that the write-ahead log had when it was last put into the database
 	reserve  int64 // bytes that are kept in a file
+	unseen   int64 // bytes, about, since the committer looked whether the reserve is large enough
 	cutAt    int64 // bytes of the write-ahead log from which it is cut off, on a full disk
 }
 

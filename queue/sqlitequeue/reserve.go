@@ -30,9 +30,26 @@ func (s *Store) reservePath() string { return filepath.Join(s.dir, reserveName) 
 // logBytes is how much room the write-ahead log takes; one that is not there takes none.
 func (s *Store) logBytes() int64 { return fileSize(filepath.Join(s.dir, databaseName) + "-wal") }
 
+// outcomeBytes is what an outcome writes, about. Three times as much is possible.
+const outcomeBytes = 4 << 10
+
+// keepRoomFor is keepRoom before a round of ops, with messages of so many bytes, once
+// the log may have grown by a part of reserveStep: to look costs as much as a few
+// messages.
+func (s *Store) keepRoomFor(round []*op, bytes int64) {
+	s.keep.unseen += bytes + commitBytes
+	for _, o := range round {
+		s.keep.unseen += int64(len(o.outcomes)) * outcomeBytes
+	}
+	if s.keep.unseen >= lookEvery || round[len(round)-1].run != nil || s.full.Load() {
+		s.keepRoom(bytes)
+	}
+}
+
 // keepRoom sees to it that there is room to finish what is about to be written, of so
 // many bytes. It refuses new messages where there is none.
 func (s *Store) keepRoom(bytes int64) {
+	s.keep.unseen = 0
 	if s.full.Load() {
 		if log := s.logBytes(); log >= s.keep.cutAt {
 			s.cutLog()
