@@ -71,7 +71,7 @@ var layers = []rule{
 	{pkg: "transport/wamp2", internal: []string{"profile/secmod", "transport", "wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
 	{pkg: "transport/wamp2/wamptest", internal: []string{"wireformat/serializer", "wireformat/wamp"}, external: []string{gorilla}},
 	{pkg: "queue/queuetest", internal: []string{"queue", "transport"}, external: []string{rapid}},
-	{pkg: "queue/sqlitequeue", internal: []string{"queue", "transport"}, external: []string{sqlite, sys}},
+	{pkg: "queue/sqlitequeue", internal: []string{"internal/privatefile", "queue", "transport"}, external: []string{sqlite, sys}},
 	{pkg: "queue/sealqueue", internal: []string{"queue", "queue/sealqueue/keyring", "transport"}, external: []string{chacha}},
 	{pkg: "queue/sealqueue/keyring", internal: []string{"internal/privatefile", "transport"}, external: []string{chacha}},
 	{pkg: "queue/*queue", internal: []string{"queue", "transport"}},

@@ -1,14 +1,19 @@
 package sqlitequeue
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"github.com/outrider-go/outrider/internal/privatefile"
 )
 
 // Most messages are delivered soon after they were accepted. To have them in
@@ -243,7 +248,20 @@ func (s *Store) restoreAccepted() error {
 	if len(damaged) == 0 {
 		return nil
 	}
-	return s.transactInRoom(func(t *tx) error { return t.restoreDamaged(damaged) })
+	aside, err := s.putAside(damaged)
+	if err != nil {
+		return err
+	}
+	var lost int64
+	if err := s.transactInRoom(func(t *tx) (err error) {
+		lost, err = t.restoreDamaged(damaged)
+		return err
+	}); err != nil {
+		return err
+	}
+	fault := fmt.Errorf("the log of accepted messages: %w (%d of its records, see %s); %d messages are lost", errDamaged, len(damaged), strings.Join(aside, ", "), lost)
+	s.options.OnFault(fault)
+	return nil
 }
 
 // damagedRecord is one of a row of the log.
@@ -309,52 +327,63 @@ func (t *tx) restoreRecord(r *record) error {
 	return err
 }
 
+// putAside writes what is damaged in the log into files of the store's directory, for
+// whoever wants to look, and returns their paths.
+func (s *Store) putAside(damaged []damagedRecord) (paths []string, err error) {
+	parts := map[int64][]byte{}
+	for i := range damaged {
+		parts[damaged[i].batch] = append(parts[damaged[i].batch], damaged[i].damage...)
+	}
+	for _, n := range slices.Sorted(maps.Keys(parts)) {
+		path, err := putAside(filepath.Join(s.dir, fmt.Sprintf("damaged-log-%d", n)), parts[n])
+		if err != nil {
+			return nil, fmt.Errorf("put aside what is damaged in the log: %w", err)
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// putAside writes a file, under another name where there is one of other damage: rows
+// of the log are counted anew once it is empty.
+func putAside(name string, content []byte) (path string, err error) {
+	path = name
+	for again := 2; ; again++ {
+		if err := privatefile.Create(path, content); !errors.Is(err, fs.ErrExist) {
+			return path, err
+		}
+		there, err := os.ReadFile(path)                //nolint:gosec // of the store's directory
+		if err != nil || bytes.Equal(there, content) { // of a start that did not end
+			return path, err
+		}
+		path = fmt.Sprintf("%s-%d", name, again)
+	}
+}
+
 // restoreDamaged keeps what is damaged in the log, where it says which message it is,
-// counts again, and gives the turns of ordering keys again: some of it may be lost. The
-// bytes are put aside for whoever wants to look.
-func (t *tx) restoreDamaged(damaged []damagedRecord) error {
+// counts again, and gives the turns of ordering keys again: some of it may be lost. It
+// returns how many messages are.
+func (t *tx) restoreDamaged(damaged []damagedRecord) (lost int64, err error) {
 	latest, err := t.c.latestSeq()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	bytes := map[int64][]byte{}
 	for i := range damaged {
 		d := &damaged[i]
-		bytes[d.batch] = append(bytes[d.batch], d.damage...)
+		if err := t.c.exec("DELETE FROM accepted WHERE n = ?", d.batch); err != nil {
+			return 0, err
+		}
 		if !d.isNamed(latest) || t.s.byID[d.lane] == nil {
 			continue
 		}
 		if err := t.restoreRecord(&d.record); err != nil {
-			return err
+			return 0, err
 		}
-	}
-	lost, err := t.countAgain()
-	if err != nil {
-		return err
 	}
 	if _, err := t.c.giveTurns(t.now.tick); err != nil {
-		return err
+		return 0, err
 	}
-	fault := fmt.Errorf("the log of accepted messages: %w (%d of its records); %d messages are lost", errDamaged, len(damaged), lost)
-	for _, n := range slices.Sorted(maps.Keys(bytes)) {
-		path := filepath.Join(t.s.dir, fmt.Sprintf("damaged-log-%d", n))
-		fault = errors.Join(fault, fmt.Errorf("see %s", path), putAside(path, bytes[n]))
-		if err := t.c.exec("DELETE FROM accepted WHERE n = ?", n); err != nil {
-			return err
-		}
-	}
-	t.after = append(t.after, func() { t.s.options.OnFault(fault) })
-	return nil
-}
-
-// putAside adds bytes to a file.
-func putAside(path string, bytes []byte) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // of the store's directory
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(bytes)
-	return errors.Join(err, file.Sync(), file.Close())
+	return t.countAgain()
 }
 
 // countAgain has the lanes count what they have, and returns how many messages fewer

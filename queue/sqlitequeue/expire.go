@@ -15,7 +15,10 @@ func (s *Store) Expire(ctx context.Context, limit int) (ended []queue.Record, ne
 		ended, next, err = t.expire(limit)
 		return err
 	})
-	return ended, next, err
+	if err != nil { // what it had ended has not
+		return nil, time.Time{}, err
+	}
+	return ended, next, nil
 }
 
 func (t *tx) expire(limit int) (ended []queue.Record, next time.Time, err error) {

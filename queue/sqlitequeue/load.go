@@ -82,13 +82,12 @@ type loaded struct {
 func (s *Store) readDue(c *conn, l *lane, n, skip, page int, now instant) (found []loaded, next nextRow, err error) {
 	due, seq := int64(-1), int64(0)
 	for limit := skip + page + 1; ; {
-		seqs, read, cut := s.strangers(c, l, n, due, seq, limit)
+		seqs, last, read, cut := s.strangers(c, l, n, due, seq, limit)
 		if cut != nil && !isCorrupt(cut) {
 			return found, next, cut
 		}
 		for _, at := range seqs {
-			due, seq = at.due, at.seq
-			r, known, err := c.row(seq)
+			r, known, err := c.row(at.seq)
 			switch {
 			case isCorrupt(err):
 				s.foundDamage(err)
@@ -97,8 +96,8 @@ func (s *Store) readDue(c *conn, l *lane, n, skip, page int, now instant) (found
 				return found, next, err
 			case !known || r.status != waiting || r.hasExpired(now):
 				continue // changed meanwhile, or expired
-			case due > now.tick || len(found) == page:
-				return found, nextRow{due, r.expires}, nil
+			case at.due > now.tick || len(found) == page:
+				return found, nextRow{at.due, r.expires}, nil
 			}
 			one, err := c.content(r, l.key)
 			if err != nil {
@@ -110,6 +109,7 @@ func (s *Store) readDue(c *conn, l *lane, n, skip, page int, now instant) (found
 		if cut != nil || read < limit {
 			return found, next, cut
 		}
+		due, seq = last.due, last.seq // memory may have all of them
 	}
 }
 
@@ -132,17 +132,18 @@ func (c *conn) content(r row, key queue.Lane) (one loaded, err error) {
 type dueRow struct{ due, seq int64 }
 
 // strangers reads a part of the index wait, behind a place, without the rows that
-// memory has. It says how many it has read.
-func (s *Store) strangers(c *conn, l *lane, n int, due, seq int64, limit int) (rows []dueRow, read int, err error) {
+// memory has. It says which it has read last, and how many.
+func (s *Store) strangers(c *conn, l *lane, n int, due, seq int64, limit int) (rows []dueRow, last dueRow, read int, err error) {
 	err = c.query("SELECT due, seq FROM message INDEXED BY wait WHERE lane = ? AND level = ? AND status = 1 AND (due, seq) > (?, ?) "+
 		"ORDER BY due, seq LIMIT ?", func(v []driver.Value) error {
-		rows = append(rows, dueRow{integer(v[0]), integer(v[1])})
+		last = dueRow{integer(v[0]), integer(v[1])}
+		rows = append(rows, last)
 		return nil
 	}, l.id, n, due, seq, limit)
 	read = len(rows)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.DeleteFunc(rows, func(r dueRow) bool { return s.items[r.seq] != nil }), read, err
+	return slices.DeleteFunc(rows, func(r dueRow) bool { return s.items[r.seq] != nil }), last, read, err
 }
 
 // admit brings a message into memory, unless it has changed since it was read.

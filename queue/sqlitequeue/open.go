@@ -105,7 +105,7 @@ func (s *Store) openFiles(ctx context.Context) (err error) {
 	s.failed = nil
 	s.full.Store(false)
 	path := filepath.Join(s.dir, databaseName)
-	s.keep = keeper{reserve: fileSize(s.reservePath())}
+	s.keep = keeper{begun: true, reserve: fileSize(s.reservePath())}
 	if s.writer, err = openDatabase(path); isFull(err) {
 		s.becomeFull()
 		s.giveReserve()
@@ -364,13 +364,15 @@ func (s *Store) restoreTallies() error {
 	return err
 }
 
-// restoreIDs has new ids come after all that were made.
+// restoreTick has the clock go on from where it was.
 func (s *Store) restoreTick() error {
 	tick, err := s.writer.number("SELECT value FROM setting WHERE name = 'tick'")
 	s.clock.continueFrom(tick)
 	return err
 }
 
+// restoreIDs has new ids come after all that were made. The first transaction after
+// that saves where they begin.
 func (s *Store) restoreIDs() error {
 	saved, err := s.writer.number("SELECT value FROM setting WHERE name = 'latest'")
 	if err != nil {
@@ -389,6 +391,7 @@ func (s *Store) restoreIDs() error {
 	}
 	s.keep.latest = max(saved, highest) + idMargin
 	s.ids.startAfter(idOf(prefix, s.keep.latest))
+	s.keep.begun = false
 	return nil
 }
 

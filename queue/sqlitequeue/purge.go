@@ -21,9 +21,11 @@ func (s *Store) Purge(ctx context.Context, r queue.Retention, limit int) (remove
 			n, more, err = t.purge(end, r, part)
 			return err
 		})
-		removed += n
-		if err != nil || !more || removed >= limit {
-			return removed, more, err
+		if err != nil {
+			return removed, false, err
+		}
+		if removed += n; !more || removed >= limit {
+			return removed, more, nil
 		}
 	}
 }

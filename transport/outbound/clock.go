@@ -81,7 +81,7 @@ func (m *Manager) expire(now time.Time) time.Time {
 	records, next, err := m.store.Expire(m.settling, sweepBatch)
 	if err != nil {
 		m.log.Error("cannot expire messages", zap.Error(err))
-		next = now.Add(time.Minute)
+		records, next = nil, now.Add(time.Minute)
 	}
 	m.expiresAt(next)
 	for i := range records {
