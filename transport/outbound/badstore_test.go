@@ -2,7 +2,9 @@ package outbound_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/memqueue"
@@ -18,6 +20,7 @@ type badStore struct {
 	settle  func() error
 	settled func([]queue.Outcome) // after they are recorded
 	purge   func() (more bool)
+	expire  func() error // all are returned as ended all the same
 	durable bool // outcomes are recorded by the settler
 }
 
@@ -72,6 +75,17 @@ func (s *badStore) Settle(ctx context.Context, outcomes []queue.Outcome) ([]erro
 		s.settled(outcomes)
 	}
 	return faults, err
+}
+
+func (s *badStore) Expire(ctx context.Context, limit int) ([]queue.Record, time.Time, error) {
+	if s.expire == nil {
+		return s.Store.Expire(ctx, limit)
+	}
+	page, err := s.Store.List(ctx, queue.Query{})
+	for i := range page.Records {
+		page.Records[i].Result = queue.Expired
+	}
+	return page.Records, time.Time{}, errors.Join(err, s.expire())
 }
 
 func (s *badStore) Purge(ctx context.Context, retention queue.Retention, limit int) (int, bool, error) {

@@ -352,6 +352,25 @@ func TestReplayOnABusyLaneTellsQueuedFirst(t *testing.T) {
 	})
 }
 
+// TestWhatDidNotExpireIsNotTold: where the store could not record ends, there are none.
+func TestWhatDidNotExpireIsNotTold(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newBadStore(t)
+		f := startOver(t, store, &driver{}, outbound.Options{})
+		failing := errors.New("no room")
+		store.expire = func() error { return failing }
+		id := f.send("test://host/", func(m *outbound.Message) {
+			m.NotBefore, m.ExpiresAt = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+		})
+		f.hold(queue.Forever)
+		pass(3 * time.Hour)
+		f.wantTopics(id, "queued_for_delivery")
+		store.expire = nil
+		pass(2 * time.Minute)
+		f.wantTopics(id, "expired", "undeliverable")
+	})
+}
+
 // hanging is a wire format whose stamp takes for ever, or panics.
 type hanging struct {
 	wireformat.Raw
