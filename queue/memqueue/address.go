@@ -42,11 +42,10 @@ func sameTarget(a, b queue.Target) bool {
 	return a.Lane == b.Lane && a.Endpoint == b.Endpoint && a.URI.Equal(b.URI)
 }
 
-// message returns a message with this address and nothing else.
-func (a *address) message() queue.Message {
-	return queue.Message{
-		Lane: a.lane.key, Endpoint: a.endpoint, URI: a.uri, Targets: a.targets, Target: a.target,
-		Format: a.format, ContentType: a.contentType, Text: a.text, Retry: a.retry,
-		Priority: a.priority, MinEvidence: a.minEvidence, SkipBlocked: a.skipBlocked,
-	}
+// fill puts the address, and nothing else, into an empty message. Messages are
+// large: they are made where they are needed, and not copied there.
+func (a *address) fill(m *queue.Message) {
+	m.Lane, m.Endpoint, m.URI, m.Targets, m.Target = a.lane.key, a.endpoint, a.uri, a.targets, a.target
+	m.Format, m.ContentType, m.Text, m.Retry = a.format, a.contentType, a.text, a.retry
+	m.Priority, m.MinEvidence, m.SkipBlocked = a.priority, a.minEvidence, a.skipBlocked
 }

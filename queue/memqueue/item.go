@@ -150,24 +150,27 @@ func (it *item) state() queue.State {
 	}
 }
 
-// message returns all of the message but payload and metadata. Its targets are
-// the store's own.
-func (it *item) message() queue.Message {
-	rare := it.rare()
-	m := it.address.message()
-	m.ID, m.IdempotencyKey, m.OrderingKey = it.id, rare.key, it.rarest().ordering
-	m.NotBefore, m.ExpiresAt = fromWall(rare.notBefore), fromWall(rare.expires)
-	return m
+// fill puts all of the message but payload and metadata into an empty one. Its
+// targets are the store's own.
+func (it *item) fill(m *queue.Message) {
+	it.address.fill(m)
+	m.ID = it.id
+	if it.extra == nil {
+		return
+	}
+	m.IdempotencyKey, m.OrderingKey = it.extra.key, it.rarest().ordering
+	m.NotBefore, m.ExpiresAt = fromWall(it.extra.notBefore), fromWall(it.extra.expires)
 }
 
 // record returns a copy of the record, without payload.
 func (it *item) record(now instant) queue.Record {
 	r := queue.Record{
-		Message: it.message(), State: it.state(), Result: it.place.result(), Status: it.status,
+		State: it.state(), Result: it.place.result(), Status: it.status,
 		Evidence: it.evidence, Attempts: int(it.attempts), Replays: int(it.rarest().replays),
 		CreatedAt: fromWall(it.created), QueuedAt: fromWall(it.queued()), UpdatedAt: fromWall(it.updated),
 		Bytes: it.size(),
 	}
+	it.fill(&r.Message)
 	r.URI, r.Targets = transport.Secret{}, withoutURIs(r.Targets)
 	if it.place.leasable() {
 		r.NextAt = now.timeOf(it.due).Round(0) // shown, not waited for: the wall clock will do
@@ -181,8 +184,7 @@ func (it *item) record(now instant) queue.Record {
 // withPayload adds copies of what record leaves out.
 func (it *item) withPayload(r queue.Record) queue.Record {
 	r.Payload, r.Metadata = bytes.Clone(it.payload), it.metadata.Clone()
-	m := it.message()
-	r.URI, r.Targets = m.URI, slices.Clone(m.Targets)
+	r.URI, r.Targets = it.address.uri, slices.Clone(it.address.targets)
 	return r
 }
 
@@ -194,12 +196,10 @@ func withoutURIs(targets []queue.Target) []queue.Target {
 	return targets
 }
 
-// leased returns the message for the one that has leased it.
-func (it *item) leased() queue.Leased {
-	l := queue.Leased{
-		Message: it.message(), Token: it.ticket(), Attempt: int(it.attempts) + 1,
-		Replays: int(it.rarest().replays), QueuedAt: time.Unix(0, it.queued()),
-	}
+// lend fills an empty message for the one that has leased it.
+func (it *item) lend(l *queue.Leased) {
+	it.fill(&l.Message)
 	l.Payload, l.Metadata = it.payload, it.metadata
-	return l
+	l.Token, l.Attempt, l.Replays = it.ticket(), int(it.attempts)+1, int(it.rarest().replays)
+	l.QueuedAt = time.Unix(0, it.queued())
 }

@@ -35,7 +35,8 @@ func (s *Store) Lease(ctx context.Context, req queue.LeaseRequest, into []queue.
 				break
 			}
 			s.lease(it, until, now)
-			into = append(into, it.leased())
+			into = append(into, queue.Leased{})
+			it.lend(&into[len(into)-1])
 		}
 		if tick, ok := l.next(); ok {
 			budget.NextAt = now.timeOf(tick)

@@ -103,11 +103,12 @@ func (o *ordered[K, V]) remove(k K) {
 	if !found {
 		return
 	}
-	if i == 0 { // moves nothing
-		clear(o.blocks[block][:1])
-		o.blocks[block] = o.blocks[block][1:]
+	if values := o.blocks[block]; i < len(values)/2 { // moves those before it, which are few
+		copy(values[1:], values[:i])
+		clear(values[:1])
+		o.blocks[block] = values[1:]
 	} else {
-		o.blocks[block] = slices.Delete(o.blocks[block], i, i+1)
+		o.blocks[block] = slices.Delete(values, i, i+1)
 	}
 	if len(o.blocks[block]) == 0 {
 		o.drop(block)

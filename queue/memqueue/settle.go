@@ -76,7 +76,8 @@ func (s *Store) retarget(it *item, target int, now instant) {
 	if target < 0 || target >= len(a.targets) || target == a.target {
 		return
 	}
-	m := a.message()
+	var m queue.Message
+	a.fill(&m)
 	m.Retarget(target)
 	to := s.lane(m.Lane)
 	if to != a.lane {

@@ -19,16 +19,21 @@ type readyBuffer struct {
 
 func (b *readyBuffer) empty() bool { return b.next == len(b.messages) }
 
-// put adds messages that were leased at an instant, to an empty buffer.
-func (b *readyBuffer) put(messages []queue.Leased, at time.Time) {
-	b.messages, b.next, b.since = append(b.messages[:0], messages...), 0, at
+// trade takes over a slice of messages that were leased at an instant, into an
+// empty buffer, and returns the first of them in the slice it had before. Messages
+// are large: they are copied once, on the way to their worker.
+func (b *readyBuffer) trade(messages []queue.Leased, at time.Time) []queue.Leased {
+	spare := b.messages
+	b.messages, b.next, b.since = messages, 0, at
+	return b.take(spare[:0])
 }
 
-func (b *readyBuffer) take() queue.Leased {
-	message := b.messages[b.next]
+// take appends the next message.
+func (b *readyBuffer) take(into []queue.Leased) []queue.Leased {
+	into = append(into, b.messages[b.next])
 	b.messages[b.next] = queue.Leased{}
 	b.next++
-	return message
+	return into
 }
 
 // takeAll empties the buffer into a slice.

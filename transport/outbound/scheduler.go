@@ -216,7 +216,7 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 			s.place(l, now)
 			return l, taskRelease, 0
 		}
-		w.batch = append(w.batch[:0], l.ready.take())
+		w.batch = l.ready.take(w.batch[:0])
 		l.begin(now)
 		s.place(l, now)
 		return l, taskAttempt, 0
@@ -251,19 +251,23 @@ type supply struct {
 	pace     pace      // of the lane's profile
 }
 
-// leased takes what the store gave a worker for a lane. The first message is the worker's own; the others are for those on their
-// way. False: there is none, or the lane is held or the scheduler has stopped
-// meanwhile; the worker releases what it has and goes back to take.
-func (s *scheduler) leased(l *lane, from supply, now time.Time) bool {
+// leased takes what the store gave a worker for a lane. The first message becomes
+// the worker's batch; the others are for those on their way. False: there is none,
+// or the lane is held or the scheduler has stopped meanwhile; the worker releases
+// what it has and goes back to take.
+func (s *scheduler) leased(w *worker, l *lane, from supply, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.leasing = false
 	l.due = earlier(from.next, l.dueMeantime)
 	l.dueMeantime = time.Time{}
 	l.pace, l.paceKnown = from.pace, true
+	w.batch = from.messages
 	ok := len(from.messages) > 0 && !s.stopped && !l.away && l.heldUntil().IsZero()
 	if ok {
-		l.ready.put(from.messages[1:], now)
+		if len(from.messages) > 1 {
+			w.batch = l.ready.trade(from.messages, now)
+		}
 		l.begin(now)
 	}
 	s.place(l, now)

@@ -20,7 +20,7 @@ func turns(s *scheduler, n int) []queue.Lane {
 	for range n {
 		l, do, _ := s.take(w, finished, now)
 		if finished = l; do == taskLease {
-			s.leased(l, supply{messages: []queue.Leased{{}}, next: immediately}, now)
+			s.leased(w, l, supply{messages: []queue.Leased{{}}, next: immediately}, now)
 		}
 		order = append(order, l.key)
 	}
@@ -189,7 +189,7 @@ func TestProfilesAreForgotten(t *testing.T) {
 	for i := range 10 * keepProfiles {
 		s.notify(laneNo(fmt.Sprint("profile", i), 0), time.Time{})
 		l, _, _ := s.take(w, nil, time.Now())
-		s.leased(l, supply{}, time.Now())
+		s.leased(w, l, supply{}, time.Now())
 	}
 	if len(s.lanes) != 0 || len(s.ring.profiles) > keepProfiles {
 		t.Errorf("%d lanes and %d profiles are left", len(s.lanes), len(s.ring.profiles))
@@ -211,7 +211,7 @@ func BenchmarkTurn(b *testing.B) {
 			for b.Loop() {
 				l, do, _ := s.take(w, finished, now)
 				if finished = l; do == taskLease {
-					s.leased(l, supply{messages: one, next: immediately}, now)
+					s.leased(w, l, supply{messages: one, next: immediately}, now)
 				}
 			}
 		})

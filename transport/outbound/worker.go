@@ -103,15 +103,12 @@ func (w *worker) lease(l *lane, most int) bool {
 		}
 		leased, w.budgets[0].NextAt = w.batch[:0], now.Add(leaseAgain)
 	}
-	w.batch = leased
 	from.messages, from.next = leased, w.budgets[0].NextAt
-	if !w.m.sched.leased(l, from, now) {
-		w.m.release(leased)
-		clear(leased)
+	if !w.m.sched.leased(w, l, from, now) {
+		w.m.release(w.batch)
+		clear(w.batch)
 		return false
 	}
-	clear(leased[1:])
-	w.batch = leased[:1]
 	return true
 }
 
