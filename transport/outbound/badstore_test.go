@@ -2,7 +2,6 @@ package outbound_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -20,8 +19,8 @@ type badStore struct {
 	settle  func() error
 	settled func([]queue.Outcome) // after they are recorded
 	purge   func() (more bool)
-	expire  func() error // all are returned as ended all the same
-	durable bool // outcomes are recorded by the settler
+	expire  func() error // with its error all are returned as ended
+	durable bool         // outcomes are recorded by the settler
 }
 
 func (s *badStore) Capabilities() queue.Capabilities {
@@ -78,14 +77,16 @@ func (s *badStore) Settle(ctx context.Context, outcomes []queue.Outcome) ([]erro
 }
 
 func (s *badStore) Expire(ctx context.Context, limit int) ([]queue.Record, time.Time, error) {
-	if s.expire == nil {
-		return s.Store.Expire(ctx, limit)
+	if s.expire != nil {
+		if err := s.expire(); err != nil {
+			page, _ := s.Store.List(ctx, queue.Query{})
+			for i := range page.Records {
+				page.Records[i].Result = queue.Expired
+			}
+			return page.Records, time.Time{}, err
+		}
 	}
-	page, err := s.Store.List(ctx, queue.Query{})
-	for i := range page.Records {
-		page.Records[i].Result = queue.Expired
-	}
-	return page.Records, time.Time{}, errors.Join(err, s.expire())
+	return s.Store.Expire(ctx, limit)
 }
 
 func (s *badStore) Purge(ctx context.Context, retention queue.Retention, limit int) (int, bool, error) {

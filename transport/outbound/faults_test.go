@@ -356,16 +356,22 @@ func TestReplayOnABusyLaneTellsQueuedFirst(t *testing.T) {
 func TestWhatDidNotExpireIsNotTold(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newBadStore(t)
+		var full atomic.Bool
+		store.expire = func() error {
+			if full.Load() {
+				return queue.ErrStoreFull
+			}
+			return nil
+		}
+		full.Store(true)
 		f := startOver(t, store, &driver{}, outbound.Options{})
-		failing := errors.New("no room")
-		store.expire = func() error { return failing }
 		id := f.send("test://host/", func(m *outbound.Message) {
 			m.NotBefore, m.ExpiresAt = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
 		})
 		f.hold(queue.Forever)
 		pass(3 * time.Hour)
 		f.wantTopics(id, "queued_for_delivery")
-		store.expire = nil
+		full.Store(false)
 		pass(2 * time.Minute)
 		f.wantTopics(id, "expired", "undeliverable")
 	})
