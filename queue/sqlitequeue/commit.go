@@ -141,9 +141,11 @@ func (s *Store) gather(round []*op) []*op {
 
 // finish runs a transaction and tells the ops of it.
 func (s *Store) finish(run func(*tx) error, ops []*op) {
-	wasDamaged := s.isDamaged()
+	again := !s.isDamaged() // what can be left undone in a damaged file will be
+	s.keep.learned = false
 	err := s.transactInRoom(run)
-	if isCorrupt(err) && !wasDamaged { // what can be left undone in a damaged file now is
+	for isCorrupt(err) && (again || s.keep.learned) {
+		again, s.keep.learned = false, false
 		err = s.transactInRoom(run)
 	}
 	if isCorrupt(err) && s.failure() == nil && ops[0].run == nil { // an outcome that cannot be recorded would be attempted for ever
