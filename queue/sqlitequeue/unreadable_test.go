@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // What becomes of the rest where SQLite cannot read a page of the file.
@@ -286,6 +287,58 @@ func TestUnreadableContender(t *testing.T) {
 		t.Errorf("%d of the key were delivered, want the first, the third and the fourth", len(got))
 	}
 	if err := s.Health(); !errors.Is(err, queue.ErrStoreDamaged) || errors.Is(err, queue.ErrStoreFailed) {
+		t.Errorf("health: %v, want ErrStoreDamaged", err)
+	}
+}
+
+// TestUnreadableDuplicate: an enqueue that comes to a message which cannot be read is
+// refused, as often as it is repeated. Others of its commit are kept, and outcomes.
+func TestUnreadableDuplicate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := testOpen(t, dir, Options{WindowBytes: 1})
+	testEnqueue(t, s, testMessage(s, "in the log"))
+	var batch []queue.Message
+	for i := range unreadableCount {
+		batch = append(batch, testMessage(s, fmt.Sprint(i)))
+	}
+	known := &batch[700]
+	known.IdempotencyKey = "known"
+	testEnqueue(t, s, batch...)
+	must(t, s.Close(t.Context()))
+	breakLeaves(t, dir, "message", leafOf(t, dir, known))
+
+	s = testOpen(t, dir, Options{})
+	leased, _ := testLease(t, s, 10)
+	for i := range leased {
+		duplicate, other := testMessage(s, "again"), testMessage(s, "other")
+		duplicate.IdempotencyKey = known.IdempotencyKey
+		enqueue := func(m queue.Message) *op {
+			return &op{batch: []queue.Message{m}, enqueued: make([]queue.Enqueued, 1), done: make(chan struct{}, 1)}
+		}
+		refused, kept, settled := enqueue(duplicate), enqueue(other), &op{done: make(chan struct{}, 1)}
+		settled.outcomes = []queue.Outcome{{LeaseRef: leased[i].Ref(), Verdict: queue.VerdictDelivered}}
+		s.claim(settled, settled.outcomes)
+		must(t, s.exclusively(t.Context(), func(*tx) error { // all wait for it, and have a commit of their own
+			for _, o := range []*op{refused, kept, settled} {
+				s.ops <- o
+			}
+			return nil
+		}))
+		for _, o := range []*op{refused, kept, settled} {
+			<-o.done
+		}
+		if !errors.Is(refused.err, queue.ErrStoreDamaged) || errors.Is(refused.err, queue.ErrStoreFailed) {
+			t.Fatalf("the duplicate: %v, want ErrStoreDamaged", refused.err)
+		}
+		if kept.err != nil || settled.err != nil {
+			t.Fatalf("the others: %v and %v", kept.err, settled.err)
+		}
+		if all, err := s.Get(t.Context(), []transport.ID{other.ID}, false); err != nil || len(all) != 1 {
+			t.Fatalf("the other: %v, %v", all, err)
+		}
+	}
+	if err := s.Health(); !errors.Is(err, queue.ErrStoreDamaged) {
 		t.Errorf("health: %v, want ErrStoreDamaged", err)
 	}
 }
