@@ -22,7 +22,8 @@ var (
 	// that failed. It stays so until it is opened again.
 	ErrStoreFailed = errors.New("store has failed: look after its disk, then start again")
 	// ErrStoreDamaged: a part of what the store keeps cannot be read. All
-	// else is delivered, and new messages are kept.
+	// else is delivered, and new messages are kept, but for those which that part
+	// decides on: one with the idempotency key of a message in it, say.
 	ErrStoreDamaged = errors.New("store is damaged")
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("store is closed")

@@ -28,8 +28,9 @@ type op struct {
 
 	run func(*tx) error // anything else
 
-	err  error
-	done chan struct{} // has room for one
+	stuck bool // an enqueue that a transaction has failed at
+	err   error
+	done  chan struct{} // has room for one
 }
 
 func (s *Store) newOp() *op {
@@ -141,9 +142,11 @@ func (s *Store) gather(round []*op) []*op {
 
 // finish runs a transaction and tells the ops of it.
 func (s *Store) finish(run func(*tx) error, ops []*op) {
-	wasDamaged := s.isDamaged()
+	again := !s.isDamaged() // what can be left undone in a damaged file will be
+	s.keep.learned = false
 	err := s.transactInRoom(run)
-	if isCorrupt(err) && !wasDamaged { // what can be left undone in a damaged file now is
+	for isCorrupt(err) && (again || s.keep.learned || refuse(ops, err)) {
+		again, s.keep.learned = false, false
 		err = s.transactInRoom(run)
 	}
 	if isCorrupt(err) && s.failure() == nil && ops[0].run == nil { // an outcome that cannot be recorded would be attempted for ever
@@ -156,6 +159,32 @@ func (s *Store) finish(run func(*tx) error, ops []*op) {
 		}
 		o.done <- struct{}{}
 	}
+}
+
+// refusedAlone is how many enqueues of a round are refused one by one.
+const refusedAlone = 8
+
+// refuse answers the enqueue that came to what cannot be read, so that the others go
+// on without it. Where that was none, or these are too many, it answers all. False:
+// there are none any more.
+func refuse(ops []*op, err error) (some bool) {
+	var at *op
+	before := 0
+	for _, o := range ops {
+		switch {
+		case !o.stuck:
+		case o.err == nil:
+			at = o
+		default:
+			before++
+		}
+	}
+	for _, o := range ops {
+		if o.batch != nil && o.err == nil && (o == at || at == nil || before >= refusedAlone) {
+			o.err, some = fmt.Errorf("%w: %w", queue.ErrStoreDamaged, err), true
+		}
+	}
+	return some
 }
 
 // transactInRoom is transact, and once more where the disk was found to be full, in
@@ -309,11 +338,12 @@ func (t *tx) share(ops []*op) error {
 	full := t.s.full.Load()
 	for _, o := range ops {
 		switch {
-		case o.batch == nil:
+		case o.batch == nil || o.err != nil:
 		case full:
 			o.err = fmt.Errorf("%w: no room on the disk of %s", queue.ErrStoreFull, t.s.dir)
 		default:
-			if err := t.enqueue(o); err != nil {
+			err := t.enqueue(o)
+			if o.stuck = err != nil; err != nil {
 				return err
 			}
 		}

@@ -40,6 +40,9 @@ type keeper struct {
 	reserve  int64 // bytes that are kept in a file
 	unseen   int64 // bytes, about, since the committer looked whether the reserve is large enough
 	cutAt    int64 // bytes of the write-ahead log from which it is cut off, on a full disk
+
+	unreadable map[turnKey][]int64 // seqs of rows of ordering keys that a page has which cannot be read, in order
+	learned    bool                // the transaction under way has found some
 }
 
 // maintain does a part of the work, and says whether there is more, now or later.

@@ -312,7 +312,7 @@ func (s *Store) restore(ctx context.Context) error {
 		lanes: map[queue.Lane]*lane{}, byID: map[int64]*lane{}, items: map[int64]*item{}, fresh: map[int64]*item{},
 		turns: map[turnKey]turn{}, barred: map[int64]uint64{}, token: uint64(time.Now().UnixNano()), // after 1970
 	}
-	s.keep = keeper{reserve: s.keep.reserve, cutAt: s.keep.cutAt, unfolded: map[*lane]struct{}{}, batches: map[*batch]struct{}{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
+	s.keep = keeper{reserve: s.keep.reserve, cutAt: s.keep.cutAt, unfolded: map[*lane]struct{}{}, batches: map[*batch]struct{}{}, unreadable: map[turnKey][]int64{}, known: knownKeys{lifetime: s.options.KeyLifetime, max: s.options.MaxKeys, seqs: map[uint64]int64{}}}
 	for _, step := range []func() error{
 		s.restoreTick, s.restoreLanes, s.restoreTallies, s.restoreRuns, s.restoreAccepted, s.restoreIDs, s.restoreLevels, s.restoreKeys,
 		s.restoreMarked,

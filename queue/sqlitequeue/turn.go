@@ -2,6 +2,8 @@ package sqlitequeue
 
 import (
 	"database/sql/driver"
+	"errors"
+	"math"
 	"slices"
 )
 
@@ -85,15 +87,14 @@ func (t *tx) turnOf(key turnKey, but int64) (turn, error) {
 	}
 	var at turn
 	some := false // what is in this transaction alone has made the turn known
-	err := t.c.query("SELECT "+contenderColumns+", status FROM message INDEXED BY turn "+
-		"WHERE lane = ? AND turn = ? AND turn IS NOT NULL AND status < 3 AND seq <> ? ORDER BY seq", func(v []driver.Value) error {
+	err := t.contenders(key, but, func(one contender, is status) error {
 		some = true
-		if status(integer(v[5])) == blocked {
+		if is == blocked {
 			return nil
 		}
-		at.holder = readContender(v)
+		at.holder = one
 		return errEnough
-	}, key.lane, key.key, but)
+	})
 	if err == nil && some && at.holder.seq == 0 { // where the database was damaged
 		at.holder, err = t.elect(key, but)
 	}
@@ -171,31 +172,75 @@ func (t *tx) leave(r *row) error {
 	return err
 }
 
-const contenderColumns = "seq, level, due, flags, expires"
-
-func readContender(v []driver.Value) contender {
-	return contender{
-		seq: integer(v[0]), level: knownLevel(int(integer(v[1]))), due: integer(v[2]), aside: integer(v[3])&flagSkipped != 0, expires: integer(v[4]),
+// contenders reads the rows of the tables that have an ordering key, but for one, in
+// the order of their seqs, and without those that are known to be unreadable.
+func (t *tx) contenders(key turnKey, but int64, each func(one contender, is status) error) error {
+	behind, enough := int64(0), false
+	for _, end := range append(slices.Clip(t.s.keep.unreadable[key]), math.MaxInt64) {
+		err := t.c.query("SELECT seq, level, due, flags, expires, status FROM message INDEXED BY turn "+
+			"WHERE lane = ? AND turn = ? AND turn IS NOT NULL AND status < 3 AND seq > ? AND seq < ? AND seq <> ? ORDER BY seq",
+			func(v []driver.Value) error {
+				err := each(contender{
+					seq: integer(v[0]), level: knownLevel(int(integer(v[1]))), due: integer(v[2]),
+					aside: integer(v[3])&flagSkipped != 0, expires: integer(v[4]),
+				}, status(integer(v[5])))
+				enough = errors.Is(err, errEnough)
+				return err
+			}, key.lane, key.key, behind, end, but)
+		if isCorrupt(err) {
+			return errors.Join(err, t.findUnreadable(key))
+		}
+		if err != nil || enough {
+			return err
+		}
+		behind = end
 	}
+	return nil
+}
+
+// findUnreadable has the store know which rows of an ordering key cannot be read.
+// SQLite writes nothing more in a transaction that has come to one of them: the next
+// does without.
+func (t *tx) findUnreadable(key turnKey) error {
+	var seqs, unreadable []int64
+	err := t.c.query("SELECT seq FROM message INDEXED BY turn WHERE lane = ? AND turn = ? AND turn IS NOT NULL AND status < 3 ORDER BY seq",
+		func(v []driver.Value) error {
+			seqs = append(seqs, integer(v[0]))
+			return nil
+		}, key.lane, key.key)
+	if err != nil {
+		return err
+	}
+	for _, seq := range seqs {
+		_, err := t.c.number("SELECT status FROM message WHERE seq = ?", seq)
+		switch {
+		case isCorrupt(err):
+			unreadable = append(unreadable, seq)
+		case err != nil:
+			return err
+		}
+	}
+	k := &t.s.keep
+	k.learned = k.learned || !slices.Equal(k.unreadable[key], unreadable)
+	k.unreadable[key] = unreadable
+	return nil
 }
 
 // elect gives the turn to one of those that are blocked, but for one row. None:
-// there is no other.
+// there is no other that can be read.
 func (t *tx) elect(key turnKey, but int64) (next contender, err error) {
 	if err := t.flush(); err != nil { // they may be in this transaction
 		return contender{}, err
 	}
-	err = t.c.query("SELECT "+contenderColumns+" FROM message INDEXED BY turn "+
-		"WHERE lane = ? AND turn = ? AND turn IS NOT NULL AND status = 2 AND status < 3 AND seq <> ? ORDER BY seq", func(v []driver.Value) error {
-		one := readContender(v)
-		if next.seq == 0 || one.before(&next, t.now.tick) {
+	err = t.contenders(key, but, func(one contender, is status) error {
+		if is == blocked && (next.seq == 0 || one.before(&next, t.now.tick)) {
 			next = one
 		}
-		if !next.isAside(t.now.tick) {
+		if next.seq != 0 && !next.isAside(t.now.tick) {
 			return errEnough
 		}
 		return nil
-	}, key.lane, key.key, but)
+	})
 	if err != nil || next.seq == 0 {
 		return contender{}, err
 	}

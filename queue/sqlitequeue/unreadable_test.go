@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // What becomes of the rest where SQLite cannot read a page of the file.
@@ -217,5 +218,127 @@ func TestSnapshotBehindAGap(t *testing.T) {
 		if all, _, _ := saveAll(t, dir); len(all) < unreadableCount-120 {
 			t.Errorf("with pages 0 and %d broken %d were saved, of %d", other, len(all), unreadableCount)
 		}
+	}
+}
+
+// lastOfLeaf returns the last seq of a leaf page of the table of messages.
+func lastOfLeaf(t *testing.T, dir string, n int) (seq int64) {
+	t.Helper()
+	c, err := connect(filepath.Join(dir, databaseName))
+	must(t, err)
+	root, err := c.number("SELECT rootpage FROM sqlite_schema WHERE name = 'message'")
+	must(t, errors.Join(err, c.close()))
+	file, err := os.ReadFile(filepath.Join(dir, databaseName))
+	must(t, err)
+	page := file[(root-1)*4096 : root*4096]
+	cell := page[binary.BigEndian.Uint16(page[12+2*n:])+4:]
+	for i := 0; ; i++ { // a number of SQLite's; it is below 1 << 56
+		if seq = seq<<7 | int64(cell[i]&0x7f); cell[i] < 0x80 {
+			return seq
+		}
+	}
+}
+
+// leafOf returns the leaf page that a message is in.
+func leafOf(t *testing.T, dir string, m *queue.Message) int {
+	t.Helper()
+	for leaf := 0; ; leaf++ {
+		if seqOf(m.ID) <= lastOfLeaf(t, dir, leaf) {
+			return leaf
+		}
+	}
+}
+
+// TestUnreadableContender: where the row that is to get the turn of an ordering key
+// cannot be read, the outcome of the one that had it is kept, the next has the turn,
+// and new ones wait for theirs.
+func TestUnreadableContender(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := testOpen(t, dir, Options{WindowBytes: 1})
+	testEnqueue(t, s, testMessage(s, "in the log"))
+	var batch []queue.Message
+	for i := range unreadableCount {
+		batch = append(batch, testMessage(s, fmt.Sprint(i)))
+	}
+	first, second, third := &batch[0], &batch[700], &batch[1300]
+	first.OrderingKey, second.OrderingKey, third.OrderingKey = "k", "k", "k"
+	testEnqueue(t, s, batch...)
+	must(t, s.Close(t.Context()))
+	breakLeaves(t, dir, "message", leafOf(t, dir, second))
+
+	s = testOpen(t, dir, Options{})
+	fourth := keyed(s, "k")
+	testEnqueue(t, s, fourth)
+	var got []queue.Message
+	for {
+		leased, _ := testLease(t, s, 100)
+		if len(leased) == 0 {
+			break
+		}
+		for i := range leased {
+			if leased[i].OrderingKey == "k" {
+				settleAs(t, s, &leased[i], queue.Outcome{Verdict: queue.VerdictDelivered})
+				got = append(got, leased[i].Message)
+			}
+		}
+	}
+	if len(got) != 3 || got[0].ID != first.ID || got[1].ID != third.ID || got[2].ID != fourth.ID {
+		t.Errorf("%d of the key were delivered, want the first, the third and the fourth", len(got))
+	}
+	if err := s.Health(); !errors.Is(err, queue.ErrStoreDamaged) || errors.Is(err, queue.ErrStoreFailed) {
+		t.Errorf("health: %v, want ErrStoreDamaged", err)
+	}
+}
+
+// TestUnreadableDuplicate: an enqueue that comes to a message which cannot be read is
+// refused, as often as it is repeated. Others of its commit are kept, and outcomes.
+func TestUnreadableDuplicate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := testOpen(t, dir, Options{WindowBytes: 1})
+	testEnqueue(t, s, testMessage(s, "in the log"))
+	var batch []queue.Message
+	for i := range unreadableCount {
+		batch = append(batch, testMessage(s, fmt.Sprint(i)))
+	}
+	known := &batch[700]
+	known.IdempotencyKey = "known"
+	testEnqueue(t, s, batch...)
+	must(t, s.Close(t.Context()))
+	breakLeaves(t, dir, "message", leafOf(t, dir, known))
+
+	s = testOpen(t, dir, Options{})
+	leased, _ := testLease(t, s, 10)
+	for i := range leased {
+		duplicate, other := testMessage(s, "again"), testMessage(s, "other")
+		duplicate.IdempotencyKey = known.IdempotencyKey
+		enqueue := func(m queue.Message) *op {
+			return &op{batch: []queue.Message{m}, enqueued: make([]queue.Enqueued, 1), done: make(chan struct{}, 1)}
+		}
+		refused, kept, settled := enqueue(duplicate), enqueue(other), &op{done: make(chan struct{}, 1)}
+		settled.outcomes = []queue.Outcome{{LeaseRef: leased[i].Ref(), Verdict: queue.VerdictDelivered}}
+		s.claim(settled, settled.outcomes)
+		must(t, s.exclusively(t.Context(), func(*tx) error { // all wait for it, and have a commit of their own
+			for _, o := range []*op{refused, kept, settled} {
+				s.ops <- o
+			}
+			return nil
+		}))
+		for _, o := range []*op{refused, kept, settled} {
+			<-o.done
+		}
+		if !errors.Is(refused.err, queue.ErrStoreDamaged) || errors.Is(refused.err, queue.ErrStoreFailed) {
+			t.Fatalf("the duplicate: %v, want ErrStoreDamaged", refused.err)
+		}
+		if kept.err != nil || settled.err != nil {
+			t.Fatalf("the others: %v and %v", kept.err, settled.err)
+		}
+		if all, err := s.Get(t.Context(), []transport.ID{other.ID}, false); err != nil || len(all) != 1 {
+			t.Fatalf("the other: %v, %v", all, err)
+		}
+	}
+	if err := s.Health(); !errors.Is(err, queue.ErrStoreDamaged) {
+		t.Errorf("health: %v, want ErrStoreDamaged", err)
 	}
 }
