@@ -79,7 +79,7 @@ func (s *badStore) Settle(ctx context.Context, outcomes []queue.Outcome) ([]erro
 func (s *badStore) Expire(ctx context.Context, limit int) ([]queue.Record, time.Time, error) {
 	if s.expire != nil {
 		if err := s.expire(); err != nil {
-			page, _ := s.Store.List(ctx, queue.Query{})
+			page, _ := s.List(ctx, queue.Query{})
 			for i := range page.Records {
 				page.Records[i].Result = queue.Expired
 			}
