@@ -94,7 +94,7 @@ func (t *tx) place(it *item) {
 	switch {
 	case it.status == blocked:
 	case it.due <= t.now.tick && s.bytes < s.options.WindowBytes &&
-		level.ready.count < s.options.Window && (!level.spilled() || level.next.due > t.now.tick):
+		level.ready.count < s.options.Window && !level.hasSpilled(t.now.tick):
 		it.status = fresh
 	default:
 		it.status = waiting

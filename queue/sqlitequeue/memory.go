@@ -193,6 +193,12 @@ func soonest(a, b int64) int64 {
 	return a
 }
 
+// hasSpilled reports whether one that has spilled is known to be due at a tick. There
+// may be others: those that cannot be read are never known.
+func (l *level) hasSpilled(tick int64) bool {
+	return l.spilled() && l.next.due != 0 && l.next.due <= tick
+}
+
 // isVague reports whether the level has to be loaded before it is known when it has
 // its next message.
 func (l *level) isVague(now instant) bool {
@@ -201,8 +207,7 @@ func (l *level) isVague(now instant) bool {
 
 // hasDue reports whether the level has to be loaded for what is due first.
 func (l *level) hasDue(now instant) bool {
-	next := l.next.due
-	return l.spilled() && l.returned.first == nil && next != 0 && next <= now.tick && (l.ready.first == nil || next < l.ready.first.due)
+	return l.hasSpilled(now.tick) && l.returned.first == nil && (l.ready.first == nil || l.next.due < l.ready.first.due)
 }
 
 // longestRow is how many of one priority go before one of a lower that is due.

@@ -270,7 +270,7 @@ func (s *Store) follow(it *item, before status, after row, l *lane, now instant)
 		return
 	}
 	level := &l.levels[after.level]
-	if after.due > now.tick || level.spilled() && level.next.due <= now.tick || level.ready.count >= s.options.Window || s.bytes >= s.options.WindowBytes {
+	if after.due > now.tick || level.hasSpilled(now.tick) || level.ready.count >= s.options.Window || s.bytes >= s.options.WindowBytes {
 		l.spill(&after)
 		return
 	}

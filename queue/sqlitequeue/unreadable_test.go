@@ -342,3 +342,29 @@ func TestUnreadableDuplicate(t *testing.T) {
 		t.Errorf("health: %v, want ErrStoreDamaged", err)
 	}
 }
+
+// TestUnreadableOrder: where more waits than the tables say when it is due, what is due
+// now stays in memory, and so does what is to be attempted again now.
+func TestUnreadableOrder(t *testing.T) {
+	t.Parallel()
+	s := testOpen(t, t.TempDir(), Options{})
+	testEnqueue(t, s, testMessage(s, "first"))
+	s.mu.Lock()
+	s.lanes[testLane].levels[levelOf(0)].waiting += 5 // as a load leaves it that was cut before the first
+	s.mu.Unlock()
+	now := testMessage(s, "now")
+	testEnqueue(t, s, now)
+	if r, found := s.logRow(seqOf(now.ID)); !found || r.status != fresh {
+		t.Error("what is due now is not kept in memory")
+	}
+	leased, _ := testLease(t, s, 10)
+	if len(leased) != 2 {
+		t.Fatalf("leased %d, want 2", len(leased))
+	}
+	settleAs(t, s, &leased[1], queue.Outcome{Verdict: queue.VerdictRetry, Target: leased[1].Target})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.items[seqOf(now.ID)] == nil {
+		t.Error("what is to be attempted again now is not in memory")
+	}
+}
