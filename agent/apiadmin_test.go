@@ -210,6 +210,7 @@ func TestProblemOf(t *testing.T) {
 	}{
 		{fmt.Errorf("enqueue: %w", outbound.ErrQueueFull), 503, "queue-full"},
 		{outbound.ErrTooLarge, 413, "too-large"},
+		{fmt.Errorf("enqueue: %w", queue.ErrStoreDamaged), 503, "store-failed"},
 		{outbound.ErrStopped, 503, "stopping"},
 		{queue.ErrClosed, 503, "stopping"},
 		{fmt.Errorf("enqueue: %w", queue.ErrStoreFull), 507, "store-full"},

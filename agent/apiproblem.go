@@ -108,6 +108,7 @@ func problemOf(err error) *problemError {
 		{outbound.ErrDelivery, kindConflict, "the destination takes nothing now: the attempt does not count, and will be made again"},
 		{queue.ErrNotFound, kindNotFound, "there is no message with this id"},
 		{queue.ErrStoreFull, kindStoreFull, "nothing was kept: the store has no room for more messages, dead ones included"},
+		{queue.ErrStoreDamaged, kindStoreFailed, "nothing was kept: a part of the queue's disk that this needs cannot be read; see docs/store.md"},
 		{queue.ErrStoreFailed, kindStoreFailed, "the queue's disk has failed: look after it, then start the agent again"},
 		{keyring.ErrKeyMissing, kindConflict, "the content of the message cannot be opened, its key is missing: ask without payload"},
 		{sealqueue.ErrDamaged, kindConflict, "the content of the message cannot be opened, it is damaged: ask without payload"},

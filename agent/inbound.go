@@ -185,7 +185,8 @@ func refusal(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, outbound.ErrQueueFull), errors.Is(err, outbound.ErrQuotaExceeded), errors.Is(err, queue.ErrStoreFull),
-		errors.Is(err, outbound.ErrStopped), errors.Is(err, outbound.ErrNotStarted), errors.Is(err, queue.ErrStoreFailed):
+		errors.Is(err, outbound.ErrStopped), errors.Is(err, outbound.ErrNotStarted), errors.Is(err, queue.ErrStoreFailed),
+		errors.Is(err, queue.ErrStoreDamaged):
 		return fmt.Errorf("%w: %w", inbound.ErrBusy, err)
 	}
 	switch field, ok := errors.AsType[*outbound.FieldError](err); {
