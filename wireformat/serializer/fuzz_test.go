@@ -53,7 +53,7 @@ func FuzzMsgPack(f *testing.F) {
 }
 
 func FuzzUBJSON(f *testing.F) {
-	fuzz(f, byID()["ubjson"], "[$Z#U\x05", "{$i#U\x01U\x01a\x05", "[$[#U\x01[]", "HU\x031e3")
+	fuzz(f, byID()["ubjson"], "[$Z#U\x05", "{$i#U\x01U\x01a\x05", "[$[#U\x01[]", "HU\x031e3", "d\xff\xac\x3f\xdd", "D\x7f\xf0\x00\x00\x00\x00\x00\x00")
 }
 
 func FuzzBJData(f *testing.F) {

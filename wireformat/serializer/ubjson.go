@@ -145,12 +145,14 @@ func (f ubjsonFormat) precise(dst []byte, digits string) []byte {
 	return append(f.integer(append(dst, 'H'), int64(len(digits))), digits...)
 }
 
+var errNoNumber = errors.New("UBJSON has no infinity and no NaN")
+
 // float writes zero, of either sign, in four bytes, as others do, and all else in
 // eight. UBJSON wants null for infinity; that is an approximation.
 func (f ubjsonFormat) float(dst []byte, v float64) ([]byte, error) {
 	switch {
 	case !f.bjdata && (math.IsNaN(v) || math.IsInf(v, 0)):
-		return dst, errors.New("UBJSON has no infinity and no NaN")
+		return dst, errNoNumber
 	case v == 0:
 		return f.order.AppendUint32(append(dst, 'd'), math.Float32bits(float32(v))), nil
 	}

@@ -151,9 +151,17 @@ func (r *ubjsonReader) fixed(marker byte, b []byte) (any, error) { //nolint:cycl
 	case 'h':
 		return halfFloat(r.order.Uint16(b)), nil
 	case 'd':
-		return float64(math.Float32frombits(r.order.Uint32(b))), nil
+		return r.float(float64(math.Float32frombits(r.order.Uint32(b))))
 	}
-	return math.Float64frombits(r.order.Uint64(b)), nil // 'D'
+	return r.float(math.Float64frombits(r.order.Uint64(b))) // 'D'
+}
+
+// float refuses what the format does not have.
+func (r *ubjsonReader) float(v float64) (any, error) {
+	if !r.bjdata && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		return nil, errNoNumber
+	}
+	return v, nil
 }
 
 // halfFloat is IEEE 754 binary16.
