@@ -34,20 +34,18 @@ var (
 // where a panic does no harm: the error may be the transport's, with methods of its
 // own.
 func faultOf(err error) *attemptFault {
-	f := &attemptFault{err: err}
-	switch fault, ok := errors.AsType[*DeliveryError](err); {
+	fault, ok := errors.AsType[*DeliveryError](err)
+	switch {
 	case !ok:
-		f.facts = DeliveryError{MaybeSent: true, Err: err}
+		fault = &DeliveryError{MaybeSent: true, Err: err}
 	case fault == nil:
-		f.err = &DeliveryError{Op: "attempt", MaybeSent: true, Err: errNilFault}
-		f.facts = DeliveryError{MaybeSent: true, Err: errNilFault}
-	default:
-		f.facts = *fault
+		fault = &DeliveryError{Op: "attempt", MaybeSent: true, Err: errNilFault}
+		err = fault
 	}
+	f := &attemptFault{facts: *fault, err: err, text: err.Error()}
 	if f.facts.Class == "" || f.facts.Class == transport.Success {
 		f.facts.Class = transport.Temporary
 	}
-	f.text = f.err.Error()
 	return f
 }
 

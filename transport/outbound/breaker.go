@@ -131,7 +131,7 @@ func (s *scheduler) failed(l *lane, f *finding, now time.Time) {
 	h := l.health
 	h.failures++
 	if gap := s.rules.budget / 2; h.since.IsZero() || gap > 0 && now.Sub(h.last) > gap {
-		h.since, h.here, h.told = now, now, min(h.told, 1) // two failures a week apart are no week of failing
+		h.since, h.told = now, min(h.told, 1) // two failures a week apart are no week of failing
 		if h.kept {
 			s.keep(l)
 		}

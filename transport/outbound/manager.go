@@ -229,9 +229,9 @@ type Left struct {
 }
 
 // Stop refuses new messages, lets the attempts under way end and their outcomes be
-// recorded, and stops the transports. ctx bounds the wait: when it ends, Stop returns its error, and may
-// be called again to go on waiting; cancelling the context given to Start ends
-// the attempts. It may be called before Start, and twice.
+// recorded, and stops the transports. ctx bounds the wait: when it ends, Stop returns
+// its error, and may be called again to go on waiting; cancelling the context given to
+// Start ends the attempts. It may be called before Start, and twice.
 func (m *Manager) Stop(ctx context.Context) (Left, error) {
 	m.halt()
 	err := m.finish(ctx)
