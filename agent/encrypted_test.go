@@ -109,23 +109,15 @@ func TestThreadsOfAnEncryptedSession(t *testing.T) {
 	t.Parallel()
 	e := newEnvelopes(t)
 	reply := `{"id":"reply","type":"t","from":"` + e.bob.DID + `"}`
-	agent, err := New(Config{
-		Memory: true, AllowPrivate: true, API: APIConfig{Listen: "127.0.0.1:0"}, Profiles: e.tenant,
+	b := startHandler(t, Config{
+		AllowPrivate: true, API: APIConfig{Listen: "127.0.0.1:0"}, Profiles: e.tenant,
 		Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0"}},
-	}, Options{Handler: func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+	}, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 		if m.Receipt.ReturnRoute != wireformat.ReturnRouteNone {
 			return nil, nil
 		}
 		return &inbound.Reply{Payload: []byte(reply), Text: true}, nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := agent.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{t: t, agent: agent, url: "http://" + agent.Addr(), client: &http.Client{}}
-	t.Cleanup(b.stop)
+	})
 	conn := b.dial(b.address("ws"))
 	say := func(more string) {
 		t.Helper()

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -37,21 +36,13 @@ func TestFormatsByTransport(t *testing.T) {
 	}
 	t.Cleanup(broker.Close)
 	node := "amqp://" + broker.Addr() + "/queue"
-	other, err := New(Config{
-		Memory: true, AllowPrivate: true, API: APIConfig{Listen: ListenOff}, Profiles: tenant,
+	there := startHandler(t, Config{
+		AllowPrivate: true, Profiles: tenant,
 		Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}, From: []transport.Endpoint{mustEndpoint(t, node)}},
-	}, Options{Handler: func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+	}, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 		received <- m
 		return nil, nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := other.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	there := &bench{t: t, agent: other, client: &http.Client{}}
-	t.Cleanup(there.stop)
+	})
 	b := start(t, func(c *Config) { c.Profiles = tenant })
 	formats, p := b.formats()
 	alice, bob := secmod.Names(keys[0]), secmod.Names(keys[1])

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
+	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
@@ -67,6 +69,23 @@ func start(t *testing.T, change func(*Config)) *bench {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	b := &bench{t: t, agent: agent, url: "http://" + agent.Addr(), client: client, logs: logs, token: config.API.Token.Reveal(), events: events, heard: map[heard]bool{}}
+	t.Cleanup(b.stop)
+	return b
+}
+
+// startHandler starts an agent in memory that hands over what it receives. It has the
+// API where the config says so.
+func startHandler(t *testing.T, config Config, handle inbound.Handler) *bench {
+	t.Helper()
+	config.Memory, config.API.Listen = true, cmp.Or(config.API.Listen, ListenOff)
+	agent, err := New(config, Options{Handler: handle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, agent: agent, url: "http://" + agent.Addr(), client: &http.Client{}}
 	t.Cleanup(b.stop)
 	return b
 }

@@ -295,23 +295,13 @@ func TestAPeerAnswersOnOurConnection(t *testing.T) {
 	}))
 	t.Cleanup(peer.Close)
 	got := make(chan *inbound.Message, 1)
-	agent, err := New(Config{Memory: true, AllowPrivate: true, API: APIConfig{Listen: ListenOff}}, Options{
-		Handler: func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
-			got <- m
-			return nil, nil
-		},
+	b := startHandler(t, Config{AllowPrivate: true}, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		got <- m
+		return nil, nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := agent.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{t: t, agent: agent, client: &http.Client{}}
-	t.Cleanup(b.stop)
 	text := "hello"
 	message := outboundMessage(t, "ws"+strings.TrimPrefix(peer.URL, "http"), text)
-	if _, err := agent.Manager().Send(t.Context(), message); err != nil {
+	if _, err := b.agent.Manager().Send(t.Context(), message); err != nil {
 		t.Fatal(err)
 	}
 	if m := <-got; string(m.Payload) != "re: hello" || !m.Text || m.Profile.ID() != profile.DefaultID {
@@ -324,23 +314,13 @@ func TestMessagesOfASocketAtOnce(t *testing.T) {
 	t.Parallel()
 	const atOnce = 3
 	begun, release := make(chan struct{}, atOnce), make(chan struct{})
-	agent, err := New(Config{
-		Memory: true, API: APIConfig{Listen: ListenOff}, Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0"}, Concurrency: atOnce},
-	}, Options{
-		Handler: func(context.Context, *inbound.Message) (*inbound.Reply, error) {
-			begun <- struct{}{}
-			<-release
-			return nil, nil
-		},
+	b := startHandler(t, Config{
+		Inbound: InboundConfig{Listen: []string{"ws://127.0.0.1:0"}, Concurrency: atOnce},
+	}, func(context.Context, *inbound.Message) (*inbound.Reply, error) {
+		begun <- struct{}{}
+		<-release
+		return nil, nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := agent.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{t: t, agent: agent, client: &http.Client{}}
-	t.Cleanup(b.stop)
 	defer close(release)
 	conn := b.dial(b.address("ws"))
 	for range atOnce {
