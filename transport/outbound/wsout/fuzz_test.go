@@ -53,6 +53,7 @@ func connOver(t testing.TB, options Options, client net.Conn) *conn {
 func FuzzPeer(f *testing.F) {
 	f.Add(frame(pongFrame, []byte("outrider:1")), true)
 	f.Add(frame(textFrame, []byte("0198c0de-5b1e-7abc-8def-0123456789ab")), false)
+	f.Add(frame(textFrame, []byte("00000000-0000-0000-0000-000000000000")), false) // no message has that id
 	f.Add(frame(closeFrame, []byte{0x03, 0xf1, 'x'}), true)
 	f.Add(append(frame(websocket.TextMessage, []byte("a")), frame(final, []byte("b"))...), false)
 	f.Add(frame(textFrame|0x40, []byte{0x4a, 0x4c, 0x04, 0}), true)
@@ -78,7 +79,7 @@ func FuzzPeer(f *testing.F) {
 		}
 		c := connOver(t, options, client)
 		d := newDelivery()
-		d.key, d.payload, d.queuedAt = "key", []byte("x"), time.Now()
+		d.id, d.key, d.payload, d.queuedAt = transport.NewID(time.Now()), "key", []byte("x"), time.Now()
 		c.pool.submit(d)
 		c.run(c.pool.links.base)
 		<-d.done
