@@ -23,8 +23,9 @@ import (
 type gate struct {
 	driver.Conn
 	query            string
-	passes           int  // how often it is asked before
-	answered         bool // it stops with the answer, and not before it asks
+	passes           int   // how often it is asked before
+	answered         bool  // it stops with the answer, and not before it asks
+	fault            error // is the answer, and it does not stop
 	reached, release chan struct{}
 }
 
@@ -47,6 +48,9 @@ func (s gateStatement) QueryContext(ctx context.Context, args []driver.NamedValu
 	g := s.gate
 	stops := g.passes == 0
 	g.passes--
+	if stops && g.fault != nil {
+		return nil, g.fault
+	}
 	if stops && !g.answered {
 		g.stop()
 	}

@@ -113,10 +113,14 @@ func (s *Store) readDue(c *conn, l *lane, n, skip, page int, now instant) (found
 	}
 }
 
-// content reads what belongs to a row.
+// content reads what belongs to a row. A message is not given up over one read: where
+// the disk gave an error, SQLite says that the file is damaged, too.
 func (c *conn) content(r row, key queue.Lane) (one loaded, err error) {
 	one.row = r
 	if one.message, err = r.message(key); err == nil {
+		err = c.addContent(&one.message, r.head)
+	}
+	if isCorrupt(err) {
 		err = c.addContent(&one.message, r.head)
 	}
 	if isCorrupt(err) {

@@ -1,6 +1,8 @@
 package sqlitequeue
 
 import (
+	"bytes"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -367,4 +369,37 @@ func TestUnreadableOrder(t *testing.T) {
 	if s.items[seqOf(now.ID)] == nil {
 		t.Error("what is to be attempted again now is not in memory")
 	}
+}
+
+// TestContentThatCannotBeReadOnce: SQLite says of a disk that fails to read what it
+// says of damage. A message whose content can be read again is not given up.
+func TestContentThatCannotBeReadOnce(t *testing.T) {
+	t.Parallel()
+	s := testOpen(t, t.TempDir(), Options{WindowBytes: 1}) // the second goes into the tables at once
+	testEnqueue(t, s, testMessage(s, "in the log"))
+	testEnqueue(t, s, testMessage(s, "in the tables"))
+	testLease(t, s, 1)
+	g := stopReader(s, "FROM content", 0)
+	g.fault = corruptError(t)
+	leased, _ := testLease(t, s, 1)
+	if g.passes >= 0 {
+		t.Fatal("no content was read")
+	}
+	if len(leased) != 1 || string(leased[0].Payload) != "in the tables" {
+		t.Errorf("leased %v, want the message in the tables", leased)
+	}
+}
+
+// corruptError is what SQLite says of a file that is none of its own.
+func corruptError(t *testing.T) error {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "damaged")
+	must(t, os.WriteFile(path, bytes.Repeat([]byte("no database "), 1000), 0o600))
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	defer func() { _ = db.Close() }()
+	if _, err = db.Exec("SELECT * FROM sqlite_schema"); !isCorrupt(err) {
+		t.Fatalf("%v is not of damage", err)
+	}
+	return err
 }
