@@ -16,6 +16,7 @@ type lane struct {
 	tiers   tiers
 	ordered table[string, *turns] // by ordering key: also those that wait for their turn
 	leased  list                  // in the order in which the leases run out
+	until   int64                 // the tick at which the first of them does; 0: there is none
 	recent  [4]*address           // of the messages enqueued last, to share them
 	oldest  uint8                 // in recent
 	records int
@@ -28,7 +29,7 @@ func compareLanes(a, b queue.Lane) int {
 }
 
 // before orders the store's heap of lanes with leases.
-func (l *lane) before(other *lane) bool { return l.leased.first.due < other.leased.first.due }
+func (l *lane) before(other *lane) bool { return l.until < other.until }
 func (l *lane) moveTo(slot int)         { l.slot = int32(slot) } //nolint:gosec // fewer than 2 billion lanes
 
 // addressOf returns the address of a message for this lane: one that is shared
@@ -49,14 +50,14 @@ func (l *lane) addressOf(m *queue.Message) *address {
 // lease counts with the tick at which it runs out.
 func (l *lane) next() (tick int64, ok bool) {
 	tick = l.tiers.next()
-	if l.leased.first != nil {
-		tick = min(tick, l.leased.first.due)
+	if l.until != 0 {
+		tick = min(tick, l.until)
 	}
 	return tick, l.busy()
 }
 
 // busy reports whether the lane has work, now or later.
-func (l *lane) busy() bool { return !l.tiers.empty() || l.leased.first != nil }
+func (l *lane) busy() bool { return !l.tiers.empty() || l.until != 0 }
 
 // lane returns a lane, which it makes where there is none.
 func (s *Store) lane(key queue.Lane) *lane {

@@ -104,7 +104,9 @@ func (s *Store) put(it *item, p place) {
 	} else if p == placeLeased {
 		it.slot = s.seats.take(it)
 		lane.leased.insert(it)
-		s.watch(lane)
+		if lane.leased.first == it {
+			s.watch(lane)
+		}
 	}
 	if it.hasDeadline() {
 		s.deadlines.push(byDeadline{it})
@@ -133,20 +135,26 @@ func (s *Store) take(it *item) {
 		it.tier().waiting.remove(int(it.slot))
 	} else if it.place == placeLeased {
 		s.seats.free(it.slot)
+		first := lane.leased.first == it
 		lane.leased.remove(it)
-		s.watch(lane)
+		if first {
+			s.watch(lane)
+		}
 	}
 }
 
-// watch keeps the lane where it belongs among those that have leases.
+// watch keeps the lane where it belongs among those that have leases. It is called
+// when the first of the lane's is another, or runs out at another tick.
 func (s *Store) watch(l *lane) {
-	switch {
-	case l.leased.first == nil:
+	if l.leased.first == nil {
 		s.leasing.remove(int(l.slot))
-		l.slot = unwatched
-	case l.slot == unwatched:
+		l.slot, l.until = unwatched, 0
+		return
+	}
+	l.until = l.leased.first.due
+	if l.slot == unwatched {
 		s.leasing.push(l)
-	default:
+	} else {
 		s.leasing.fix(int(l.slot))
 	}
 }
@@ -156,13 +164,14 @@ func (s *Store) watch(l *lane) {
 // that is for Expire, which tells.
 func (s *Store) sweep(now instant, steps int) bool {
 	for ; len(s.leasing) > 0; steps-- {
-		it := s.leasing[0].leased.first
-		if it.due > now.tick {
+		l := s.leasing[0]
+		if l.until > now.tick {
 			break
 		}
 		if steps == 0 {
 			return false
 		}
+		it := l.leased.first
 		s.take(it)
 		if it.cancelled {
 			s.put(it, placeOverdue)
