@@ -125,7 +125,12 @@ func (r *Registry[V]) Unregister(scheme string) (V, bool) {
 // Lookup returns the value of a scheme, in either case, or an error that wraps
 // [ErrUnknownScheme] and lists the schemes there are.
 func (r *Registry[V]) Lookup(scheme string) (V, error) {
-	if found := (*r.entries.Load())[strings.ToLower(scheme)]; found != nil {
+	entries := *r.entries.Load()
+	found := entries[scheme] // as most are written
+	if found == nil {
+		found = entries[strings.ToLower(scheme)]
+	}
+	if found != nil {
 		return found.value, nil
 	}
 	var none V

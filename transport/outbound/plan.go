@@ -148,9 +148,12 @@ func noEndpoint(message *Message) error {
 func (m *Manager) checkTargets(ctx context.Context, message *Message, p *plan) error {
 	for i, endpoint := range p.targets {
 		var err error
-		if alternate := i - p.given - 1; p.given >= 0 && alternate >= 0 && alternate < len(message.Alternates) {
+		switch alternate := i - p.given - 1; {
+		case i == max(p.given, 0):
+			err = p.route.checkAt(ctx, message, endpoint)
+		case p.given >= 0 && alternate >= 0 && alternate < len(message.Alternates):
 			err = m.checkAlternate(ctx, message, p.targets[p.given:], alternate)
-		} else {
+		default:
 			err = m.checkTarget(ctx, message, endpoint)
 		}
 		if err != nil {
@@ -165,11 +168,7 @@ func (m *Manager) checkTarget(ctx context.Context, message *Message, endpoint tr
 	if err != nil {
 		return &FieldError{"endpoint", err}
 	}
-	if endpoint != message.Endpoint {
-		other := *message
-		other.Endpoint, message = endpoint, &other
-	}
-	return route.check(ctx, message)
+	return route.checkAt(ctx, message, endpoint)
 }
 
 // checkAlternate checks one of the alternates; given are the endpoint and all of
@@ -192,10 +191,11 @@ func (m *Manager) checkAlternate(ctx context.Context, message *Message, given []
 		}
 		return wrong(fmt.Errorf("is entry %d again: leave it out", i))
 	}
-	if _, err := m.route(endpoint); err != nil {
-		return wrong(err)
+	route, err := m.route(endpoint)
+	if err == nil {
+		err = route.checkAt(ctx, message, endpoint)
 	}
-	if err := m.checkTarget(ctx, message, endpoint); err != nil {
+	if err != nil {
 		return wrong(err)
 	}
 	return nil

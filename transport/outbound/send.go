@@ -175,6 +175,15 @@ func (m *Manager) route(endpoint transport.Endpoint) (*registered, error) {
 	return r, nil
 }
 
+// checkAt is check for a message that goes to the endpoint.
+func (r *registered) checkAt(ctx context.Context, message *Message, endpoint transport.Endpoint) error {
+	if endpoint != message.Endpoint {
+		other := *message
+		other.Endpoint, message = endpoint, &other
+	}
+	return r.check(ctx, message)
+}
+
 // check asks the transport whether it could ever deliver an encoded message.
 func (r *registered) check(ctx context.Context, message *Message) error {
 	if err := r.checkEvidence(message.MinEvidence); err != nil {
