@@ -83,8 +83,10 @@ func (m *Message) Retarget(index int) {
 // travels with it.
 func (m *Message) Size() int64 {
 	size := len(m.Payload) + len(m.IdempotencyKey)
-	for name, value := range m.Metadata {
-		size += len(name) + len(value)
+	if len(m.Metadata) > 0 { // most have none, and are asked for often
+		for name, value := range m.Metadata {
+			size += len(name) + len(value)
+		}
 	}
 	return int64(size)
 }

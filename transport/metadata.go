@@ -22,6 +22,9 @@ func (m Metadata) Clone() Metadata { return maps.Clone(m) }
 // Validate refuses empty names, control characters, and more than the limits.
 // The error names the entry, and never a value: values may be secrets.
 func (m Metadata) Validate() error {
+	if len(m) == 0 {
+		return nil
+	}
 	if len(m) > MaxMetadataEntries {
 		return fmt.Errorf("metadata has %d entries: at most %d are allowed", len(m), MaxMetadataEntries)
 	}

@@ -146,8 +146,10 @@ func (p *pickups) of(profile string, keys []string) (lanes []queue.Lane, more bo
 // them exceeds.
 func (p *pickups) admit(batch []queue.Message, tenants []*profile.Profile) error {
 	for i := range batch {
-		err := p.fits(batch[i].Lane, tenants[i], batch[i].Size())
-		if err != nil {
+		if !isPickup(batch[i].Lane) {
+			continue
+		}
+		if err := p.fits(batch[i].Lane, tenants[i], batch[i].Size()); err != nil {
 			p.giveBack(batch[:i])
 			return err
 		}
