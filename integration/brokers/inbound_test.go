@@ -83,7 +83,7 @@ func next(t *testing.T, received <-chan receipt) receipt {
 	select {
 	case r := <-received:
 		return r
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute): // a link that was lost can take 30 s to be tried again
 		t.Fatal("nothing is received")
 		panic("unreachable")
 	}

@@ -82,6 +82,17 @@ func (p *pool) choose() *connection {
 	return best
 }
 
+// untilDial is how long no connection can be had, since none is there and none may be
+// dialled yet.
+func (p *pool) untilDial() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slices.ContainsFunc(p.conns, (*connection).alive) {
+		return 0
+	}
+	return time.Until(p.retryAt)
+}
+
 // await waits until the next dial is allowed, where that is soon.
 func (p *pool) await(ctx context.Context) error {
 	p.mu.Lock()

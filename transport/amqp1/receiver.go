@@ -216,7 +216,8 @@ func (r *Receiver) current() *receiverLink {
 	return r.link
 }
 
-// rest waits as long as the failures before ask for.
+// rest waits as long as the failures before ask for, and until a dial is allowed where
+// one is needed: a receiver that came too early would only wait longer.
 func (r *Receiver) rest(ctx context.Context) error {
 	r.mu.Lock()
 	wait := time.Duration(0)
@@ -227,7 +228,7 @@ func (r *Receiver) rest(ctx context.Context) error {
 		wait = time.Until(r.since.Add(jitter(r.failures - 2)))
 	}
 	r.mu.Unlock()
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(max(wait, r.pool.untilDial()))
 	defer timer.Stop()
 	select {
 	case <-r.closed:

@@ -456,3 +456,22 @@ func TestReceiverDetachedWithoutClose(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestReceiveWhenDialIsAllowed: while the pool leaves the peer alone, a receiver waits
+// for that, and does not use up attempts that cannot succeed.
+func TestReceiveWhenDialIsAllowed(t *testing.T) {
+	t.Parallel()
+	p := startPeer(t, amqppeer.Options{})
+	p.Put("q", dataMessage("hello"))
+	r := newTestReceiver(t, p, Options{OnEvent: func(e Event) {
+		if e.Kind == StateChanged && e.State == Backoff {
+			t.Error("an attempt failed")
+		}
+	}}, Source{})
+	r.pool.mu.Lock()
+	r.pool.retryAt = time.Now().Add(patience + patience/5)
+	r.pool.mu.Unlock()
+	if _, err := r.Receive(within(t, soon)); err != nil {
+		t.Fatal(err)
+	}
+}
