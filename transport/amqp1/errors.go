@@ -32,8 +32,6 @@ var (
 	ErrPeerFault = errors.New("the peer fails on the message")
 	// ErrBackoff: the peer could not be reached a moment ago, and is left alone.
 	ErrBackoff = errors.New("not tried again yet")
-	// ErrUnsupported: AMQP has it, and this package has not.
-	ErrUnsupported = errors.New("not supported")
 )
 
 // Error says what failed and what the peer said.
