@@ -51,10 +51,17 @@ func TestBrowser(t *testing.T) {
 	config.Inbound.Listen, config.Inbound.Subprotocols = []string{"ws://127.0.0.1:0"}, []string{subprotocol}
 	config.Inbound.AllowedOrigins = []string{"http://" + site.Listener.Addr().String()}
 	sessions := make(chan string, 1)
+	proven := make(chan struct{})
 	h = run(t, config, func(ctx context.Context, m *inbound.Message) (*inbound.Reply, error) {
-		if string(m.Payload) == "tell me more" {
+		switch string(m.Payload) {
+		case "tell me more":
 			sessions <- m.Session
 			return nil, nil
+		case "bye": // the page closes when it is answered
+			select {
+			case <-proven:
+			case <-ctx.Done():
+			}
 		}
 		return echo(ctx, m)
 	})
@@ -64,6 +71,7 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("a page of another origin: %v", got)
 	}
 	evidence := h.deliver(outbound.Message{Payload: []byte("more"), Text: true, Session: awaited(t, sessions), SessionOnly: true})
+	close(proven)
 	if evidence != transport.Acknowledged {
 		t.Errorf("what was sent to the page has the evidence %v", evidence)
 	}
