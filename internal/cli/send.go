@@ -89,7 +89,7 @@ func (f *sendFlags) add(command *cobra.Command) {
 	set.StringVar(&f.wireFormat, "wire-format", "", "encode with this wire `format` (default raw)")
 	set.StringVar(&f.profile, "profile", "", "send as this `profile` (default \"default\")")
 	set.StringVar(&f.retry, "retry", "", "retry `policy`: standard, acapy, exponential, none or fields such as attempts=3,base=1s")
-	set.StringArrayVar(&f.alternates, "alternate", nil, "go to this `URI` when the one before fails for good, or too often; may be repeated")
+	set.StringArrayVar(&f.alternates, "alternate", nil, "go to this `URI` when the one before fails for good or too often, or is known to be down; may be repeated")
 	set.StringVar(&f.priority, "priority", "", "low, normal or high: before others that wait for the same destination (`word`, default normal)")
 	set.StringVar(&f.orderingKey, "ordering-key", "", "messages to a destination with the same `key` go one at a time, in order")
 	set.StringVar(&f.onBlocked, "on-blocked", "", "what those behind it do while it waits for a retry: wait or skip (`word`, default wait)")

@@ -3,6 +3,7 @@ package outbound
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
@@ -176,6 +177,29 @@ func (l *lane) heldUntil() time.Time {
 		return l.health.openUntil
 	}
 	return l.pausedUntil
+}
+
+// Reasons of pauses, for what attempts have found out.
+const (
+	reasonGone    = "the destination says that it is gone"
+	reasonFailing = "every attempt has failed since " // and when
+)
+
+// down reports whether nothing is attempted in a lane since its destination fails: its
+// breaker is open, or it is gone or given up. A pause by hand, or one that the
+// destination has asked for, is none of that.
+func (s *scheduler) down(key queue.Lane) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[key]
+	switch {
+	case l == nil:
+		return false
+	case !l.pausedUntil.IsZero():
+		return l.reason == reasonGone || strings.HasPrefix(l.reason, reasonFailing)
+	default:
+		return !l.heldUntil().IsZero()
+	}
 }
 
 // limitOf is how many attempts the lane may have at once.

@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
@@ -51,7 +50,7 @@ func (s *scheduler) spend(l *lane, now time.Time) {
 	s.tell(l, TopicDestinationFailing, failingMarks[reached-1])
 	if reached == len(failingMarks) && !l.pausedUntil.Equal(queue.Forever) {
 		l.pausedUntil = queue.Forever
-		l.reason = fmt.Sprintf("every attempt has failed since %s", h.since.UTC().Format(time.RFC3339))
+		l.reason = reasonFailing + h.since.UTC().Format(time.RFC3339)
 		s.keep(l)
 		s.tell(l, TopicDestinationPaused, 100)
 	}

@@ -26,7 +26,7 @@ func (m *Manager) next(leased *queue.Leased, facts *DeliveryError, now time.Time
 		return now, leased.Target, f.class != transport.Permanent && historyOf(&f).tries < maxPickupAttempts
 	}
 	if f.targets > 1 {
-		f.past = m.past(leased)
+		f.past, f.down = m.past(leased), m.downTargets(&leased.Message)
 		f.gone = f.gone || isPeer(leased.Lane) // a session is worth one attempt
 	}
 	if f.targets == 1 && isPeer(leased.Lane) { // the same, where the next one is the last
@@ -39,6 +39,29 @@ func (m *Manager) next(leased *queue.Leased, facts *DeliveryError, now time.Time
 		return m.exhausted(leased, now)
 	}
 	return now.Add(wait), target, true
+}
+
+// passOver puts a message that is new at the first of its targets that is not known to
+// be down, and where all are, at the first. One with an ordering key begins at the
+// first: it would overtake those that wait there.
+func (m *Manager) passOver(message *queue.Message) {
+	if message.OrderingKey != "" {
+		return
+	}
+	for i := range attempted(message) {
+		if !m.sched.down(message.Targets[i].Lane) {
+			message.Retarget(i)
+			return
+		}
+	}
+}
+
+// downTargets reports which targets of a message are known to be down.
+func (m *Manager) downTargets(message *queue.Message) (down [maxTargets]bool) {
+	for i := range min(len(message.Targets), maxTargets) {
+		down[i] = m.sched.down(message.Targets[i].Lane)
+	}
+	return down
 }
 
 // attempted is how many targets a message is attempted at: all but the one at
@@ -78,13 +101,15 @@ type failure struct {
 	gone            bool
 	retryAfter      time.Duration
 	past            []queue.Attempt // those before it, as far as the log has them
+	down            [maxTargets]bool
 }
 
 // after says how long to wait after a failed attempt, and which target is next;
 // false: the policy gives up.
 //
 // A target that failed for good, or is gone, or has had its tries in a row, is
-// followed by the next one that has not failed for good, at once. After the last
+// followed by the next one that has not failed for good and is not known to be down,
+// at once; where there is none, by the next that has not failed for good. After the last
 // one the round starts again with the first, when the schedule says so: going on
 // to the next target takes an attempt, but no step of the schedule.
 func (p *RetryPolicy) after(f *failure) (wait time.Duration, target int, again bool) {
@@ -144,14 +169,22 @@ func historyOf(f *failure) (h history) {
 }
 
 // nextTarget returns the target that comes after the failed one, round and round,
-// without those that failed for good; false: there is none.
-func (h *history) nextTarget(f *failure) (int, bool) {
+// without those that failed for good and, if there are others, those that are down;
+// false: there is none.
+func (h *history) nextTarget(f *failure) (next int, ok bool) {
 	for i := 1; i <= f.targets; i++ {
-		if target := (f.target + i) % f.targets; target >= len(h.failed) || !h.failed[target] {
+		target := (f.target + i) % f.targets
+		switch {
+		case target >= len(h.failed):
 			return target, true
+		case h.failed[target]:
+		case !f.down[target]:
+			return target, true
+		case !ok:
+			next, ok = target, true
 		}
 	}
-	return 0, false
+	return next, ok
 }
 
 // moved returns the target that an outcome has moved a message to; nil: it has not

@@ -24,7 +24,7 @@ type failoverModel struct {
 
 // fail is an attempt that failed. It returns the wait, and false when the message
 // is dead.
-func (m *failoverModel) fail(class transport.Class, gone bool) (time.Duration, bool) {
+func (m *failoverModel) fail(class transport.Class, gone bool, down [maxTargets]bool) (time.Duration, bool) {
 	m.attempts++
 	m.tries++
 	if class == transport.Permanent {
@@ -35,8 +35,8 @@ func (m *failoverModel) fail(class transport.Class, gone bool) (time.Duration, b
 	}
 	before := m.target
 	if class == transport.Permanent || gone || m.tries >= m.policy.FailoverAfter {
-		for m.target = (m.target + 1) % m.targets; m.failed[m.target]; m.target = (m.target + 1) % m.targets {
-		}
+		m.target = m.following(func(target int) bool { return !m.failed[target] && !down[target] },
+			func(target int) bool { return !m.failed[target] })
 	}
 	if m.target != before {
 		m.tries = 0
@@ -46,6 +46,19 @@ func (m *failoverModel) fail(class transport.Class, gone bool) (time.Duration, b
 	}
 	m.steps++
 	return m.policy.wait(m.steps), true
+}
+
+// following is the next target, round and round, that the first rule allows which
+// allows any.
+func (m *failoverModel) following(rules ...func(target int) bool) int {
+	for _, rule := range rules {
+		for i := 1; i <= m.targets; i++ {
+			if target := (m.target + i) % m.targets; rule(target) {
+				return target
+			}
+		}
+	}
+	return m.target
 }
 
 // TestFailoverModel makes a message fail at random and compares what the policy
@@ -70,9 +83,12 @@ func TestFailoverModel(t *testing.T) {
 				target: model.target, targets: model.targets, attempt: model.attempts + 1,
 				class: class, gone: rapid.IntRange(0, 9).Draw(t, "gone") == 0, past: log[earlier:],
 			}
+			for _, target := range rapid.SliceOfN(rapid.IntRange(0, maxTargets-1), 0, 3).Draw(t, "down") {
+				f.down[target] = true
+			}
 			wait, target, again := policy.after(&f)
 			log = append(log, queue.Attempt{N: len(log) + 1, Target: f.target, Class: class})
-			wantWait, wantAgain := model.fail(class, f.gone)
+			wantWait, wantAgain := model.fail(class, f.gone, f.down)
 			if again != wantAgain {
 				t.Fatalf("after %+v: again %v, want %v", log, again, wantAgain)
 			}

@@ -156,6 +156,7 @@ func (m *Manager) prepare(ctx context.Context, message *Message, p *plan, made *
 		Retry:          retryText(message),
 		Targets:        p.asKept(message),
 	}
+	m.passOver(record)
 	return nil
 }
 

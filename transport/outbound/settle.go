@@ -92,7 +92,7 @@ func (m *Manager) policyOf(text, tenantID string) RetryPolicy {
 func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) {
 	switch retryAfter := clampRetryAfter(facts.RetryAfter); {
 	case facts.Gone:
-		m.release(m.sched.hold(key, queue.Forever, "the destination says that it is gone"))
+		m.release(m.sched.hold(key, queue.Forever, reasonGone))
 	case retryAfter > 0:
 		m.release(m.sched.hold(key, now.Add(retryAfter), askedForPause))
 	}
