@@ -94,7 +94,7 @@ func (s *Store) Open(ctx context.Context) (err error) {
 	s.pool = sync.Pool{New: func() any { return &op{done: make(chan struct{}, 1)} }}
 	s.used = true
 	s.mu.Lock()
-	s.closed = false
+	s.closed = nil
 	s.mu.Unlock()
 	go s.commit()
 	return nil

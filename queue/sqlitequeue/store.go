@@ -91,12 +91,14 @@ type Store struct {
 	used    bool       // it has been open; guarded by opening
 
 	mu     sync.Mutex
-	closed bool
+	closed error // why the store is: it has been closed, or not been opened; nil: it is open
 	failed error // why the store takes nothing any more
 	memory
 }
 
 var _ queue.Store = (*Store)(nil)
+
+var errNotOpen = fmt.Errorf("%w: Open has not been called", queue.ErrClosed)
 
 // New returns the store in a directory. It opens nothing: until Open, its methods
 // return queue.ErrClosed.
@@ -111,7 +113,7 @@ func New(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlitequeue.New: %w", err)
 	}
-	return &Store{options: options, dir: absolute, clock: newClock(), closed: true}, nil
+	return &Store{options: options, dir: absolute, clock: newClock(), closed: errNotOpen}, nil
 }
 
 // memory is what the store knows without its database.
@@ -147,8 +149,8 @@ func (s *Store) Health() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed:
-		return queue.ErrClosed
+	case s.closed != nil:
+		return s.closed
 	case s.failed != nil:
 		return s.failed
 	case s.full.Load():
@@ -163,11 +165,11 @@ func (s *Store) Capabilities() queue.Capabilities { return queue.Capabilities{Du
 // Close implements queue.Store. It waits for the calls that are under way.
 func (s *Store) Close(context.Context) error {
 	s.mu.Lock()
-	if s.closed {
+	if err := s.closed; err != nil {
 		s.mu.Unlock()
-		return queue.ErrClosed
+		return err
 	}
-	s.closed = true
+	s.closed = queue.ErrClosed
 	s.mu.Unlock()
 	s.users.Wait()
 	close(s.quit)
@@ -192,9 +194,9 @@ func (s *Store) enter(ctx context.Context) (instant, error) {
 		return instant{}, err
 	}
 	s.mu.Lock()
-	if s.closed {
+	if err := s.closed; err != nil {
 		s.mu.Unlock()
-		return instant{}, queue.ErrClosed
+		return instant{}, err
 	}
 	now := s.clock.now()
 	s.endLeases(now)

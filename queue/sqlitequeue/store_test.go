@@ -1,8 +1,10 @@
 package sqlitequeue_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,3 +113,17 @@ func TestRelativeDirectoryIsOne(t *testing.T) {
 }
 
 func BenchmarkStore(b *testing.B) { queuetest.Bench(b, openWith(sqlitequeue.Options{})) }
+
+// TestNotOpened: a store that was made and not opened says what is missing.
+func TestNotOpened(t *testing.T) {
+	t.Parallel()
+	s, err := sqlitequeue.New(t.TempDir(), sqlitequeue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for call, err := range map[string]error{"Health": s.Health(), "Close": s.Close(t.Context())} {
+		if !errors.Is(err, queue.ErrClosed) || !strings.Contains(err.Error(), "Open has not been called") {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+}

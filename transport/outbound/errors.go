@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,22 +75,15 @@ type DeliveryError struct {
 
 // Error returns the facts in one line, without secrets.
 func (e *DeliveryError) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Transport)
-	if e.Op != "" {
-		b.WriteString(" " + e.Op)
-	}
-	if !e.Endpoint.IsZero() {
-		b.WriteString(" " + e.Endpoint.String())
-	}
-	if e.Code != "" {
-		b.WriteString(": " + e.Code)
-	}
+	what := slices.DeleteFunc([]string{e.Transport, e.Op, e.Endpoint.String()}, isEmpty)
+	facts := []string{strings.Join(what, " "), e.Code}
 	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+		facts = append(facts, e.Err.Error())
 	}
-	return strings.TrimSpace(b.String())
+	return strings.Join(slices.DeleteFunc(facts, isEmpty), ": ")
 }
+
+func isEmpty(s string) bool { return s == "" }
 
 // Unwrap returns ErrDelivery and the cause.
 func (e *DeliveryError) Unwrap() []error { return []error{ErrDelivery, e.Err} }
