@@ -7,9 +7,9 @@ import (
 	"github.com/outrider-go/outrider/stats"
 )
 
-// Transport receives messages: the seed's BaseInboundTransport. Embed [Base] for
-// the rest of what the seed asks for. Any number of them may be registered, also
-// several of one scheme, each with an address of its own.
+// Transport receives messages: ACA-Py's BaseInboundTransport. Embed [Base] for a
+// collector and a wire format. Any number of them may be registered, also several of
+// one scheme, each with an address of its own.
 type Transport interface {
 	// Scheme it receives by, such as "http" or "wss". Asked once, when the
 	// transport is registered.

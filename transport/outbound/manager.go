@@ -17,7 +17,7 @@ import (
 )
 
 // Manager accepts messages, keeps them in a store, and has them delivered by the
-// transport of their endpoint's scheme. It is the seed's outbound transport
+// transport of their endpoint's scheme. It is ACA-Py's outbound transport
 // manager. Its methods may be called from any goroutine.
 //
 // While it is started it runs Options.Workers goroutines that make attempts, and

@@ -39,7 +39,7 @@ type Message struct {
 	// ThreadID is the thread the message belongs to: some sessions take only their
 	// own threads.
 	ThreadID string
-	// SessionOnly has the message go to a session or nowhere: the seed's
+	// SessionOnly has the message go to a session or nowhere: ACA-Py's
 	// to_session_only.
 	SessionOnly bool
 	// Direct has the message go to its endpoint also where the profile routes to an

@@ -6,10 +6,10 @@ import (
 	"github.com/outrider-go/outrider/queue"
 )
 
-// Status is what the sender of a message is told: the seed's OutboundSendStatus.
+// Status is what the sender of a message is told: ACA-Py's OutboundSendStatus.
 type Status string
 
-// The five statuses, with the seed's strings.
+// The five statuses, with ACA-Py's strings.
 const (
 	StatusQueuedForDelivery   Status = "queued_for_delivery"
 	StatusSentToSession       Status = "sent_to_session"

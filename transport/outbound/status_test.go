@@ -8,7 +8,7 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
-// The strings are the seed's: people match on them.
+// The strings are ACA-Py's: people match on them.
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[outbound.OutboundSendStatus]string{

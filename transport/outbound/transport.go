@@ -9,8 +9,8 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// Transport delivers messages over the schemes it names: the seed's
-// BaseOutboundTransport. Embed [Base] for the rest of what the seed asks for.
+// Transport delivers messages over the schemes it names: ACA-Py's
+// BaseOutboundTransport. Embed [Base] for a collector and a wire format.
 type Transport interface {
 	// Schemes it serves, such as "http" and "https". Asked once, when the
 	// transport is registered.
@@ -51,7 +51,7 @@ type Receipt struct {
 }
 
 // External is a Transport that hands messages to a queue of somebody else, which
-// delivers them: the seed's is_external.
+// delivers them: ACA-Py's is_external.
 type External interface {
 	IsExternal() bool
 }

@@ -1,6 +1,6 @@
 package outbound
 
-// The seed's names.
+// ACA-Py's names.
 type (
 	// BaseOutboundTransport is ACA-Py's name for [Transport].
 	BaseOutboundTransport = Transport

@@ -1,0 +1,4 @@
+package inbound
+
+// BaseInboundTransport is ACA-Py's name for [Transport].
+type BaseInboundTransport = Transport

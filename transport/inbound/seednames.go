@@ -1,4 +1,0 @@
-package inbound
-
-// BaseInboundTransport is the seed's name for [Transport].
-type BaseInboundTransport = Transport
