@@ -95,6 +95,7 @@ func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error)
 		record := &replayed.Records[i]
 		delete(counted, record.ID)
 		m.announceQueued(record.ID)
+		m.expiresAt(record.ExpiresAt)
 		m.sched.notify(record.Lane, time.Time{})
 	}
 	for id, record := range counted { // somebody else was faster

@@ -86,3 +86,27 @@ func TestReplay(t *testing.T) {
 		f.wantTopics(id, "queued_for_delivery", "delivered")
 	})
 }
+
+// TestReplayedExpires: a message that is replayed expires when it was to, also where
+// nothing else does.
+func TestReplayedExpires(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		d := newFailing(fail(transport.Permanent))
+		f := start(t, &d.driver, outbound.Options{})
+		id := f.send("test://host/", func(m *outbound.Message) { m.ExpiresAt = time.Now().Add(time.Hour) })
+		f.send("test://host/", func(m *outbound.Message) {
+			m.NotBefore, m.ExpiresAt = time.Now().Add(9*time.Minute), time.Now().Add(10*time.Minute)
+		})
+		pass(20 * time.Minute) // one is dead, the other has expired, and nothing else is to
+		state := queue.LaneState{Lane: queue.Lane{Profile: "default", Destination: "test://host/"}, PausedUntil: queue.Forever}
+		if err := f.PauseDestination(t.Context(), state); err != nil {
+			t.Fatal(err)
+		}
+		page, err := f.Replay(t.Context(), queue.Query{IDs: []transport.ID{id}, Limit: 1})
+		if err != nil || len(page.Records) != 1 {
+			t.Fatalf("%d replayed, %v", len(page.Records), err)
+		}
+		pass(time.Hour)
+		f.wantResult(id, queue.Expired)
+	})
+}
