@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -59,8 +60,8 @@ func statusFault(m *outbound.Message, p *profile.Profile, resp *http.Response, n
 	return fault
 }
 
-// codeOf is the status in digits, which is how net/http begins its Status.
-func codeOf(resp *http.Response) string { return resp.Status[:3] }
+// codeOf is the status in digits. Over HTTP/2 it may be any number.
+func codeOf(resp *http.Response) string { return strconv.Itoa(resp.StatusCode) }
 
 // wireFault is the error for a request without an answer.
 func wireFault(ctx context.Context, m *outbound.Message, c *call, err error) *outbound.DeliveryError {

@@ -9,6 +9,7 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/httprules"
+	"github.com/outrider-go/outrider/transport/outbound"
 )
 
 func TestStatusClasses(t *testing.T) {
@@ -112,4 +113,16 @@ func TestPermanent4xxSettingIsChecked(t *testing.T) {
 	t.Parallel()
 	p := local(t, profile.Options{Settings: map[string]string{SettingPermanent4xx: "maybe"}})
 	wantField(t, start(t, Options{}).CheckMessage(t.Context(), message(t, p, "http://127.0.0.1/")), "profile", SettingPermanent4xx)
+}
+
+// TestStatusOfHTTP2: there the status may be any number.
+func TestStatusOfHTTP2(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{0, 5, 99, 1000} {
+		resp := &http.Response{StatusCode: status, Status: strconv.Itoa(status) + " ", Header: http.Header{}}
+		fault := statusFault(&outbound.Message{}, profile.Default(), resp, time.Now())
+		if fault.Class != transport.Temporary || fault.Code != strconv.Itoa(status) {
+			t.Errorf("%d: %s %s", status, fault.Class, fault.Code)
+		}
+	}
 }

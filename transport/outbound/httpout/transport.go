@@ -150,11 +150,11 @@ func (t *Transport) attempt(ctx context.Context, running *pools, m *outbound.Mes
 		return outbound.Receipt{}, fault
 	}
 	resp, err := c.do() //nolint:bodyclose // readAnswer closes it
-	t.firstByte.Observe(time.Since(started))
 	if err != nil {
 		t.Collector().AddBytes(c.sent(), 0)
 		return outbound.Receipt{}, wireFault(ctx, m, c, err)
 	}
+	t.firstByte.Observe(time.Since(started))
 	return t.conclude(ctx, m, c, resp)
 }
 
