@@ -99,7 +99,7 @@ func problemOf(err error) *problemError {
 		kind   kind
 		detail string
 	}{
-		{outbound.ErrTooLarge, kindTooLarge, "nothing was kept: it is more than max_messages and max_bytes ever allow"},
+		{outbound.ErrTooLarge, kindTooLarge, "nothing was kept: it is more than the limits on what waits ever allow"},
 		{outbound.ErrQueueFull, kindQueueFull, "the queue is full, and nothing was kept: try again when messages have been delivered"},
 		{outbound.ErrStopped, kindStopping, "the agent is shutting down: try again when it is back"},
 		{queue.ErrClosed, kindStopping, "the agent is shutting down: try again when it is back"},

@@ -17,6 +17,9 @@ const (
 	DefaultMaxCoolOff      = 5 * time.Minute
 )
 
+// longestCoolOff bounds Breaker.MaxCoolOff: what is doubled must fit.
+const longestCoolOff = 30 * day
+
 // coolOffJitter lengthens each cool-off by a random part of it, up to this
 // fraction, so that destinations that failed together are not tried together.
 const coolOffJitter = 0.2
@@ -34,7 +37,7 @@ type Breaker struct {
 	Failures int
 	// CoolOff is how long the breaker is open at first, and MaxCoolOff the longest
 	// that doubling makes of it. Each is lengthened by up to a fifth of it, at
-	// random. Default: 5 s, 5 min.
+	// random. Default: 5 s, 5 min. At most 30 days.
 	CoolOff, MaxCoolOff time.Duration
 	// Disabled: it never opens.
 	Disabled bool
@@ -44,7 +47,8 @@ func (b *Breaker) setDefaults() error {
 	faults := errors.Join(
 		orDefault("Breaker.Failures", &b.Failures, DefaultBreakerFailures),
 		orDefault("Breaker.CoolOff", &b.CoolOff, DefaultCoolOff),
-		orDefault("Breaker.MaxCoolOff", &b.MaxCoolOff, max(DefaultMaxCoolOff, b.CoolOff)))
+		orDefault("Breaker.MaxCoolOff", &b.MaxCoolOff, max(DefaultMaxCoolOff, b.CoolOff)),
+		atMost("Breaker.MaxCoolOff", b.MaxCoolOff, longestCoolOff))
 	if faults == nil && b.MaxCoolOff < b.CoolOff {
 		return errors.New("options: Breaker.MaxCoolOff is shorter than Breaker.CoolOff")
 	}

@@ -336,6 +336,7 @@ func TestBreakerOptionsAreChecked(t *testing.T) {
 		"Breaker.Failures":   {outbound.Breaker{Failures: -1}, false},
 		"Breaker.CoolOff":    {outbound.Breaker{CoolOff: -1}, false},
 		"Breaker.MaxCoolOff": {outbound.Breaker{CoolOff: 2, MaxCoolOff: 1}, false},
+		"at most 720h0m0s":   {outbound.Breaker{CoolOff: time.Hour, MaxCoolOff: 1<<63 - 1}, false},
 		"long cool-off":      {outbound.Breaker{CoolOff: time.Hour}, true},
 		"nothing":            {outbound.Breaker{}, true},
 	} {

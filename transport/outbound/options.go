@@ -3,6 +3,7 @@ package outbound
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 	DefaultWorkers         = 256
 	DefaultLaneConcurrency = 8
 	DefaultAttemptTimeout  = 30 * time.Second
+	MaxAttemptTimeout      = day
 	DefaultFailureBudget   = 5 * day
 	DefaultMaxMessages     = 1_000_000
 	DefaultMaxBytes        = 1 << 30
@@ -55,7 +57,7 @@ type Options struct {
 	// LaneRate bounds how often one destination of one profile is attempted. A
 	// profile's limits may say otherwise. Default: any number.
 	LaneRate Rate
-	// AttemptTimeout bounds one attempt. Default: 30 s.
+	// AttemptTimeout bounds one attempt. Default: 30 s. At most a day.
 	AttemptTimeout time.Duration
 	// Breaker says when a destination that fails is left alone. Default: after ten
 	// failures in a row, for 5 s to 5 min.
@@ -72,8 +74,8 @@ type Options struct {
 	MaxMessages, MaxBytes int64
 	// MaxMessageBytes bounds one encoded payload. Default: 16 MiB.
 	MaxMessageBytes int64
-	// Retain says how long done messages are kept, by result. Default:
-	// DefaultRetain.
+	// Retain says how long done messages are kept, by result. For a result that is
+	// not in it, what DefaultRetain says holds; Retain{} does not limit.
 	Retain map[queue.Result]Retain
 }
 
@@ -112,6 +114,7 @@ func (o *Options) setDefaults() error {
 		orDefault("Workers", &o.Workers, DefaultWorkers),
 		orDefault("LaneConcurrency", &o.LaneConcurrency, DefaultLaneConcurrency),
 		orDefault("AttemptTimeout", &o.AttemptTimeout, DefaultAttemptTimeout),
+		atMost("AttemptTimeout", o.AttemptTimeout, MaxAttemptTimeout),
 		o.Breaker.setDefaults())
 	if err := o.LaneRate.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("options: LaneRate: %w", err))
@@ -147,10 +150,17 @@ func (o *Options) setDefaults() error {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	if o.Retain == nil {
-		o.Retain = DefaultRetain()
-	}
+	retain := DefaultRetain()
+	maps.Copy(retain, o.Retain)
+	o.Retain = retain
 	return errors.Join(faults...)
+}
+
+func atMost(name string, value, most time.Duration) error {
+	if value > most {
+		return fmt.Errorf("options: %s is %s: at most %s is allowed", name, value, most)
+	}
+	return nil
 }
 
 func orDefault[T int | int64 | time.Duration](name string, value *T, fallback T) error {

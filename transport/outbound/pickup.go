@@ -171,6 +171,10 @@ func (p *pickups) fits(lane queue.Lane, tenant *profile.Profile, bytes int64) er
 		return nil
 	}
 	limits := tenant.Limits()
+	maxBytes := cmp.Or(limits.MaxPickupBytes, DefaultMaxPickupBytes)
+	if bytes > maxBytes {
+		return fmt.Errorf("%w: %d bytes, and profile %s may have %d wait to be picked up", ErrTooLarge, bytes, tenant.ID(), maxBytes)
+	}
 	w := p.lanes[lane]
 	if w == nil {
 		w = &waiting{}
@@ -180,7 +184,7 @@ func (p *pickups) fits(lane queue.Lane, tenant *profile.Profile, bytes int64) er
 		used, max int64
 	}{
 		{"max_pickup_messages", w.messages + 1, cmp.Or(limits.MaxPickupMessages, DefaultMaxPickupMessages)},
-		{"max_pickup_bytes", w.bytes + bytes, cmp.Or(limits.MaxPickupBytes, DefaultMaxPickupBytes)},
+		{"max_pickup_bytes", w.bytes + bytes, maxBytes},
 	} {
 		if limit.used > limit.max {
 			return &QuotaError{Profile: tenant.ID(), Limit: limit.name, Max: float64(limit.max)}

@@ -243,7 +243,7 @@ func (m *Manager) setPickupDefaults(message *Message, p *plan) {
 	wait := message.Profile.Pickup().TTL
 	if p.given >= 0 { // first it is attempted
 		policy := m.policyOf(retryText(message), message.Profile.ID())
-		wait += cmp.Or(policy.MaxAge, unlimitedAge)
+		wait = saturate(float64(wait) + float64(cmp.Or(policy.MaxAge, unlimitedAge)))
 	}
 	if message.ExpiresAt.IsZero() {
 		message.ExpiresAt = laterOf(time.Now(), message.NotBefore).Add(wait)

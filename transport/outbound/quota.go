@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/outrider-go/outrider/profile"
@@ -102,6 +103,9 @@ func (q *quotas) move(from, to queue.Lane) {
 
 // admit counts a batch, each message of which has its tenant, or refuses it.
 func (q *quotas) admit(batch []queue.Message, tenants []*profile.Profile, elapsed time.Duration) error {
+	if err := neverFits(batch, tenants); err != nil {
+		return err
+	}
 	for i, tenant := range tenants {
 		if _, limited := quotaLimits(tenant); limited {
 			q.track(batch[i].Lane, 1, batch[i].Size())
@@ -119,6 +123,41 @@ func (q *quotas) admit(batch []queue.Message, tenants []*profile.Profile, elapse
 		}
 	}
 	return err
+}
+
+// neverFits reports a batch that is more by itself than one of its tenants may ever
+// have waiting.
+func neverFits(batch []queue.Message, tenants []*profile.Profile) error {
+	for i, tenant := range tenants {
+		limits, limited := quotaLimits(tenant)
+		if !limited || i > 0 && tenants[i-1] == tenant {
+			continue
+		}
+		messages, bytes := int64(0), int64(0)
+		for j := range batch {
+			if tenants[j] == tenant {
+				messages++
+				bytes += batch[j].Size()
+			}
+		}
+		if limits.MaxMessages > 0 && messages > limits.MaxMessages || limits.MaxBytes > 0 && bytes > limits.MaxBytes {
+			return fmt.Errorf("%w: %d messages of %d bytes, and profile %s may have %s waiting",
+				ErrTooLarge, messages, bytes, tenant.ID(), waitingText(limits))
+		}
+	}
+	return nil
+}
+
+// waitingText says how much limits allow to wait.
+func waitingText(limits profile.Limits) string {
+	var text []string
+	if limits.MaxMessages > 0 {
+		text = append(text, fmt.Sprintf("%d messages", limits.MaxMessages))
+	}
+	if limits.MaxBytes > 0 {
+		text = append(text, fmt.Sprintf("%d bytes", limits.MaxBytes))
+	}
+	return strings.Join(text, " and ")
 }
 
 // check compares what waits with the limits of those whose messages were added.

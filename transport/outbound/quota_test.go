@@ -277,3 +277,21 @@ func TestQuotasFollowAFailOverThatIsOvertaken(t *testing.T) {
 		f.wantQuota("", 0, f.to(small, "test://c/", 1)) // a and c
 	})
 }
+
+// TestQuotaThatNothingFits: what is more by itself than may ever wait is not told to
+// try again.
+func TestQuotaThatNothingFits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		directory, small := tenants(t, profile.Limits{MaxMessages: 2, MaxBytes: 10})
+		f := start(t, &driver{}, outbound.Options{Profiles: directory})
+		for name, batch := range map[string][]outbound.Message{
+			"bytes":    {f.to(small, "test://host/", 11)},
+			"messages": {f.to(small, "test://host/", 1), f.to(small, "test://host/", 1), f.to(small, "test://host/", 1)},
+		} {
+			_, err := f.SendBatch(t.Context(), batch)
+			if !errors.Is(err, outbound.ErrTooLarge) || !strings.Contains(err.Error(), "profile small") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}

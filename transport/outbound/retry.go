@@ -29,8 +29,9 @@ type RetryPolicy struct {
 	Jitter float64
 	// MaxAttempts counts the first attempt too. At least 1.
 	MaxAttempts int
-	// MaxAge is the time since the message was queued after which no attempt is
-	// started. Zero does not limit.
+	// MaxAge is the time since the message was queued after which an attempt that
+	// failed is followed by no other. Zero does not limit. A message that must not
+	// arrive late has Message.ExpiresAt.
 	MaxAge time.Duration
 	// FailoverAfter is how many attempts in a row a target of a message with
 	// alternates gets before the next one is tried. Default: 3.

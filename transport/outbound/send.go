@@ -25,7 +25,8 @@ const (
 //
 // Errors: [*FieldError] names what is wrong with the message; ErrTooLarge says that
 // it never fits; ErrQueueFull, [*QuotaError], queue.ErrStoreFull, ErrNotStarted and
-// ErrStopped say that it could be sent another time. In each case nothing was kept.
+// ErrStopped say that it could be sent another time, be it the repeat of what was
+// accepted. In each case nothing more was kept.
 func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)

@@ -108,7 +108,7 @@ func (s *stress) start(ctx context.Context) *outbound.Manager {
 		Retry:    outbound.RetryPolicy{Base: time.Millisecond, Max: 4 * time.Millisecond, Factor: 2, MaxAttempts: 4},
 		Breaker:  outbound.Breaker{Failures: 1 + s.intn(4), CoolOff: time.Millisecond, MaxCoolOff: 4 * time.Millisecond},
 		LaneRate: outbound.Rate{PerSecond: 20_000, Burst: s.intn(20)},
-		Retain:   map[queue.Result]outbound.Retain{}, // all: they are counted at the end
+		Retain:   map[queue.Result]outbound.Retain{queue.Delivered: {}}, // all: they are counted at the end
 	})
 	if err != nil {
 		s.t.Fatal(err)
