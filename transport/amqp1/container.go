@@ -57,10 +57,8 @@ func (c *Container) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	select {
-	case <-c.sends.Close():
-	case <-ctx.Done():
-		return fmt.Errorf("close the container: sends are under way: %w", ctx.Err())
+	if err := transport.Wait(ctx, c.sends.Close()); err != nil {
+		return fmt.Errorf("close the container: sends are under way: %w", err)
 	}
 	for _, r := range c.openReceivers() {
 		r.Close()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/registry"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // Manager has messages received by its transports and handled by one handler, and
@@ -29,11 +30,11 @@ type Manager struct {
 	handlers  handlers
 	buffered  atomic.Int64 // bytes of messages that are not handled yet
 
-	registering chan struct{} // one slot: whoever has it changes, starts or stops transports
-	live        bool          // they are started as they register; guarded by registering
-	used        bool          // Start was called; guarded by registering
-	stopping    bool          // guarded by registering
-	swept       chan struct{} // closed when the sweeper has ended; nil: it does not run
+	registering transport.Turn // whoever has it changes, starts or stops transports
+	live        bool           // they are started as they register; guarded by registering
+	used        bool           // Start was called; guarded by registering
+	stopping    bool           // guarded by registering
+	swept       chan struct{}  // closed when the sweeper has ended; nil: it does not run
 
 	mu         sync.Mutex // guards transports, for those who only read it
 	transports []*host
@@ -54,7 +55,7 @@ func New(handler Handler, options Options) (*Manager, error) {
 	}
 	m := &Manager{
 		handler: handler, options: options, events: options.Events, log: options.Logger,
-		handlers: newHandlers(options.Handlers), registering: make(chan struct{}, 1),
+		handlers: newHandlers(options.Handlers), registering: transport.NewTurn(),
 		base: context.Background(), settling: context.Background(), cancel: func() {},
 	}
 	m.sessions = newTable(&m.options)
@@ -76,8 +77,8 @@ func (m *Manager) Register(t Transport) error {
 	if err != nil {
 		return fmt.Errorf("register inbound transport %T: %w", t, err)
 	}
-	m.registering <- struct{}{}
-	defer m.release()
+	_ = m.registering.Take(context.Background()) // it does not end
+	defer m.registering.Give()
 	switch {
 	case m.stopping:
 		return fmt.Errorf("register inbound transport %s: %w", h.name, ErrStopped)
@@ -95,18 +96,14 @@ func (m *Manager) Register(t Transport) error {
 	return nil
 }
 
-// acquire waits until nobody else changes, starts or stops transports; release
-// follows.
+// acquire waits until nobody else changes, starts or stops transports;
+// registering.Give follows.
 func (m *Manager) acquire(ctx context.Context) error {
-	select {
-	case m.registering <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("transports are being started or stopped: %w", ctx.Err())
+	if err := m.registering.Take(ctx); err != nil {
+		return fmt.Errorf("transports are being started or stopped: %w", err)
 	}
+	return nil
 }
-
-func (m *Manager) release() { <-m.registering }
 
 // hosts returns the transports, in the order of their registration.
 func (m *Manager) hosts() []*host {
@@ -130,7 +127,7 @@ func (m *Manager) Unregister(ctx context.Context, t Transport) error {
 	if err := m.acquire(ctx); err != nil {
 		return fmt.Errorf("unregister inbound transport %T: %w", t, err)
 	}
-	defer m.release()
+	defer m.registering.Give()
 	all := m.hosts()
 	i := find(all, t)
 	if i < 0 {
@@ -152,7 +149,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err := m.acquire(ctx); err != nil {
 		return fmt.Errorf("start inbound manager: %w", err)
 	}
-	defer m.release()
+	defer m.registering.Give()
 	if m.used || m.stopping {
 		return errors.New("start inbound manager: it has been started or stopped before")
 	}
@@ -181,16 +178,14 @@ func (m *Manager) Stop(ctx context.Context) error {
 	if err := m.acquire(ctx); err != nil {
 		return fmt.Errorf("stop inbound manager: %w", err)
 	}
-	defer m.release()
+	defer m.registering.Give()
 	m.stopping = true
 	empty := m.sessions.shut()
 	if err := m.stopTransports(ctx); err != nil {
 		return fmt.Errorf("stop inbound manager: %w", err)
 	}
-	select {
-	case <-empty:
-	case <-ctx.Done():
-		return fmt.Errorf("stop inbound manager: sessions are still open: %w", ctx.Err())
+	if err := transport.Wait(ctx, empty); err != nil {
+		return fmt.Errorf("stop inbound manager: sessions are still open: %w", err)
 	}
 	m.live = false
 	m.cancel()

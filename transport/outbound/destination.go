@@ -97,11 +97,9 @@ func (m *Manager) tellNews() {
 // inTurn has one caller at a time record and tell of lanes, so that what the store
 // keeps is the latest, and events come in the order of what they tell.
 func (m *Manager) inTurn(ctx context.Context, do func() error) error {
-	select {
-	case m.recording <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := m.recording.Take(ctx); err != nil {
+		return err
 	}
-	defer func() { <-m.recording }()
+	defer m.recording.Give()
 	return do()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/registry"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // Manager accepts messages, keeps them in a store, and has them delivered by the
@@ -35,13 +36,13 @@ type Manager struct {
 	announce   announcer
 	singles    sync.Pool // of *single
 
-	replaying   sync.Mutex    // held by Replay: two must not announce one message
-	recording   chan struct{} // one slot: whoever has it records and tells what is known of lanes
-	registering sync.Mutex    // held while the set of transports changes
-	live        bool          // transports are started as they register; guarded by registering
-	retiring    []*registered // replaced, and not stopped yet; guarded by registering
+	replaying   sync.Mutex     // held by Replay: two must not announce one message
+	recording   transport.Turn // whoever has it records and tells what is known of lanes
+	registering transport.Turn // whoever has it changes, starts or stops transports
+	live        bool           // transports are started as they register; guarded by registering
+	retiring    []*registered  // replaced, and not stopped yet; guarded by registering
 
-	life      sync.Mutex      // held while starting, and while stopping takes its last steps
+	life      transport.Turn  // had while starting, and while stopping takes its last steps
 	used      bool            // Start was called; guarded by life
 	running   atomic.Bool     // messages are accepted
 	stopping  atomic.Bool     // no messages are accepted any more, and no attempts started
@@ -78,9 +79,9 @@ func New(store queue.Store, options Options) (*Manager, error) {
 		sched: newScheduler(laneRules{
 			limit: options.LaneConcurrency, breaker: options.Breaker, budget: options.FailureBudget,
 		}),
-		recording: make(chan struct{}, 1),
-		singles:   sync.Pool{New: func() any { return new(single) }},
-		base:      context.Background(), settling: context.Background(), cancel: func() {},
+		recording: transport.NewTurn(), registering: transport.NewTurn(), life: transport.NewTurn(),
+		singles: sync.Pool{New: func() any { return new(single) }},
+		base:    context.Background(), settling: context.Background(), cancel: func() {},
 		stopped: make(chan struct{}),
 	}
 	m.load.maxMessages, m.load.maxBytes, m.load.began = options.MaxMessages, options.MaxBytes, time.Now()
@@ -103,15 +104,17 @@ func (m *Manager) Events() *event.Bus { return m.events }
 // once and do not count; Stop is still to be called. A manager starts once, also
 // when that fails.
 func (m *Manager) Start(ctx context.Context) error {
-	m.life.Lock()
-	defer m.life.Unlock()
+	if err := m.life.Take(ctx); err != nil {
+		return fmt.Errorf("start manager: it is being started or stopped: %w", err)
+	}
+	defer m.life.Give()
 	if m.used || m.stopping.Load() {
 		return errors.New("start manager: it has been started or stopped before")
 	}
 	m.used = true
 	base, cancel := context.WithCancel(ctx)
 	m.base, m.cancel, m.settling = base, cancel, context.WithoutCancel(base)
-	if err := m.startTransports(); err != nil {
+	if err := m.startTransports(base); err != nil {
 		cancel()
 		return err
 	}
@@ -148,9 +151,11 @@ func (m *Manager) run() {
 
 // startTransports starts those that are registered; when one fails it stops
 // those that have been started.
-func (m *Manager) startTransports() error {
-	m.registering.Lock()
-	defer m.registering.Unlock()
+func (m *Manager) startTransports(ctx context.Context) error {
+	if err := m.registering.Take(ctx); err != nil {
+		return err
+	}
+	defer m.registering.Give()
 	var running []*registered
 	for _, r := range m.inUse() {
 		if err := m.startTransport(r); err != nil {
@@ -257,14 +262,14 @@ func (m *Manager) halt() {
 // finish waits for the workers and stops what was started.
 func (m *Manager) finish(ctx context.Context) error {
 	if m.running.Load() {
-		select {
-		case <-m.idle:
-		case <-ctx.Done():
-			return fmt.Errorf("stop manager: attempts are still under way: %w", ctx.Err())
+		if err := transport.Wait(ctx, m.idle); err != nil {
+			return fmt.Errorf("stop manager: attempts are still under way: %w", err)
 		}
 	}
-	m.life.Lock()
-	defer m.life.Unlock()
+	if err := m.life.Take(ctx); err != nil {
+		return fmt.Errorf("stop manager: it is being started or stopped: %w", err)
+	}
+	defer m.life.Give()
 	if m.stopClock != nil {
 		m.unhook()
 		close(m.stopClock)
@@ -282,8 +287,10 @@ func (m *Manager) finish(ctx context.Context) error {
 
 // stopTransports stops those that are registered and those that were replaced.
 func (m *Manager) stopTransports(ctx context.Context) error {
-	m.registering.Lock()
-	defer m.registering.Unlock()
+	if err := m.registering.Take(ctx); err != nil {
+		return fmt.Errorf("a transport is being started or stopped: %w", err)
+	}
+	defer m.registering.Give()
 	if !m.live && len(m.retiring) == 0 {
 		return nil
 	}

@@ -22,12 +22,12 @@ type registered struct {
 
 	attempts *transport.Gate // under way
 
-	ending  chan struct{} // has room for the one that stops it
-	stopped bool          // guarded by ending
+	ending  transport.Turn // of the one that stops it
+	stopped bool           // guarded by ending
 }
 
 func newRegistered(t Transport) *registered {
-	r := &registered{Transport: t, name: fmt.Sprintf("%T", t), schemes: t.Schemes(), abilities: abilitiesOf(t), attempts: transport.NewGate(), ending: make(chan struct{}, 1)}
+	r := &registered{Transport: t, name: fmt.Sprintf("%T", t), schemes: t.Schemes(), abilities: abilitiesOf(t), attempts: transport.NewGate(), ending: transport.NewTurn()}
 	if r.collector != nil {
 		r.queued = r.collector.Metric("queued")
 	}
@@ -60,17 +60,13 @@ func (r *registered) release() { r.attempts.Leave() }
 // retire refuses new attempts and stops the transport, unless that was done, when
 // those under way have ended. ctx bounds the wait.
 func (r *registered) retire(ctx context.Context) (now bool, err error) {
-	select {
-	case <-r.attempts.Close():
-	case <-ctx.Done():
-		return false, fmt.Errorf("stop transport %s: attempts are still under way: %w", r.name, ctx.Err())
+	if err := transport.Wait(ctx, r.attempts.Close()); err != nil {
+		return false, fmt.Errorf("stop transport %s: attempts are still under way: %w", r.name, err)
 	}
-	select {
-	case r.ending <- struct{}{}:
-		defer func() { <-r.ending }()
-	case <-ctx.Done():
-		return false, fmt.Errorf("stop transport %s: %w", r.name, ctx.Err())
+	if err := r.ending.Take(ctx); err != nil {
+		return false, fmt.Errorf("stop transport %s: %w", r.name, err)
 	}
+	defer r.ending.Give()
 	if r.stopped {
 		return false, nil
 	}
@@ -83,7 +79,7 @@ func (r *registered) retire(ctx context.Context) (now bool, err error) {
 // has started it starts the transport, too. Errors are [*RegistrationError]; a
 // scheme that is taken is one.
 func (m *Manager) Register(t Transport) error {
-	return m.register(t, func(r *registered) error {
+	return m.register(context.Background(), t, func(r *registered) error {
 		return m.transports.Register(r.name, r, r.schemes...)
 	})
 }
@@ -93,7 +89,7 @@ func (m *Manager) Register(t Transport) error {
 // wait, and Stop takes it up again.
 func (m *Manager) Replace(ctx context.Context, t Transport) error {
 	var replaced []*registered
-	err := m.register(t, func(r *registered) error {
+	err := m.register(ctx, t, func(r *registered) error {
 		candidates, err := m.transports.Replace(r.name, r, r.schemes...)
 		replaced = m.unused(candidates)
 		return err
@@ -108,13 +104,15 @@ func (m *Manager) Replace(ctx context.Context, t Transport) error {
 // its last. What is queued for the scheme fails, as its retry policy allows, until
 // another transport has it.
 func (m *Manager) Unregister(ctx context.Context, scheme string) error {
-	m.registering.Lock()
+	if err := m.registering.Take(ctx); err != nil {
+		return &RegistrationError{Op: "unregister", Scheme: scheme, Err: err}
+	}
 	r, ok := m.transports.Unregister(scheme)
 	var unused []*registered
 	if ok {
 		unused = m.unused([]*registered{r})
 	}
-	m.registering.Unlock()
+	m.registering.Give()
 	if !ok {
 		return &RegistrationError{Op: "unregister", Scheme: scheme, Err: ErrUnknownScheme}
 	}
@@ -125,12 +123,14 @@ func (m *Manager) Unregister(ctx context.Context, scheme string) error {
 func (m *Manager) Schemes() []string { return m.transports.Schemes() }
 
 // register starts the transport, if the others are started, and adds it.
-func (m *Manager) register(t Transport, add func(*registered) error) error {
+func (m *Manager) register(ctx context.Context, t Transport, add func(*registered) error) error {
 	if registry.IsNil(t) {
 		return &RegistrationError{Err: registry.ErrNil}
 	}
-	m.registering.Lock()
-	defer m.registering.Unlock()
+	if err := m.registering.Take(ctx); err != nil {
+		return &RegistrationError{Err: err}
+	}
+	defer m.registering.Give()
 	if m.stopping.Load() {
 		return &RegistrationError{Err: ErrStopped}
 	}
@@ -216,9 +216,11 @@ func (m *Manager) retire(ctx context.Context, unused []*registered) error {
 			faults = append(faults, err)
 			continue
 		}
-		m.registering.Lock()
+		if m.registering.Take(ctx) != nil {
+			continue // Stop forgets it
+		}
 		m.retiring = slices.DeleteFunc(m.retiring, func(other *registered) bool { return other == r })
-		m.registering.Unlock()
+		m.registering.Give()
 	}
 	return errors.Join(faults...)
 }

@@ -136,3 +136,75 @@ func TestHaltedManagerKeepsWhatItIsGiven(t *testing.T) {
 		second.wantResult(later, queue.Delivered)
 	})
 }
+
+// stuck is a transport whose Start waits for its context.
+type stuck struct{ outbound.Base }
+
+func (*stuck) Schemes() []string { return []string{"stuck"} }
+func (*stuck) Start(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+func (*stuck) Stop(context.Context) error { return nil }
+func (*stuck) HandleMessage(context.Context, *outbound.Message) (outbound.Receipt, error) {
+	return outbound.Receipt{}, nil
+}
+
+// TestStopWaitsNoLongerThanItMay, whoever starts something meanwhile.
+func TestStopWaitsNoLongerThanItMay(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(m *outbound.Manager, ctx context.Context) error{
+		"Start": func(m *outbound.Manager, ctx context.Context) error {
+			return errors.Join(m.Register(&stuck{}), m.Start(ctx))
+		},
+		"Register": func(m *outbound.Manager, ctx context.Context) error {
+			return errors.Join(m.Start(ctx), m.Register(&stuck{}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				store, err := memqueue.New(memqueue.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := outbound.New(store, outbound.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				running, abort := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- begin(m, running) }()
+				synctest.Wait()
+				began := time.Now()
+				soon, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if _, err := m.Stop(soon); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+					t.Errorf("Stop after %v: %v", time.Since(began), err)
+				}
+				abort()
+				if err := <-ended; err == nil {
+					t.Error("what was stuck has succeeded")
+				}
+				if _, err := m.Stop(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestStopWithAnEndedContext stops what need not be waited for, each time.
+func TestStopWithAnEndedContext(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 {
+			f := start(t, &driver{}, outbound.Options{})
+			f.Halt()
+			synctest.Wait() // the workers end
+			if _, err := f.Stop(ended); err != nil {
+				t.Fatalf("Stop: %v", err)
+			}
+		}
+	})
+}

@@ -118,10 +118,8 @@ func (t *Transport) Stop(ctx context.Context) error {
 				return fmt.Errorf("handshakes are under way: %w", err)
 			}
 		}
-		select {
-		case <-gone:
-		case <-ctx.Done():
-			return fmt.Errorf("messages are under way: %w", ctx.Err())
+		if err := transport.Wait(ctx, gone); err != nil {
+			return fmt.Errorf("messages are under way: %w", err)
 		}
 		now.work.Wait()
 		t.release()

@@ -107,15 +107,11 @@ func (s *pools) abort() <-chan struct{} { return s.lines.close() }
 // stop waits until no attempt is under way, and ends every connection. Cut short
 // by ctx, it can be called again.
 func (s *pools) stop(ctx context.Context) error {
-	select {
-	case <-s.attempts.Close():
-	case <-ctx.Done():
-		return fmt.Errorf("stop http transport: attempts are under way: %w", ctx.Err())
+	if err := transport.Wait(ctx, s.attempts.Close()); err != nil {
+		return fmt.Errorf("stop http transport: attempts are under way: %w", err)
 	}
-	select {
-	case <-s.abort():
-	case <-ctx.Done():
-		return fmt.Errorf("stop http transport: connections are closing: %w", ctx.Err())
+	if err := transport.Wait(ctx, s.abort()); err != nil {
+		return fmt.Errorf("stop http transport: connections are closing: %w", err)
 	}
 	return nil
 }

@@ -58,15 +58,8 @@ func (a *attempts) close(ctx context.Context) error {
 	a.mu.Lock()
 	empty := a.gate.Close()
 	a.mu.Unlock()
-	select {
-	case <-empty:
-		return nil
-	default:
+	if err := transport.Wait(ctx, empty); err != nil {
+		return fmt.Errorf("stop: attempts are still under way: %w", err)
 	}
-	select {
-	case <-empty:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop: attempts are still under way: %w", ctx.Err())
-	}
+	return nil
 }

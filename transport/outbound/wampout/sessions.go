@@ -184,9 +184,7 @@ func (s *sessions) leave(e *entry) {
 // stop waits until no attempt is under way and leaves all sessions. Cut short by
 // ctx, it can be called again.
 func (s *sessions) stop(ctx context.Context) error {
-	select {
-	case <-s.attempts.Close():
-	case <-ctx.Done():
+	if transport.Wait(ctx, s.attempts.Close()) != nil {
 		return context.Cause(ctx)
 	}
 	s.mu.Lock()
@@ -200,9 +198,7 @@ func (s *sessions) stop(ctx context.Context) error {
 		s.running.Wait()
 		close(left)
 	}()
-	select {
-	case <-left:
-	case <-ctx.Done():
+	if transport.Wait(ctx, left) != nil {
 		s.cancel(ErrStopped)
 		<-left // at once, since all of it heeds the context
 	}

@@ -165,10 +165,8 @@ func (l *links) keep(key poolKey, fresh *pool) *pool {
 // closing handshake. When ctx ends, it waits no longer for attempts, and can be
 // called again; and no longer for peers, whose connections it closes at once.
 func (l *links) stop(ctx context.Context) error {
-	select {
-	case <-l.attempts.Close():
-	case <-ctx.Done():
-		return fmt.Errorf("stop ws transport: attempts are under way: %w", ctx.Err())
+	if err := transport.Wait(ctx, l.attempts.Close()); err != nil {
+		return fmt.Errorf("stop ws transport: attempts are under way: %w", err)
 	}
 	ended := l.work.Close()
 	l.noDials()
