@@ -23,6 +23,9 @@
 //	POST /v1/destinations/pause
 //	POST /v1/destinations/resume
 //	POST /v1/destinations/test        one attempt at once
+//	GET  /v1/sessions                 connections of peers
+//	POST /v1/sessions/{id}/close
+//	GET  /v1/pickups                  recipients for whom messages wait
 //	GET  /livez, /readyz
 //
 // Bodies are JSON, read strictly: what is unknown, given twice or left over is an

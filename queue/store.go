@@ -164,7 +164,6 @@ type LaneDue struct {
 
 // LeaseRequest asks for work.
 type LeaseRequest struct {
-	Owner   string        // who asks, for people who look at the store
 	TTL     time.Duration // how long the leases live
 	Budgets []Budget
 }

@@ -21,8 +21,14 @@ const closedGate = math.MinInt64 / 2
 // NewGate returns an open gate.
 func NewGate() *Gate { return &Gate{empty: make(chan struct{})} }
 
-// Enter reports whether the gate is open. Leave must follow in either case.
-func (g *Gate) Enter() bool { return g.inside.Add(1) > 0 }
+// Enter lets the caller in, who must Leave; false: the gate is closed.
+func (g *Gate) Enter() bool {
+	if g.inside.Add(1) > 0 {
+		return true
+	}
+	g.Leave()
+	return false
+}
 
 // Leave ends what Enter began.
 func (g *Gate) Leave() {

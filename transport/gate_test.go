@@ -22,7 +22,6 @@ func TestGate(t *testing.T) {
 		t.Error("somebody got in after Close")
 	}
 	g.Leave()
-	g.Leave()
 	<-empty
 	<-g.Close()
 }
@@ -35,8 +34,8 @@ func TestGateIsEmptyAfterTheLastOne(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				defer g.Leave()
 				if g.Enter() {
+					defer g.Leave()
 					inside.Add(1)
 					inside.Add(-1)
 				}

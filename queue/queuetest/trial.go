@@ -77,7 +77,7 @@ func (x *trial) add(lane queue.Lane, n int) []transport.ID {
 func (x *trial) budget(lane queue.Lane, most int) ([]queue.Leased, time.Time) {
 	x.Helper()
 	budgets := []queue.Budget{{Lane: lane, Max: most}}
-	leased, err := x.store.Lease(x.Context(), queue.LeaseRequest{Owner: "suite", TTL: 10 * x.unit, Budgets: budgets}, nil)
+	leased, err := x.store.Lease(x.Context(), queue.LeaseRequest{TTL: 10 * x.unit, Budgets: budgets}, nil)
 	if err != nil {
 		x.Fatalf("lease: %v", err)
 	}

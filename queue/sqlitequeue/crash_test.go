@@ -49,7 +49,7 @@ func messageTo(store queue.Store, lane queue.Lane) queue.Message {
 func leaseAll(t *testing.T, store queue.Store, lane queue.Lane) []queue.Leased {
 	t.Helper()
 	leased, err := store.Lease(t.Context(), queue.LeaseRequest{
-		Owner: "test", TTL: time.Minute, Budgets: []queue.Budget{{Lane: lane, Max: 100}},
+		TTL: time.Minute, Budgets: []queue.Budget{{Lane: lane, Max: 100}},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -251,7 +251,7 @@ func leaseAll(t *testing.T, store queue.Store) (leased []string) {
 	for _, lane := range due {
 		budgets = append(budgets, queue.Budget{Lane: lane.Lane, Max: 100})
 	}
-	all, err := store.Lease(t.Context(), queue.LeaseRequest{Owner: "test", TTL: time.Hour, Budgets: budgets}, nil)
+	all, err := store.Lease(t.Context(), queue.LeaseRequest{TTL: time.Hour, Budgets: budgets}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,10 +103,10 @@ func (s *Sender) enter(state EndpointState) {
 // error is an [*Error]; its MaybeSent says whether the message may arrive all the
 // same.
 func (s *Sender) Send(ctx context.Context, m *Message, o SendOptions) (Outcome, error) {
-	defer s.container.sends.Leave()
 	if !s.container.sends.Enter() {
 		return Outcome{}, &Error{Op: "send", Kind: ErrClosed}
 	}
+	defer s.container.sends.Leave()
 	deaths, suspect := s.container.suspects.known(o.Key)
 	switch {
 	case !suspect:
@@ -128,10 +128,10 @@ func (s *Sender) Send(ctx context.Context, m *Message, o SendOptions) (Outcome, 
 // Attach attaches the link, where it is not, and returns what is known of it: to see
 // whether sending would work, without a message.
 func (s *Sender) Attach(ctx context.Context) (Attachment, error) {
-	defer s.container.sends.Leave()
 	if !s.container.sends.Enter() {
 		return Attachment{}, &Error{Op: "attach", Kind: ErrClosed}
 	}
+	defer s.container.sends.Leave()
 	if err := s.window.acquire(ctx, 0); err != nil {
 		return Attachment{}, &Error{Op: "attach", Kind: ErrStalled, Err: err}
 	}

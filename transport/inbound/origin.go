@@ -12,7 +12,8 @@ import (
 )
 
 // Origin says where a session comes from: the connection, and what the peer
-// showed when it opened it. It does not change.
+// showed when it opened it. It does not change once its session is open, and is the
+// session's from then on.
 type Origin struct {
 	Scheme string // the transport's
 	Local  string // host:port the connection came in at

@@ -51,21 +51,6 @@ func (m *Manager) ResumeDestination(ctx context.Context, key queue.Lane) error {
 	return nil
 }
 
-// Paused lists the destinations that the store knows to be paused.
-func (m *Manager) Paused(ctx context.Context) ([]queue.LaneState, error) {
-	states, err := m.store.Lanes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	paused, now := states[:0], time.Now()
-	for _, state := range states {
-		if state.PausedUntil.After(now) {
-			paused = append(paused, state)
-		}
-	}
-	return paused, nil
-}
-
 // tellLanes tells what has happened to lanes, and keeps what is to outlive the
 // process.
 func (m *Manager) tellLanes() {

@@ -45,6 +45,12 @@ func (f *fixture) wantTold(want ...string) []outbound.DestinationEvent {
 	return events
 }
 
+// paused are the lanes that the store knows to be paused.
+func (f *fixture) paused() []queue.LaneState {
+	f.t.Helper()
+	return slices.DeleteFunc(f.states(), func(s queue.LaneState) bool { return !s.PausedUntil.After(time.Now()) })
+}
+
 // states are the lane states that the store keeps.
 func (f *fixture) states() []queue.LaneState {
 	f.t.Helper()

@@ -21,8 +21,9 @@ import (
 // transport of their endpoint's scheme. It is ACA-Py's outbound transport
 // manager. Its methods may be called from any goroutine.
 //
-// While it is started it runs Options.Workers goroutines that make attempts, and
-// one that wakes lanes when they are due. No goroutine and no timer waits for a
+// While it is started it runs Options.Workers goroutines that make attempts, one
+// that wakes lanes when they are due, one that waits for the workers and, where the
+// store is durable, one that records outcomes. No goroutine and no timer waits for a
 // single message.
 type Manager struct {
 	options    Options
@@ -313,7 +314,8 @@ func (m *Manager) closeEvents(ctx context.Context) error {
 }
 
 // Flush waits until no message is left to deliver, those that wait for a retry
-// included. It returns ErrStopped when the manager has stopped before that.
+// included. It returns ErrStopped when the manager has stopped before that. A manager
+// that has not started knows of none.
 func (m *Manager) Flush(ctx context.Context) error { return m.load.waitEmpty(ctx, m.stopped) }
 
 // Ready reports why no message would be accepted now: ErrNotStarted, ErrStopped

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -46,9 +45,6 @@ type Options struct {
 	// that nothing goes to sessions, or waits for one.
 	Sessions Sessions
 
-	// Owner names this manager in the leases it takes, for people who look at a
-	// store. Default: the host's name and the process's id.
-	Owner string
 	// Workers is the number of attempts at once. Default: 256.
 	Workers int
 	// LaneConcurrency is the number of attempts at once to one destination of one
@@ -137,10 +133,6 @@ func (o *Options) setDefaults() error {
 		formats, err := wireformat.NewRegistry(wireformat.Builtin()...)
 		faults = append(faults, err)
 		o.Formats = formats
-	}
-	if o.Owner == "" {
-		host, _ := os.Hostname() // a nameless host is no fault
-		o.Owner = fmt.Sprintf("%s:%d", host, os.Getpid())
 	}
 	for result, retain := range o.Retain {
 		if retain.Age < 0 || retain.Count < 0 || retain.Bytes < 0 {

@@ -19,7 +19,8 @@ var ErrQuotaExceeded = errors.New("quota exceeded")
 type QuotaError struct {
 	Profile string // its id
 	// Limit is the name of the limit, as the configuration has it below limits:
-	// "max_messages", "max_bytes", "max_rate", "burst" or "max_destinations".
+	// "max_messages", "max_bytes", "max_destinations", "max_pickup_messages",
+	// "max_pickup_bytes", "max_rate" or "burst".
 	Limit string
 	Max   float64 // what it allows
 	// RetryAfter is how long to wait until a rate allows it. Zero where that is not

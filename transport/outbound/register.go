@@ -47,13 +47,7 @@ func (r *registered) event() TransportEvent {
 }
 
 // acquire counts an attempt; false when the transport has been retired.
-func (r *registered) acquire() bool {
-	if !r.attempts.Enter() {
-		r.attempts.Leave()
-		return false
-	}
-	return true
-}
+func (r *registered) acquire() bool { return r.attempts.Enter() }
 
 func (r *registered) release() { r.attempts.Leave() }
 

@@ -114,9 +114,7 @@ func (w *worker) lease(l *lane, most int) bool {
 
 // askStore leases messages for the worker's budget.
 func (w *worker) askStore() ([]queue.Leased, error) {
-	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{
-		Owner: w.m.options.Owner, TTL: w.m.leaseTime(), Budgets: w.budgets[:],
-	}, w.batch[:0])
+	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{TTL: w.m.leaseTime(), Budgets: w.budgets[:]}, w.batch[:0])
 	if w.budgets[0].Ended > 0 {
 		w.m.expiresAt(time.Now()) // has their end told
 	}

@@ -129,11 +129,11 @@ func (t *Transport) checkEndpoint(m *outbound.Message) error {
 func (t *Transport) HandleMessage(ctx context.Context, m *outbound.Message) (outbound.Receipt, error) {
 	started := time.Now()
 	running := t.running.Load()
+	if running != nil && !running.attempts.Enter() {
+		running = nil
+	}
 	if running != nil {
 		defer running.attempts.Leave()
-		if !running.attempts.Enter() {
-			running = nil
-		}
 	}
 	receipt, fault := t.attempt(ctx, running, m, started)
 	t.total.Observe(time.Since(started))

@@ -42,7 +42,6 @@ func (a *attempts) begin(ctx context.Context) (joined context.Context, end func(
 		return nil, nil, ErrNotRunning
 	}
 	if !gate.Enter() {
-		gate.Leave()
 		return nil, nil, ErrNotRunning
 	}
 	joined, unlink := join(ctx)

@@ -114,11 +114,11 @@ func (t *Transport) CheckMessage(_ context.Context, m *outbound.Message) error {
 // HandleMessage implements [outbound.Transport]: it publishes or calls once.
 func (t *Transport) HandleMessage(ctx context.Context, m *outbound.Message) (outbound.Receipt, error) {
 	running := t.running.Load()
+	if running != nil && !running.attempts.Enter() {
+		running = nil
+	}
 	if running != nil {
 		defer running.attempts.Leave()
-		if !running.attempts.Enter() {
-			running = nil
-		}
 	}
 	receipt, fault := t.attempt(ctx, running, m)
 	if fault != nil {

@@ -78,7 +78,6 @@ func newLinks(ctx context.Context, o Options, m metrics, observe func(string, ti
 // goes runs work in a goroutine that stop waits for, unless it has begun to wait.
 func (l *links) goes(work func()) bool {
 	if !l.work.Enter() {
-		l.work.Leave()
 		return false
 	}
 	go func() {

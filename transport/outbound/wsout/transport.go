@@ -138,11 +138,11 @@ func (t *Transport) checkPayload(m *outbound.Message) error {
 func (t *Transport) HandleMessage(ctx context.Context, m *outbound.Message) (outbound.Receipt, error) {
 	started := time.Now()
 	running := t.running.Load()
+	if running != nil && !running.attempts.Enter() {
+		running = nil
+	}
 	if running != nil {
 		defer running.attempts.Leave()
-		if !running.attempts.Enter() {
-			running = nil
-		}
 	}
 	r := t.attempt(ctx, running, m, started)
 	if r.fault == nil {
