@@ -180,17 +180,18 @@ type BatchResponse struct {
 	Messages []SendResponse `json:"messages"`
 }
 
-// EventView is the data of a server-sent event. Its topic "dropped" tells that
-// the listener was too slow: see DroppedView.
+// EventView is the data of a server-sent event. Its topic "missed" tells that there
+// were events that the listener did not get: see MissedView.
 type EventView struct {
 	Topic   string          `json:"topic"`
 	Time    time.Time       `json:"time"`
 	Payload json.RawMessage `json:"payload"`
 }
 
-// DroppedView is the payload of an EventView with the topic "dropped".
-type DroppedView struct {
-	Count uint64 `json:"count"` // events lost since the last one that arrived
+// MissedView is the payload of an EventView with the topic "missed".
+type MissedView struct {
+	Count uint64 `json:"count,omitempty"` // events, of whatever topic; 0: nobody knows, the agent was started anew
+	Hint  string `json:"hint"`            // what to do
 }
 
 // DestinationsView answers GET /v1/destinations.
