@@ -162,6 +162,7 @@ func (s *api) routes() http.Handler {
 		{http.MethodPost, "/v1/replay", s.unlessStopping(s.replayPage)},
 		{http.MethodGet, "/v1/events", s.streamEvents},
 		{http.MethodGet, "/v1/stats", s.stats},
+		{http.MethodGet, "/metrics", s.metrics},
 		{http.MethodGet, "/v1/destinations", s.destinations},
 		{http.MethodPost, "/v1/destinations/pause", s.pause},
 		{http.MethodPost, "/v1/destinations/resume", s.resume},
