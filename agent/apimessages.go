@@ -188,10 +188,18 @@ func showResponses(views []AttemptView, attempts []queue.Attempt) {
 	}
 }
 
-// showPayload adds the payload, unless the store has let go of it.
+// showPayload adds the payload and the names of the metadata, unless the store has let
+// go of them. The values often are what authorises the message, and stay secret.
 func showPayload(view *MessageView, r *queue.Record) {
+	for name := range r.Metadata {
+		if view.Metadata == nil {
+			view.Metadata = make(map[string]string, len(r.Metadata))
+		}
+		view.Metadata[name] = "***"
+	}
 	switch {
 	case r.Payload == nil && r.Result == queue.Delivered:
+		view.PayloadRemoved = true
 	case r.Text && utf8.Valid(r.Payload):
 		text := string(r.Payload)
 		view.Payload = &text

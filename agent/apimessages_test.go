@@ -192,3 +192,27 @@ func TestReplayPages(t *testing.T) {
 		b.await(outbound.TopicDelivered, id)
 	}
 }
+
+// TestPayloadShowsWhatIsKept: with the payload come the names of the metadata, and where
+// both are gone the answer says so.
+func TestPayloadShowsWhatIsKept(t *testing.T) {
+	t.Parallel()
+	url := receiver(t, http.StatusOK)
+	b := start(t, nil)
+	waiting := b.send(SendRequest{Endpoint: url, Payload: new("x"), Metadata: map[string]string{"X-Token": "canary"}, NotBefore: later()})
+	shown := b.message(waiting, "?payload=true")
+	if shown.Payload == nil || shown.PayloadRemoved || len(shown.Metadata) != 1 || shown.Metadata["X-Token"] != "***" {
+		t.Errorf("the message that waits is %+v", shown)
+	}
+	if plain := b.message(waiting, ""); plain.Metadata != nil {
+		t.Errorf("unasked, the metadata is %v", plain.Metadata)
+	}
+	delivered := b.send(SendRequest{Endpoint: url, Payload: new("x"), Metadata: map[string]string{"X-Token": "canary"}})
+	b.await(outbound.TopicDelivered, delivered)
+	if shown := b.message(delivered, "?payload=true"); shown.Payload != nil || shown.PayloadBase64 != nil || !shown.PayloadRemoved || shown.Metadata != nil {
+		t.Errorf("the message that was delivered is %+v", shown)
+	}
+	if plain := b.message(delivered, ""); plain.PayloadRemoved {
+		t.Error("unasked, the payload is missed")
+	}
+}

@@ -77,9 +77,13 @@ type MessageView struct {
 	MinEvidence transport.Evidence `json:"min_evidence,omitzero"`
 	// Attempts is left out of listings.
 	Attempts []AttemptView `json:"attempts,omitempty"`
-	// Payload or PayloadBase64 is there where ?payload=true asks for it by id.
-	Payload       *string `json:"payload,omitempty"`
-	PayloadBase64 []byte  `json:"payload_base64,omitempty"`
+	// Payload or PayloadBase64, encoded, is there where ?payload=true asks for it by id,
+	// and Metadata then has the names of the metadata: its values are secrets.
+	// PayloadRemoved is true instead where the store has let go of both.
+	Payload        *string           `json:"payload,omitempty"`
+	PayloadBase64  []byte            `json:"payload_base64,omitempty"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	PayloadRemoved bool              `json:"payload_removed,omitempty"`
 }
 
 // AttemptView is one attempt as the API shows it.
