@@ -152,7 +152,7 @@ func viewOf(r *queue.Record) MessageView {
 		ID: r.ID, Status: r.Status, State: r.State, Result: r.Result, Evidence: r.Evidence,
 		Endpoint: r.Endpoint, Profile: r.Lane.Profile, WireFormat: r.Format, ContentType: r.ContentType,
 		Bytes: r.Bytes, AttemptsMade: r.Attempts, Replays: r.Replays,
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, NextAttemptAt: r.NextAt, ExpiresAt: r.ExpiresAt,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, NextAttemptAt: nextAttempt(r), ExpiresAt: r.ExpiresAt,
 		LastError: r.LastError, Priority: r.Priority, OrderingKey: r.OrderingKey, MinEvidence: r.MinEvidence,
 	}
 	if r.SkipBlocked {
@@ -164,6 +164,16 @@ func viewOf(r *queue.Record) MessageView {
 		}
 	}
 	return view
+}
+
+// nextAttempt returns when the next attempt is due. For one that waits for the instant
+// it was sent for that is this very instant: a store counts time on another clock, and
+// comes back from it some nanoseconds off.
+func nextAttempt(r *queue.Record) time.Time {
+	if r.State == queue.StatePending && r.NextAt.Sub(r.NotBefore).Abs() < time.Millisecond {
+		return r.NotBefore
+	}
+	return r.NextAt
 }
 
 func attemptsOf(r *queue.Record, attempts []queue.Attempt) []AttemptView {

@@ -216,3 +216,29 @@ func TestPayloadShowsWhatIsKept(t *testing.T) {
 		t.Error("unasked, the payload is missed")
 	}
 }
+
+// TestNextAttemptIsTheInstantAskedFor: a store gives it back some nanoseconds off.
+func TestNextAttemptIsTheInstantAskedFor(t *testing.T) {
+	t.Parallel()
+	asked := time.Date(2026, 1, 31, 16, 20, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		state queue.State
+		next  time.Time
+		want  time.Time
+	}{
+		"after it":      {queue.StatePending, asked.Add(1), asked},
+		"before it":     {queue.StatePending, asked.Add(-250), asked},
+		"put off":       {queue.StatePending, asked.Add(time.Minute), asked.Add(time.Minute)},
+		"another retry": {queue.StateRetry, asked.Add(1), asked.Add(1)},
+		"under way":     {queue.StateDeliver, time.Time{}, time.Time{}},
+	} {
+		r := queue.Record{State: test.state, NextAt: test.next}
+		r.NotBefore = asked
+		if got := viewOf(&r).NextAttemptAt; !got.Equal(test.want) {
+			t.Errorf("%s: it is %v, want %v", name, got, test.want)
+		}
+	}
+	if got := viewOf(&queue.Record{State: queue.StatePending}).NextAttemptAt; !got.IsZero() {
+		t.Errorf("of one that waits for pickup it is %v", got)
+	}
+}
