@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -305,6 +306,30 @@ func TestEventLogIsBoundedInBytes(t *testing.T) {
 			t.Errorf("%d events are kept", len(entries))
 		}
 		b.end()
+	})
+}
+
+// TestEventLogCountsWhatTheBusDropped: events that never got into the log are missed by
+// every client.
+func TestEventLogCountsWhatTheBusDropped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, w := newEventsBench(t, 2*logBuffer), &sink{}
+		b.listen(w, "z", "")
+		synctest.Wait()
+		b.log.mu.Lock()
+		for range logBuffer + 100 {
+			b.bus.Publish("a", 1)
+		}
+		b.log.mu.Unlock()
+		synctest.Wait()
+		b.bus.Publish("z", 1)
+		b.end()
+		text := w.String()
+		missed, last := fmt.Sprintf(`"count":%d`, b.bus.Dropped()), fmt.Sprintf("event: z\nid: run-%d\n", logBuffer+101)
+		if b.bus.Dropped() == 0 || strings.Count(text, "event: missed") != 1 || !strings.Contains(text, missed) || !strings.Contains(text, last) {
+			t.Errorf("of %d that were dropped the stream tells\n%s", b.bus.Dropped(), text)
+		}
 	})
 }
 
