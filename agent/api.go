@@ -16,7 +16,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/ingress"
@@ -41,7 +40,7 @@ type api struct {
 	manager  *outbound.Manager
 	inbound  *inbound.Manager
 	profiles *profile.Static
-	events   *event.Bus
+	eventLog *eventLog
 	log      *zap.Logger
 	ready    func() error
 	stopping *atomic.Bool // nothing new is taken
@@ -68,7 +67,7 @@ func newAPI(a *Agent) (*api, error) {
 		return nil, fmt.Errorf("log of the api: %w", err)
 	}
 	s := &api{
-		manager: a.manager, inbound: a.inbound, profiles: a.profiles, events: a.events, log: a.log, ready: a.Ready, stopping: &a.stopping,
+		manager: a.manager, inbound: a.inbound, profiles: a.profiles, eventLog: newEventLog(a.events, a.log), log: a.log, ready: a.Ready, stopping: &a.stopping,
 		listenOn:  a.config.API.Listen,
 		maxBody:   min(a.config.MaxMessageBytes, 1<<40)/3*4 + 64<<10, // of base64, and what stands around it
 		testTime:  cmp.Or(a.config.AttemptTimeout, outbound.DefaultAttemptTimeout) + answerTimeout,
@@ -114,7 +113,10 @@ func (s *api) serve() {
 // stop ends the event streams, waits a little for the other requests, and closes
 // every connection. It may be called again, and before listen.
 func (s *api) stop(ctx context.Context) error {
-	s.stopOnce.Do(func() { close(s.closing) })
+	s.stopOnce.Do(func() {
+		s.eventLog.close()
+		close(s.closing)
+	})
 	ctx, cancel := context.WithTimeout(ctx, apiStopWait)
 	defer cancel()
 	err := s.server.Shutdown(ctx)
@@ -160,6 +162,7 @@ func (s *api) routes() http.Handler {
 		{http.MethodPost, "/v1/replay", s.unlessStopping(s.replayPage)},
 		{http.MethodGet, "/v1/events", s.streamEvents},
 		{http.MethodGet, "/v1/stats", s.stats},
+		{http.MethodGet, "/metrics", s.metrics},
 		{http.MethodGet, "/v1/destinations", s.destinations},
 		{http.MethodPost, "/v1/destinations/pause", s.pause},
 		{http.MethodPost, "/v1/destinations/resume", s.resume},

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -10,9 +11,18 @@ func (s *api) stats(w http.ResponseWriter, r *http.Request) error {
 	if _, err := query(r); err != nil {
 		return err
 	}
-	all, err := s.manager.Stats(r.Context())
+	view, err := s.statsView(r.Context())
 	if err != nil {
 		return err
+	}
+	return reply(w, http.StatusOK, view)
+}
+
+// statsView returns the figures of now.
+func (s *api) statsView(ctx context.Context) (StatsView, error) {
+	all, err := s.manager.Stats(ctx)
+	if err != nil {
+		return StatsView{}, err
 	}
 	b := &all.Backlog
 	view := StatsView{
@@ -30,7 +40,7 @@ func (s *api) stats(w http.ResponseWriter, r *http.Request) error {
 	for i, t := range all.Transports {
 		view.Transports[i] = TransportStatsView(t)
 	}
-	return reply(w, http.StatusOK, view)
+	return view, nil
 }
 
 // live answers that the process runs.

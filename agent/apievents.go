@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,36 +13,49 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
-// topicDropped tells a listener that it was too slow.
-const topicDropped = "dropped"
+// TopicMissed is the topic of a [MissedView].
+const TopicMissed = "missed"
+
+// The hints of a [MissedView].
+const (
+	missedSlow    = "these events are no longer kept: GET /v1/messages shows what became of the messages"
+	missedRestart = "the agent has begun anew since the Last-Event-ID, which is not of this run: GET /v1/messages shows what became of the messages"
+)
 
 // streamEvents sends events as they happen, until the client or the agent ends.
+// One that says which event it had last is sent what followed first.
 func (s *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	values, err := query(r, "topic")
 	if err != nil {
 		return err
 	}
-	pattern, ok := values["topic"]
+	text, ok := values["topic"]
 	if !ok {
-		pattern = ".*"
+		text = "(?s).*"
 	}
-	subscription, err := s.events.Subscribe(pattern, event.SubscribeOptions{})
-	switch {
-	case errors.Is(err, event.ErrPattern):
+	topics, err := event.ParsePattern(text)
+	if err != nil {
 		return fieldError("topic", "is not a regular expression (RE2)")
-	case errors.Is(err, event.ErrClosed):
+	}
+	began := time.Now()
+	last, err := s.eventLog.open()
+	if errors.Is(err, event.ErrClosed) {
 		return outbound.ErrStopped
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
-	defer subscription.Close()
-	stream := &eventStream{w: w, control: http.NewResponseController(w), subscription: subscription, log: s.log}
+	defer s.eventLog.leave()
+	stream := &eventStream{w: w, control: http.NewResponseController(w), log: s.eventLog, topics: topics, since: began, position: last}
 	if err := stream.control.SetReadDeadline(time.Time{}); err != nil { // the client only listens
 		return err
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	if r.Method == http.MethodHead {
 		return nil
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		stream.resume(id)
 	}
 	if err := stream.run(r.Context().Done(), s.closing); err != nil {
 		s.log.Debug("event stream has ended", zap.Error(err))
@@ -53,92 +65,110 @@ func (s *api) streamEvents(w http.ResponseWriter, r *http.Request) error {
 
 // eventStream is one client that listens.
 type eventStream struct {
-	w            http.ResponseWriter
-	control      *http.ResponseController
-	subscription *event.Subscription
-	log          *zap.Logger
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	log      *eventLog
+	topics   *event.Pattern
+	since    time.Time // events from before are not sent
+	position uint64    // the number of the last event that was looked at
+	foreign  bool      // it goes on from an event of another run
+}
 
-	sequence uint64 // of the last event, lost ones counted
-	dropped  uint64 // that the client was told of
+// resume has the stream go on after the event with an id.
+func (s *eventStream) resume(id string) {
+	number, ok := s.log.number(id, s.position)
+	if !ok {
+		s.foreign = true
+		return
+	}
+	s.position, s.since = number, time.Time{}
 }
 
 // run sends events until gone or closing is closed. The error is that of writing.
 func (s *eventStream) run(gone, closing <-chan struct{}) error {
-	if err := errors.Join(s.comment("connected"), s.control.Flush()); err != nil {
-		return err
+	err := s.comment("connected")
+	if s.foreign && err == nil {
+		err = s.missed(MissedView{Hint: missedRestart})
 	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	for {
-		var err error
+	for err == nil {
+		entries, last, more := s.log.after(s.position)
+		if len(entries) > 0 || last > s.position {
+			err = s.send(entries, last)
+			continue
+		}
+		if err = s.control.Flush(); err != nil || closing == nil {
+			break
+		}
 		select {
-		case e, open := <-s.subscription.Events():
-			if !open {
-				return nil
-			}
-			err = s.event(e)
+		case <-more:
 		case <-beat.C:
 			err = s.comment("still here")
 		case <-closing:
-			return s.drain()
+			closing = nil // and nothing is added any more
 		case <-gone:
 			return nil
 		}
-		if err == nil {
-			err = s.tellDropped()
+	}
+	return err
+}
+
+// send sends the entries that follow the position, or, where there are none, tells
+// that all up to last are gone.
+func (s *eventStream) send(entries []logEntry, last uint64) error {
+	if len(entries) == 0 {
+		return s.pass(last + 1)
+	}
+	for i := range entries {
+		e := &entries[i]
+		if err := s.pass(e.n); err != nil {
+			return err
 		}
-		if err == nil && len(s.subscription.Events()) == 0 {
-			err = s.control.Flush()
+		s.position = e.n
+		if e.time.Before(s.since) || !s.topics.Match(e.topic) {
+			continue
 		}
-		if err != nil {
+		if err := s.write(e.frame); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// drain sends what is buffered.
-func (s *eventStream) drain() error {
-	s.subscription.Close()
-	for e := range s.subscription.Events() {
-		if err := s.event(e); err != nil {
-			return err
-		}
-	}
-	return errors.Join(s.tellDropped(), s.control.Flush())
-}
-
-// tellDropped tells how many events were lost since it last did.
-func (s *eventStream) tellDropped() error {
-	lost := s.subscription.Dropped() - s.dropped
+// pass moves the position to just before the event with a number, and tells how many
+// were lost on the way.
+func (s *eventStream) pass(next uint64) error {
+	lost := next - 1 - s.position
 	if lost == 0 {
 		return nil
 	}
-	s.dropped += lost
-	s.sequence += lost
-	return s.event(event.Event{Topic: topicDropped, Time: time.Now(), Payload: DroppedView{Count: lost}})
+	s.position += lost
+	return s.missed(MissedView{Count: lost, Hint: missedSlow})
 }
 
-func (s *eventStream) event(e event.Event) error {
-	payload, err := json.Marshal(e.Payload)
-	if err != nil {
-		s.log.Error("event payload is not JSON", zap.String("topic", e.Topic), zap.Error(err))
-		payload = []byte("null")
-	}
-	data, err := json.Marshal(EventView{Topic: e.Topic, Time: e.Time, Payload: payload})
+func (s *eventStream) missed(view MissedView) error {
+	payload, err := json.Marshal(view)
 	if err != nil {
 		return err
 	}
-	s.sequence++
-	name := strings.NewReplacer("\n", " ", "\r", " ").Replace(e.Topic)
-	return s.write("event: %s\nid: %d\ndata: %s\n\n", name, s.sequence, data)
+	data, err := json.Marshal(EventView{Topic: TopicMissed, Time: time.Now(), Payload: payload})
+	if err != nil {
+		return err
+	}
+	return s.write(s.log.frame(TopicMissed, s.position, data))
 }
 
-func (s *eventStream) comment(text string) error { return s.write(": %s\n\n", text) }
+// comment tells the client that it is connected, and from which event on it would go
+// on: also one of whose topics nothing has happened for long misses nothing then.
+func (s *eventStream) comment(text string) error {
+	return s.write(fmt.Appendf(nil, ": %s\nid: %s\n\n", text, s.log.id(s.position)))
+}
 
-func (s *eventStream) write(format string, args ...any) error {
+func (s *eventStream) write(frame []byte) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.w, format, args...)
+	_, err := s.w.Write(frame)
 	return err
 }

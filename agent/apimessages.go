@@ -152,7 +152,7 @@ func viewOf(r *queue.Record) MessageView {
 		ID: r.ID, Status: r.Status, State: r.State, Result: r.Result, Evidence: r.Evidence,
 		Endpoint: r.Endpoint, Profile: r.Lane.Profile, WireFormat: r.Format, ContentType: r.ContentType,
 		Bytes: r.Bytes, AttemptsMade: r.Attempts, Replays: r.Replays,
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, NextAttemptAt: r.NextAt, ExpiresAt: r.ExpiresAt,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, NextAttemptAt: nextAttempt(r), ExpiresAt: r.ExpiresAt,
 		LastError: r.LastError, Priority: r.Priority, OrderingKey: r.OrderingKey, MinEvidence: r.MinEvidence,
 	}
 	if r.SkipBlocked {
@@ -164,6 +164,16 @@ func viewOf(r *queue.Record) MessageView {
 		}
 	}
 	return view
+}
+
+// nextAttempt returns when the next attempt is due. For one that waits for the instant
+// it was sent for that is this very instant: a store counts time on another clock, and
+// comes back from it some nanoseconds off.
+func nextAttempt(r *queue.Record) time.Time {
+	if r.State == queue.StatePending && r.NextAt.Sub(r.NotBefore).Abs() < time.Millisecond {
+		return r.NotBefore
+	}
+	return r.NextAt
 }
 
 func attemptsOf(r *queue.Record, attempts []queue.Attempt) []AttemptView {
@@ -188,10 +198,18 @@ func showResponses(views []AttemptView, attempts []queue.Attempt) {
 	}
 }
 
-// showPayload adds the payload, unless the store has let go of it.
+// showPayload adds the payload and the names of the metadata, unless the store has let
+// go of them. The values often are what authorises the message, and stay secret.
 func showPayload(view *MessageView, r *queue.Record) {
+	for name := range r.Metadata {
+		if view.Metadata == nil {
+			view.Metadata = make(map[string]string, len(r.Metadata))
+		}
+		view.Metadata[name] = "***"
+	}
 	switch {
 	case r.Payload == nil && r.Result == queue.Delivered:
+		view.PayloadRemoved = true
 	case r.Text && utf8.Valid(r.Payload):
 		text := string(r.Payload)
 		view.Payload = &text

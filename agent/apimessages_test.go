@@ -192,3 +192,53 @@ func TestReplayPages(t *testing.T) {
 		b.await(outbound.TopicDelivered, id)
 	}
 }
+
+// TestPayloadShowsWhatIsKept: with the payload come the names of the metadata, and where
+// both are gone the answer says so.
+func TestPayloadShowsWhatIsKept(t *testing.T) {
+	t.Parallel()
+	url := receiver(t, http.StatusOK)
+	b := start(t, nil)
+	waiting := b.send(SendRequest{Endpoint: url, Payload: new("x"), Metadata: map[string]string{"X-Token": "canary"}, NotBefore: later()})
+	shown := b.message(waiting, "?payload=true")
+	if shown.Payload == nil || shown.PayloadRemoved || len(shown.Metadata) != 1 || shown.Metadata["X-Token"] != "***" {
+		t.Errorf("the message that waits is %+v", shown)
+	}
+	if plain := b.message(waiting, ""); plain.Metadata != nil {
+		t.Errorf("unasked, the metadata is %v", plain.Metadata)
+	}
+	delivered := b.send(SendRequest{Endpoint: url, Payload: new("x"), Metadata: map[string]string{"X-Token": "canary"}})
+	b.await(outbound.TopicDelivered, delivered)
+	if shown := b.message(delivered, "?payload=true"); shown.Payload != nil || shown.PayloadBase64 != nil || !shown.PayloadRemoved || shown.Metadata != nil {
+		t.Errorf("the message that was delivered is %+v", shown)
+	}
+	if plain := b.message(delivered, ""); plain.PayloadRemoved {
+		t.Error("unasked, the payload is missed")
+	}
+}
+
+// TestNextAttemptIsTheInstantAskedFor: a store gives it back some nanoseconds off.
+func TestNextAttemptIsTheInstantAskedFor(t *testing.T) {
+	t.Parallel()
+	asked := time.Date(2026, 1, 31, 16, 20, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		state queue.State
+		next  time.Time
+		want  time.Time
+	}{
+		"after it":      {queue.StatePending, asked.Add(1), asked},
+		"before it":     {queue.StatePending, asked.Add(-250), asked},
+		"put off":       {queue.StatePending, asked.Add(time.Minute), asked.Add(time.Minute)},
+		"another retry": {queue.StateRetry, asked.Add(1), asked.Add(1)},
+		"under way":     {queue.StateDeliver, time.Time{}, time.Time{}},
+	} {
+		r := queue.Record{State: test.state, NextAt: test.next}
+		r.NotBefore = asked
+		if got := viewOf(&r).NextAttemptAt; !got.Equal(test.want) {
+			t.Errorf("%s: it is %v, want %v", name, got, test.want)
+		}
+	}
+	if got := viewOf(&queue.Record{State: queue.StatePending}).NextAttemptAt; !got.IsZero() {
+		t.Errorf("of one that waits for pickup it is %v", got)
+	}
+}

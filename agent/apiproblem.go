@@ -88,6 +88,9 @@ func problemOf(err error) *problemError {
 	}
 	if field, ok := errors.AsType[*outbound.FieldError](err); ok {
 		p := problem(kindInvalid, "%v", field)
+		if errors.Is(err, outbound.ErrPayloadTooLarge) {
+			p.kind = kindTooLarge
+		}
 		p.field = field.Field
 		return p
 	}

@@ -121,7 +121,7 @@ func TestSendRefusals(t *testing.T) {
 		{"null payload", `{"payload":null,` + rest + `}`, 400, "payload", "is missing"},
 		{"two payloads", `{"payload":"","payload_base64":"",` + rest + `}`, 400, "payload_base64", "payload is given too"},
 		{"bad base64", `{"payload_base64":"?",` + rest + `}`, 400, "payload_base64", "base64"},
-		{"payload too large", `{"payload":"` + strings.Repeat("x", 1001) + `",` + rest + `}`, 400, "payload", "1000"},
+		{"payload too large", `{"payload":"` + strings.Repeat("x", 1001) + `",` + rest + `}`, 413, "payload", "1000"},
 		{"body too large", `{"payload":"` + strings.Repeat("x", 70_000) + `",` + rest + `}`, 413, "", "max_message_bytes"},
 		{"no endpoint", `{"payload":"x"}`, 400, "endpoint", "is empty"},
 		{"bad endpoint", `{"payload":"x","endpoint":"example.com"}`, 400, "endpoint", "no scheme"},

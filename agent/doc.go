@@ -47,7 +47,8 @@
 // # Concurrency
 //
 // An [Agent] is safe for concurrent use. While it runs there are the manager's
-// goroutines, one that accepts connections, and those of net/http.
+// goroutines, one that accepts connections, those of net/http, and, where somebody
+// listens to events, one that keeps the latest.
 //
 // # Errors
 //

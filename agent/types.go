@@ -77,9 +77,13 @@ type MessageView struct {
 	MinEvidence transport.Evidence `json:"min_evidence,omitzero"`
 	// Attempts is left out of listings.
 	Attempts []AttemptView `json:"attempts,omitempty"`
-	// Payload or PayloadBase64 is there where ?payload=true asks for it by id.
-	Payload       *string `json:"payload,omitempty"`
-	PayloadBase64 []byte  `json:"payload_base64,omitempty"`
+	// Payload or PayloadBase64, encoded, is there where ?payload=true asks for it by id,
+	// and Metadata then has the names of the metadata: its values are secrets.
+	// PayloadRemoved is true instead where the store has let go of both.
+	Payload        *string           `json:"payload,omitempty"`
+	PayloadBase64  []byte            `json:"payload_base64,omitempty"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	PayloadRemoved bool              `json:"payload_removed,omitempty"`
 }
 
 // AttemptView is one attempt as the API shows it.
@@ -180,17 +184,18 @@ type BatchResponse struct {
 	Messages []SendResponse `json:"messages"`
 }
 
-// EventView is the data of a server-sent event. Its topic "dropped" tells that
-// the listener was too slow: see DroppedView.
+// EventView is the data of a server-sent event. Its topic "missed" tells that there
+// were events that the listener did not get: see MissedView.
 type EventView struct {
 	Topic   string          `json:"topic"`
 	Time    time.Time       `json:"time"`
 	Payload json.RawMessage `json:"payload"`
 }
 
-// DroppedView is the payload of an EventView with the topic "dropped".
-type DroppedView struct {
-	Count uint64 `json:"count"` // events lost since the last one that arrived
+// MissedView is the payload of an EventView with the topic "missed".
+type MissedView struct {
+	Count uint64 `json:"count,omitempty"` // events, of whatever topic; 0: nobody knows, the agent was started anew
+	Hint  string `json:"hint"`            // what to do
 }
 
 // DestinationsView answers GET /v1/destinations.

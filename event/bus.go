@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -141,7 +140,7 @@ func (b *Bus) Wait(ctx context.Context, pattern string, match func(Event) bool) 
 }
 
 func (b *Bus) subscribe(pattern string, handler func(Event), options SubscribeOptions) (*Subscription, error) {
-	compiled, err := compile(pattern)
+	compiled, err := ParsePattern(pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -164,20 +163,6 @@ func (b *Bus) subscribe(pattern string, handler func(Event), options SubscribeOp
 		go s.run() // Close waits for it
 	}
 	return s, nil
-}
-
-// compile returns the pattern in its leftmost-longest form: the first match is
-// the whole topic if any match is.
-func compile(pattern string) (*regexp.Regexp, error) {
-	if pattern == "" {
-		return nil, fmt.Errorf("%w: it is empty, use .* for every topic", ErrPattern)
-	}
-	compiled, err := regexp.Compile(pattern)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPattern, err)
-	}
-	compiled.Longest()
-	return compiled, nil
 }
 
 // remove makes the bus forget a subscription.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -13,7 +12,7 @@ import (
 // Subscription is made by [Bus.Subscribe] or [Bus.Handle].
 type Subscription struct {
 	bus     *Bus
-	pattern *regexp.Regexp
+	pattern *Pattern
 	handler func(Event) // nil where events are read from the channel
 	events  chan Event
 	done    chan struct{}
@@ -91,12 +90,6 @@ func (s *Subscription) shut() {
 	if s.handler == nil {
 		close(s.done)
 	}
-}
-
-// matches reports whether the pattern matches the whole topic.
-func (s *Subscription) matches(topic string) bool {
-	at := s.pattern.FindStringIndex(topic)
-	return at != nil && at[0] == 0 && at[1] == len(topic)
 }
 
 // offer buffers an event or drops it. The lock keeps the channel from being

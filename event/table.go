@@ -52,7 +52,7 @@ func (t *table) match(topic string) []*Subscription {
 		return matching
 	}
 	for _, s := range t.subscriptions {
-		if s.matches(topic) {
+		if s.pattern.Match(topic) {
 			matching = append(matching, s)
 		}
 	}

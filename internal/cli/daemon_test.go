@@ -222,6 +222,29 @@ func TestTail(t *testing.T) {
 	}
 }
 
+// TestTailOutlivesItsDaemon: a daemon that is started anew is listened to again.
+func TestTailOutlivesItsDaemon(t *testing.T) {
+	t.Parallel()
+	sh, daemon := startDaemon(t)
+	tail := sh.start(t, "tail")
+	listening(t, sh, tail)
+	if code := daemon.stop(); code != ExitOK {
+		t.Fatalf("the daemon ends with %d: %s", code, daemon.errors())
+	}
+	if got := tail.firstError(t); got != "outrider: the agent ended the event stream: connecting again\n" {
+		t.Fatalf("without a daemon, tail says %q", got)
+	}
+	startDaemon(t, "--api", strings.TrimPrefix(sh.env[0], "OUTRIDER_SERVER=http://"))
+	for !strings.Contains(tail.line(t), "missed   ") {
+	}
+	sh.want(t, ExitOK, "destinations", "pause", "http://127.0.0.1:3")
+	for !strings.Contains(tail.line(t), "127.0.0.1:3") {
+	}
+	if code, said := tail.stop(), tail.errors(); code != ExitOK || !strings.HasSuffix(said, "\noutrider: connected again\n") {
+		t.Errorf("end of tail: exit code %d, stderr %q", code, said)
+	}
+}
+
 func TestDaemonErrors(t *testing.T) {
 	t.Parallel()
 	sh, _ := startDaemon(t)

@@ -21,15 +21,23 @@ func newTail(c *console) *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use: "tail", Short: "Print events as they happen", Args: arguments(),
-		Long: `Tail prints what happens from now on, until it is stopped.`,
+		Long: `Tail prints what happens from now on, until it is stopped. When the daemon is started
+anew or the connection is lost, it connects again and prints what it has missed, as far as
+the daemon still knows that.`,
 		Example: `  outrider tail --topic 'outbound-message::(dead|expired)'
   outrider tail --topic 'destination::.*' --json`,
 		RunE: daemonCommand(c, &flags, func(command *cobra.Command, daemon *client.Client, _ []string) error {
-			err := daemon.Events(command.Context(), topic, func(e client.Event) error {
+			err := daemon.Follow(command.Context(), topic, func(e client.Event) error {
 				if asJSON {
 					return c.json(e.EventView)
 				}
 				return writeEvent(c, &e.EventView)
+			}, func(err error) {
+				if err == nil {
+					c.notef("connected again")
+				} else {
+					c.notef("%v: connecting again", err)
+				}
 			})
 			if command.Context().Err() == nil {
 				return err
@@ -52,13 +60,16 @@ type happened struct {
 	Failures    int       `json:"failures"`
 	PausedUntil time.Time `json:"paused_until"`
 	Reason      string    `json:"reason"`
-	Lost        uint64    `json:"count"`
+	Missed      uint64    `json:"count"`
 }
 
 func writeEvent(c *console, e *agent.EventView) error {
 	var what happened
 	if err := json.Unmarshal(e.Payload, &what); err != nil {
 		return fmt.Errorf("event %s: the payload is not an object", clip(e.Topic, maxErrorText))
+	}
+	if e.Topic == agent.TopicMissed {
+		what.Reason = missed(what.Missed)
 	}
 	name := eventName(e.Topic)
 	line := []string{e.Time.Local().Format("15:04:05.000"), eventPaint(c.style, name)(fmt.Sprintf("%-22s", clip(name, maxErrorText)))}
@@ -96,10 +107,16 @@ func (h *happened) details(now time.Time) string {
 	if !h.PausedUntil.IsZero() && !h.PausedUntil.Equal(queue.Forever) {
 		parts = append(parts, "until "+h.PausedUntil.Local().Format(time.RFC3339))
 	}
-	if h.Lost > 0 {
-		parts = append(parts, fmt.Sprintf("%s lost: this listener is too slow", count(int64(h.Lost), "event"))) //nolint:gosec // a count
-	}
 	return joinNonEmpty(", ", parts...)
+}
+
+// missed says how many events the daemon could not tell.
+func missed(events uint64) string {
+	what := "the daemon was started anew"
+	if events > 0 {
+		what = count(int64(events), "event") + " that the daemon no longer knows" //nolint:gosec // a count
+	}
+	return what + ": see outrider list"
 }
 
 // eventName leaves out what every event about a message begins with.
@@ -117,7 +134,7 @@ func eventPaint(s style, name string) func(string) string {
 		return s.green
 	case "dead", "undeliverable":
 		return s.red
-	case "attempt_failed", "retrying", "failed_over", "expired", "cancelled", "destination::paused", "destination::failing", "dropped":
+	case "attempt_failed", "retrying", "failed_over", "expired", "cancelled", "destination::paused", "destination::failing", agent.TopicMissed:
 		return s.yellow
 	default:
 		return func(text string) string { return text }

@@ -117,7 +117,8 @@ func TestWriteEvent(t *testing.T) {
 		"failing": {"destination::failing", outbound.DestinationEvent{
 			Destination: "http://example.com", Percent: 50, Failures: 12, Error: "refused",
 		}, "09:14:07.000  destination::failing    http://example.com  refused, 12 failures in a row, 50 % of the failure budget\n"},
-		"lost events": {"dropped", agent.DroppedView{Count: 2}, "09:14:07.000  dropped                   2 events lost: this listener is too slow\n"},
+		"missed events": {"missed", agent.MissedView{Count: 2}, "09:14:07.000  missed                    2 events that the daemon no longer knows: see outrider list\n"},
+		"a restart":     {"missed", agent.MissedView{}, "09:14:07.000  missed                    the daemon was started anew: see outrider list\n"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -77,6 +77,7 @@ type call struct {
 	method, path string
 	query        url.Values
 	contentType  string
+	lastEvent    string // the id of one, to go on from
 	body         io.Reader
 }
 
@@ -109,6 +110,9 @@ func (c *Client) open(ctx context.Context, call call) (*http.Response, error) {
 	}
 	if call.contentType != "" {
 		request.Header.Set("Content-Type", call.contentType)
+	}
+	if call.lastEvent != "" {
+		request.Header.Set("Last-Event-ID", call.lastEvent)
 	}
 	if !c.token.IsZero() {
 		request.Header.Set("Authorization", "Bearer "+c.token.Reveal())

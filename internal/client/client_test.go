@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,7 +177,7 @@ func TestOtherServers(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, "{")
 	})
-	mux.HandleFunc("/v1/events", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "id: x\ndata: {}\n\n") })
+	mux.HandleFunc("/v1/events", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "id: x\ndata: {\n\n") })
 	server := httptest.NewServer(mux)
 	c, err := New(server.URL, transport.NewSecret(token))
 	if err != nil {
@@ -195,7 +196,7 @@ func TestOtherServers(t *testing.T) {
 		want string
 	}{
 		{redirected, "Temporary Redirect"}, {noJSON, "is the server the right one?"}, {noProblem, "status 418"},
-		{noEvents, "id that is not a number"}, {gone, "cannot reach 127.0.0.1"},
+		{noEvents, "not JSON"}, {gone, "cannot reach 127.0.0.1"},
 	} {
 		if test.err == nil || !strings.Contains(test.err.Error(), test.want) || strings.Contains(test.err.Error(), "canary") || strings.Contains(test.err.Error(), token) {
 			t.Errorf("got %v, want %q", test.err, test.want)
@@ -217,14 +218,14 @@ func TestEvents(t *testing.T) {
 		_, err := c.Send(ctx, agent.SendRequest{Endpoint: up, Payload: new("x")})
 		return err
 	}
-	err := c.stream(ctx, "outbound-message::.*", sendOne, func(e Event) error {
-		topics = append(topics, fmt.Sprint(e.Seq, " ", e.Topic))
+	err := c.stream(ctx, "outbound-message::.*", new(string), sendOne, func(e Event) error {
+		topics = append(topics, e.Topic)
 		if len(topics) == 2 {
 			return enough
 		}
 		return nil
 	})
-	want := "[1 " + outbound.StatusQueuedForDelivery.Topic() + " 2 " + outbound.TopicDelivered + "]"
+	want := "[" + outbound.StatusQueuedForDelivery.Topic() + " " + outbound.TopicDelivered + "]"
 	if !errors.Is(err, enough) || fmt.Sprint(topics) != want {
 		t.Errorf("heard %v, want %s: %v", topics, want, err)
 	}
@@ -232,7 +233,7 @@ func TestEvents(t *testing.T) {
 		_, err := a.Stop(ctx)
 		return err
 	}
-	if err := c.stream(ctx, "", stop, func(Event) error { return nil }); !errors.Is(err, ErrStreamEnded) {
+	if err := c.stream(ctx, "", new(string), stop, func(Event) error { return nil }); !errors.Is(err, ErrStreamEnded) {
 		t.Errorf("the stream ends with %v", err)
 	}
 }
@@ -242,11 +243,81 @@ func TestEventsEndWithTheContext(t *testing.T) {
 	c, _ := start(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	opened := func() error { cancel(); return nil }
-	if err := c.stream(ctx, "", opened, func(Event) error { return nil }); !errors.Is(err, context.Canceled) {
+	if err := c.stream(ctx, "", new(string), opened, func(Event) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("the stream ends with %v", err)
 	}
 	if _, err := c.Wait(ctx, transport.NewID(time.Now())); !errors.Is(err, context.Canceled) {
 		t.Errorf("wait ends with %v", err)
+	}
+}
+
+// TestFollow: a stream that ends, fails or cannot be opened for now is opened again, from
+// the last event on, until the error is one that stays.
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	answers := []func(http.ResponseWriter){
+		func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, ": connected\nid: a-0\n\nid: a-1\ndata: {\"topic\":\"one\"}\n\nid: a-2\n\n")
+		},
+		func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) },
+		func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+		func(w http.ResponseWriter) { _, _ = io.WriteString(w, "id: b-7\ndata: {\"topic\":\"two\"}\n\n") },
+		func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) },
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Last-Event-ID"))
+		answers[len(asked)-1](w)
+	}))
+	t.Cleanup(server.Close)
+	c, err := New(server.URL, transport.NewSecret(token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	var told []string
+	err = c.Follow(bounded(t), "", func(e Event) error {
+		told = append(told, e.ID+" "+e.Topic)
+		return nil
+	}, func(err error) { told = append(told, fmt.Sprint(err)) })
+	if refused, ok := errors.AsType[*Error](err); !ok || refused.Status != http.StatusUnauthorized {
+		t.Errorf("it ends with %v", err)
+	}
+	if want := []string{"", "a-2", "a-2", "a-2", "b-7"}; !slices.Equal(asked, want) {
+		t.Errorf("it asked for what is after %q, want %q", asked, want)
+	}
+	ended := ErrStreamEnded.Error()
+	if want := []string{"a-1 one", ended, "<nil>", "b-7 two", ended}; !slices.Equal(told, want) {
+		t.Errorf("it told %q, want %q", told, want)
+	}
+}
+
+// TestFollowEnds: with the error of the first connection, of the one it tells, or of the
+// context.
+func TestFollowEnds(t *testing.T) {
+	t.Parallel()
+	nobody, err := New("http://127.0.0.1:1", transport.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := func(err error) { t.Errorf("it would connect again after %v", err) }
+	if err := nobody.Follow(bounded(t), "", nil, lost); err == nil || !strings.Contains(err.Error(), "cannot reach") {
+		t.Errorf("without an agent it ends with %v", err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "data: {}\n\n") }))
+	t.Cleanup(server.Close)
+	c, err := New(server.URL, transport.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	enough := errors.New("enough")
+	if err := c.Follow(bounded(t), "", func(Event) error { return enough }, lost); !errors.Is(err, enough) {
+		t.Errorf("it ends with %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := c.Follow(ctx, "", func(Event) error { return nil }, func(error) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
 	}
 }
 
@@ -257,9 +328,9 @@ func FuzzReadEvent(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, stream string) {
-		lines := bufio.NewScanner(strings.NewReader(stream))
+		lines, last := bufio.NewScanner(strings.NewReader(stream)), ""
 		for n := 0; ; n++ {
-			_, err := readEvent(lines)
+			_, err := readEvent(lines, &last)
 			if err != nil {
 				return
 			}

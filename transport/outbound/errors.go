@@ -23,6 +23,9 @@ var (
 	// ErrTooLarge: the messages are more than the manager may ever hold: they will not
 	// fit later either. Nothing was kept.
 	ErrTooLarge = errors.New("more than the queue may ever hold")
+	// ErrPayloadTooLarge: one payload, as it is or encoded, is more than MaxMessageBytes
+	// or the profile's limit. It comes in a FieldError.
+	ErrPayloadTooLarge = errors.New("is larger than a message may be")
 	// ErrNotStarted: the manager takes messages once Start has returned.
 	ErrNotStarted = errors.New("manager has not been started")
 	// ErrStopped: the manager is stopping or has stopped.

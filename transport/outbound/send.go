@@ -247,7 +247,7 @@ func (m *Manager) checkSize(p *profile.Profile, size int) error {
 		limit = min(limit, own)
 	}
 	if int64(size) > limit {
-		return &FieldError{"payload", fmt.Errorf("has %d bytes: at most %d are allowed", size, limit)}
+		return &FieldError{"payload", fmt.Errorf("%w: it has %d bytes, and at most %d are allowed", ErrPayloadTooLarge, size, limit)}
 	}
 	return nil
 }

@@ -182,7 +182,7 @@ func TestFieldsAreChecked(t *testing.T) {
 			change(&m)
 			_, err := f.Send(t.Context(), m)
 			var got *outbound.FieldError
-			if !errors.As(err, &got) || got.Field != field {
+			if !errors.As(err, &got) || got.Field != field || errors.Is(err, outbound.ErrPayloadTooLarge) != (field == "payload") {
 				t.Errorf("%s: %v", field, err)
 			}
 		}
