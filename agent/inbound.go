@@ -107,9 +107,23 @@ func (a *Agent) chooseHandler(own inbound.Handler) (inbound.Handler, error) {
 		return a.forward, a.checkForward()
 	case a.config.Inbound.handler() == HandlerPrint:
 		return nil, &KeyError{"inbound.handler", errors.New("print is for a program with an output: give Options.Handler")}
+	case a.config.Inbound.Handler == "" && a.config.Inbound.receives():
+		return nil, &KeyError{"inbound.handler", errors.New("is missing: what senders are told is taken would be lost; " +
+			"give inbound.forward (--forward URI), or say print or, for peers that only fetch, drop (--in-handler drop)")}
 	default:
 		return drop, nil
 	}
+}
+
+// warnOfSilence tells an operator who has said what becomes of messages, and not
+// where they come from.
+func (a *Agent) warnOfSilence() {
+	handler := a.config.Inbound.handler()
+	if handler == HandlerDrop || len(a.inbound.Addresses()) > 0 {
+		return
+	}
+	a.log.Warn("nothing is received at any URL: the handler gets no more than what peers answer on connections that were opened to deliver to them. "+
+		"Give inbound.listen (--in URL) to receive", zap.String("handler", handler))
 }
 
 // drop takes every message and does nothing with it.

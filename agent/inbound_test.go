@@ -27,13 +27,16 @@ import (
 	"github.com/outrider-go/outrider/wireformat/webhook"
 )
 
-// receives has an agent receive over HTTP and WebSocket on one port.
+// receives has an agent receive over HTTP, and drop what comes unless it is forwarded.
 func receives(t *testing.T, change func(*Config)) func(*Config) {
 	t.Helper()
 	return func(c *Config) {
 		c.Inbound.Listen = []string{"http://127.0.0.1:0"}
 		if change != nil {
 			change(c)
+		}
+		if c.Inbound.Forward.IsZero() {
+			c.Inbound.Handler = HandlerDrop
 		}
 	}
 }
@@ -154,6 +157,34 @@ func (b *bench) flush() {
 	}
 }
 
+// TestForwardOfAnswersAlone: without a URL to receive at, what peers answer on our
+// connections is forwarded, and the log says that nothing else is.
+func TestForwardOfAnswersAlone(t *testing.T) {
+	t.Parallel()
+	url, got := app(t, "")
+	peer := echoes(t)
+	b := start(t, func(c *Config) { c.Inbound.Forward = mustEndpoint(t, url) })
+	if n := b.logs.FilterMessageSnippet("inbound.listen (--in URL)").Len(); n != 1 {
+		t.Errorf("it is logged %d times, want once", n)
+	}
+	if _, err := b.agent.Manager().Send(t.Context(), outboundMessage(t, peer, "hello")); err != nil {
+		t.Fatal(err)
+	}
+	if header := <-got; header.Get(MetadataSession) == "" {
+		t.Errorf("forwarded with %v", header)
+	}
+	for name, change := range map[string]func(*Config){
+		"nothing is received":   nil,
+		"a handler is chosen":   receives(t, nil),
+		"it is forwarded":       receives(t, func(c *Config) { c.Inbound.Forward = mustEndpoint(t, url) }),
+		"it is fetched from us": mobile,
+	} {
+		if n := start(t, change).logs.FilterMessageSnippet("inbound.listen").Len(); n != 0 {
+			t.Errorf("%s: it is logged %d times", name, n)
+		}
+	}
+}
+
 // twoSenders are a default profile that knows two senders by their tokens, and has a
 // secret to verify webhooks with.
 func twoSenders(secret string) map[string]profile.Options {
@@ -262,7 +293,7 @@ func mobile(c *Config) {
 		Inbound: profile.Inbound{Tokens: map[string]transport.Secret{"mobile": transport.NewSecret("open sesame")}},
 		Pickup:  profile.Pickup{Enabled: true},
 	}}
-	c.Inbound.Listen = []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}
+	c.Inbound.Listen, c.Inbound.Handler = []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}, HandlerDrop
 }
 
 func TestPickup(t *testing.T) {
@@ -376,10 +407,9 @@ func TestWhoIsUnknownIsRefused(t *testing.T) {
 	}
 }
 
-// TestAPeerAnswersOnOurConnection has a peer send a message on the connection by
-// which it got one.
-func TestAPeerAnswersOnOurConnection(t *testing.T) {
-	t.Parallel()
+// echoes is the URL of a peer that answers each message on a WebSocket with one.
+func echoes(t *testing.T) string {
+	t.Helper()
 	upgrader := websocket.Upgrader{}
 	peer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
@@ -395,13 +425,21 @@ func TestAPeerAnswersOnOurConnection(t *testing.T) {
 		}
 	}))
 	t.Cleanup(peer.Close)
+	return "ws" + strings.TrimPrefix(peer.URL, "http")
+}
+
+// TestAPeerAnswersOnOurConnection has a peer send a message on the connection by
+// which it got one.
+func TestAPeerAnswersOnOurConnection(t *testing.T) {
+	t.Parallel()
+	peer := echoes(t)
 	got := make(chan *inbound.Message, 1)
 	b := startHandler(t, Config{AllowPrivate: true}, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 		got <- m
 		return nil, nil
 	})
 	text := "hello"
-	message := outboundMessage(t, "ws"+strings.TrimPrefix(peer.URL, "http"), text)
+	message := outboundMessage(t, peer, text)
 	if _, err := b.agent.Manager().Send(t.Context(), message); err != nil {
 		t.Fatal(err)
 	}
@@ -469,7 +507,7 @@ func TestACertificateThatCannotBeReadIsLogged(t *testing.T) {
 	authority := egresstest.NewAuthority(t)
 	certFile, keyFile := egresstest.WriteFiles(t, dir, authority.Issue(t, egresstest.Certificate{}))
 	b := start(t, func(c *Config) {
-		c.Inbound.Listen = []string{"https://127.0.0.1:0"}
+		c.Inbound.Listen, c.Inbound.Handler = []string{"https://127.0.0.1:0"}, HandlerDrop
 		c.Inbound.TLS = ingress.TLS{CertFile: certFile, KeyFile: keyFile}
 	})
 	if err := os.WriteFile(keyFile, []byte("canary"), 0o600); err != nil {
@@ -512,6 +550,8 @@ func TestInboundConfigFaults(t *testing.T) {
 		"inbound.concurrency: is negative":          {Inbound: InboundConfig{Listen: []string{"ws://a"}, Concurrency: -1}},
 		"inbound.tls: tls needs both":               {Inbound: InboundConfig{Listen: []string{"https://a"}}},
 		"inbound.handler: print is for":             {Inbound: InboundConfig{Handler: HandlerPrint}},
+		"inbound.handler: is missing":               {Inbound: InboundConfig{Listen: []string{"http://127.0.0.1:0"}}},
+		"inbound.handler: is missing: what":         {Inbound: InboundConfig{From: []transport.Endpoint{mustEndpoint(t, "amqp://127.0.0.1/q")}}},
 		"profiles.two.inbound.paths: \"/a\" is tha": {Profiles: map[string]profile.Options{"one": {Inbound: profile.Inbound{Paths: []string{"/a"}}}, "two": {Inbound: profile.Inbound{Paths: []string{"/a"}}}}},
 	} {
 		config.Memory = true

@@ -114,7 +114,7 @@ func TestServeOnATakenPort(t *testing.T) {
 	serve := []string{"serve", "--memory", "--log-level", "error"}
 	for flag, args := range map[string][]string{
 		"--api": {"--api", strings.TrimPrefix(taken, "http://")},
-		"--in":  {"--api", "127.0.0.1:0", "--in", taken},
+		"--in":  {"--api", "127.0.0.1:0", "--in", taken, "--in-handler", "drop"},
 	} {
 		got := shell{}.want(t, ExitFailure, append(serve, args...)...).stderr
 		if !strings.Contains(got, "address already in use") || !strings.Contains(got, "choose another address with "+flag+"\n") {
