@@ -214,6 +214,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	if a.api != nil {
 		a.api.serve()
 	}
+	a.warnOfSilence()
 	a.log.Info("agent started", zap.String("api", a.Addr()), zap.String("queue", a.place()), zap.Strings("schemes", a.manager.Schemes()))
 	return nil
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// stats answers with the counts of messages and each transport's statistics.
+// stats answers with the counts of messages, and the statistics of each transport
+// and each receiver.
 func (s *api) stats(w http.ResponseWriter, r *http.Request) error {
 	if _, err := query(r); err != nil {
 		return err
@@ -39,6 +40,9 @@ func (s *api) statsView(ctx context.Context) (StatsView, error) {
 	}
 	for i, t := range all.Transports {
 		view.Transports[i] = TransportStatsView(t)
+	}
+	for _, t := range s.inbound.Stats() {
+		view.Receivers = append(view.Receivers, ReceiverStatsView(t))
 	}
 	return view, nil
 }

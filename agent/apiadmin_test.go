@@ -107,6 +107,11 @@ func TestStatsAndHealth(t *testing.T) {
 	b.await(outbound.TopicDelivered, b.send(SendRequest{Endpoint: url, Payload: new("x")}))
 	b.send(SendRequest{Endpoint: url, Payload: new("four"), NotBefore: later()})
 	stats := into[StatsView](t, b.want(b.do("GET", "/v1/stats", ""), http.StatusOK))
+	for _, transport := range stats.Transports {
+		if strings.ContainsAny(transport.Transport, "*.") {
+			t.Errorf("a transport has the name of a type: %q", transport.Transport)
+		}
+	}
 	if m := stats.Messages; m.Delivered != 1 || m.Pending != 1 || m.Bytes != 4 || m.OldestSeconds < 0 {
 		t.Errorf("messages are %+v", m)
 	}
@@ -121,6 +126,32 @@ func TestStatsAndHealth(t *testing.T) {
 	}
 	if a := b.want(b.do("GET", "/", ""), http.StatusOK); !strings.Contains(a.body, "outrider") {
 		t.Errorf("/ says %q", a.body)
+	}
+}
+
+// TestStatsOfReceivers: what came in, and what was refused, is told for each by its
+// address.
+func TestStatsOfReceivers(t *testing.T) {
+	t.Parallel()
+	b := start(t, mobile)
+	for body, want := range map[string]int{`{"n":1}`: 200, `{"n":`: 400} {
+		if a := b.post(b.address("http"), body, "X-Api-Key", "open sesame"); a.status != want {
+			t.Errorf("%s: %d, want %d", body, a.status, want)
+		}
+	}
+	got := map[string]ReceiverStatsView{}
+	for _, r := range into[StatsView](t, b.want(b.do("GET", "/v1/stats", ""), http.StatusOK)).Receivers {
+		got[r.Transport+" "+r.Address] = r
+	}
+	overHTTP := got["http "+b.address("http")].Stats
+	if overHTTP.Metrics["handle"].Count != 2 || overHTTP.BytesReceived != int64(len(`{"n":1}{"n":`)) || overHTTP.Errors["malformed"] != 1 {
+		t.Errorf("over HTTP: %+v", overHTTP)
+	}
+	if _, ok := got["ws "+b.address("ws")]; !ok || len(got) != 3 {
+		t.Errorf("listed are %v", sortedKeys(got))
+	}
+	if _, ok := got["answers "]; !ok {
+		t.Errorf("listed are %v", sortedKeys(got))
 	}
 }
 

@@ -25,6 +25,11 @@ func (s *api) metrics(w http.ResponseWriter, r *http.Request) error {
 		transports[i] = collected{[]label{{"transport", t.Transport}, {"schemes", strings.Join(t.Schemes, ",")}}, t.Stats}
 	}
 	m.collectors("outrider_transport", transports)
+	receivers := make([]collected, len(view.Receivers))
+	for i, r := range view.Receivers {
+		receivers[i] = collected{[]label{{"transport", r.Transport}, {"address", r.Address}}, r.Stats}
+	}
+	m.collectors("outrider_receiver", receivers)
 	w.Header().Set("Content-Type", typeMetrics)
 	_, _ = w.Write(m.text) // the client may have gone away
 	return nil

@@ -110,7 +110,10 @@ func TestMetricsAreTheStats(t *testing.T) {
 		"outrider_destinations_failing": 1, "outrider_destinations_open": 0, "outrider_destinations_paused": 1,
 	}
 	for _, transport := range view.Transports {
-		addCollector(want, fmt.Sprintf(`transport=%q,schemes=%q`, transport.Transport, strings.Join(transport.Schemes, ",")), &transport.Stats)
+		addCollector(want, "outrider_transport_", fmt.Sprintf(`transport=%q,schemes=%q`, transport.Transport, strings.Join(transport.Schemes, ",")), &transport.Stats)
+	}
+	for _, receiver := range view.Receivers {
+		addCollector(want, "outrider_receiver_", fmt.Sprintf(`transport=%q,address=%q`, receiver.Transport, receiver.Address), &receiver.Stats)
 	}
 	got := readMetrics(t, answered.body)
 	if age := got["outrider_messages_oldest_age_seconds"]; age <= 0 || age > view.Messages.OldestSeconds {
@@ -131,8 +134,7 @@ func metricNames(text string) string {
 	return regexp.MustCompile(` \S+\n`).ReplaceAllString(text, "\n")
 }
 
-func addCollector(want map[string]float64, labels string, s *stats.Snapshot) {
-	const name = "outrider_transport_"
+func addCollector(want map[string]float64, name, labels string, s *stats.Snapshot) {
 	add := func(suffix, more string, value float64) { want[name+suffix+"{"+labels+more+"}"] = value }
 	for metric, m := range s.Metrics {
 		by := fmt.Sprintf(",metric=%q", metric)

@@ -145,7 +145,7 @@ func TestSendRefusals(t *testing.T) {
 		{"on_blocked", `{"payload":"x","ordering_key":"k","on_blocked":"jump",` + rest + `}`, 400, "on_blocked", "wait or skip"},
 		{"on_blocked alone", `{"payload":"x","on_blocked":"skip",` + rest + `}`, 400, "on_blocked", "ordering_key"},
 		{"min_evidence", `{"payload":"x","min_evidence":"sure",` + rest + `}`, 400, "min_evidence", "acknowledged"},
-		{"min_evidence too strong", `{"payload":"x","min_evidence":"accepted",` + rest + `}`, 400, "min_evidence", "more than transport"},
+		{"min_evidence too strong", `{"payload":"x","min_evidence":"accepted",` + rest + `}`, 400, "min_evidence", "more than transport http can give"},
 		{"alternates no list", `{"payload":"x","alternates":"http://127.0.0.1:9/b",` + rest + `}`, 400, "alternates", "want a list of text"},
 		{"alternates of numbers", `{"payload":"x","alternates":[1],` + rest + `}`, 400, "alternates", "want a list of text"},
 		{"alternates with null", `{"payload":"x","alternates":[null],` + rest + `}`, 400, "alternates", "entry 1: is empty"},

@@ -37,7 +37,9 @@ type InboundConfig struct {
 	// themselves, are the default profile's. Default: none.
 	From []transport.Endpoint
 	// Handler is what becomes of messages (inbound.handler): forward, print or drop.
-	// Default: forward where Forward is set, else drop.
+	// Default: forward where Forward is set. Else it is required where Listen or From
+	// is set and Options have no handler; what peers answer on connections that the
+	// agent has opened is dropped.
 	Handler string
 	// Forward is the endpoint that they are queued for (inbound.forward).
 	Forward transport.Endpoint
@@ -98,6 +100,9 @@ func (c InboundConfig) validate() (faults []error) {
 	}
 	return faults
 }
+
+// receives reports whether there is a URL to receive at, or from.
+func (c InboundConfig) receives() bool { return len(c.Listen)+len(c.From) > 0 }
 
 // handler says what becomes of messages.
 func (c InboundConfig) handler() string {

@@ -196,7 +196,7 @@ func TestTwoSpellingsOfAKey(t *testing.T) {
 	} {
 		b := start(t, func(c *Config) {
 			c.Profiles = e.tenant
-			c.Inbound.Listen = []string{"ws://127.0.0.1:0"}
+			c.Inbound = InboundConfig{Listen: []string{"ws://127.0.0.1:0"}, Handler: HandlerDrop}
 		})
 		spellings := []string{e.alice.DID, e.alice.Verkey, e.alice.DID + "#" + strings.TrimPrefix(e.alice.DID, "did:key:")}
 		send := func(recipient string) string {

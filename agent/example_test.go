@@ -32,7 +32,7 @@ func ExampleAgent_Inbound() {
 	ctx := context.Background()
 	a, err := agent.New(agent.Config{
 		Memory: true, API: agent.APIConfig{Listen: agent.ListenOff},
-		Inbound: agent.InboundConfig{Listen: []string{"http://127.0.0.1:0"}},
+		Inbound: agent.InboundConfig{Listen: []string{"http://127.0.0.1:0"}, Handler: agent.HandlerDrop}, // peers only fetch
 		Profiles: map[string]profile.Options{profile.DefaultID: {
 			Inbound: profile.Inbound{Tokens: map[string]transport.Secret{"phone": transport.NewSecret("s3cret")}},
 			Pickup:  profile.Pickup{Enabled: true},

@@ -3,9 +3,12 @@ package agent
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 	"unicode/utf8"
 
@@ -27,7 +30,7 @@ const (
 	MetadataSession   = "Outrider-Session"    // id of the session it came by
 	MetadataPeer      = "Outrider-Peer"       // key of the sender, as far as it is proven
 	MetadataThread    = "Outrider-Thread"     // id of the thread it belongs to
-	MetadataMessageID = "Outrider-Message-Id" // the sender's own
+	MetadataMessageID = "Outrider-Message-Id" // the sender's own, as it has written it
 	// Of a message that was encrypted for a key of ours: its wire format, and that
 	// key. What answers it is encrypted in the same way.
 	MetadataFormat    = "Outrider-Wire-Format"
@@ -104,9 +107,23 @@ func (a *Agent) chooseHandler(own inbound.Handler) (inbound.Handler, error) {
 		return a.forward, a.checkForward()
 	case a.config.Inbound.handler() == HandlerPrint:
 		return nil, &KeyError{"inbound.handler", errors.New("print is for a program with an output: give Options.Handler")}
+	case a.config.Inbound.Handler == "" && a.config.Inbound.receives():
+		return nil, &KeyError{"inbound.handler", errors.New("is missing: what senders are told is taken would be lost; " +
+			"give inbound.forward (--forward URI), or say print or, for peers that only fetch, drop (--in-handler drop)")}
 	default:
 		return drop, nil
 	}
+}
+
+// warnOfSilence tells an operator who has said what becomes of messages, and not
+// where they come from.
+func (a *Agent) warnOfSilence() {
+	handler := a.config.Inbound.handler()
+	if handler == HandlerDrop || len(a.inbound.Addresses()) > 0 {
+		return
+	}
+	a.log.Warn("nothing is received at any URL: the handler gets no more than what peers answer on connections that were opened to deliver to them. "+
+		"Give inbound.listen (--in URL) to receive", zap.String("handler", handler))
 }
 
 // drop takes every message and does nothing with it.
@@ -129,10 +146,7 @@ func (a *Agent) checkForward() error {
 func (a *Agent) forward(ctx context.Context, m *inbound.Message) (*inbound.Reply, error) {
 	message := outbound.Message{
 		Endpoint: a.config.Inbound.Forward, Payload: m.Payload, Text: m.Text, ContentType: m.ContentType,
-		Metadata: forwarded(m), Profile: m.Profile, WireFormat: "raw", Direct: true,
-	}
-	if !m.ID.IsZero() {
-		message.IdempotencyKey = "inbound:" + m.Peer + ":" + m.ID.String()
+		Metadata: a.forwarded(m), Profile: m.Profile, WireFormat: "raw", Direct: true, IdempotencyKey: keyOfCopies(m),
 	}
 	if m.Receipt.DirectResponseRequested() { // the answer may come on the session: it is held open for that
 		a.inbound.Reaches(m.Profile.ID(), transport.Peer{Session: m.Session})
@@ -141,14 +155,32 @@ func (a *Agent) forward(ctx context.Context, m *inbound.Message) (*inbound.Reply
 	return nil, refusal(err)
 }
 
+// keyOfCopies is what a message has in common with its copies alone; empty where its
+// sender gave it no id. A UUID is the sender's in all the world. Another kind of id
+// may be somebody else's, too, who has proven no more: it counts for the path and the
+// wire format it came with. The key is a digest since ids and peers have no limit,
+// and may hold whatever would stand between them.
+func keyOfCopies(m *inbound.Message) string {
+	parts := []string{m.Peer, m.ID.String()}
+	switch {
+	case m.Receipt.MessageID == "":
+		return ""
+	case m.ID.IsZero():
+		parts = []string{m.Peer, m.Receipt.MessageID, m.Origin.Path, m.Receipt.Format}
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return "inbound:" + hex.EncodeToString(sum[:])
+}
+
 // forwarded is the metadata of a message, with where it came from in place of what
-// was about its way here.
-func forwarded(m *inbound.Message) transport.Metadata {
+// was about its way here. What the header for our own id says is of the way here.
+func (a *Agent) forwarded(m *inbound.Message) transport.Metadata {
 	all := maps.Clone(m.Metadata)
 	if all == nil {
 		all = transport.Metadata{}
 	}
-	for _, name := range []string{inbound.HeaderMessageID, inbound.HeaderReturnRoute, inbound.HeaderThreadID} {
+	own := http.CanonicalHeaderKey(a.config.HTTP.MessageIDHeader)
+	for _, name := range []string{inbound.HeaderMessageID, inbound.HeaderReturnRoute, inbound.HeaderThreadID, own} {
 		delete(all, name)
 	}
 	set := func(name, value string) {
@@ -163,10 +195,7 @@ func forwarded(m *inbound.Message) transport.Metadata {
 	format, recipient := encryptedBy(m)
 	set(MetadataFormat, format)
 	set(MetadataRecipient, recipient)
-	set(MetadataMessageID, "")
-	if !m.ID.IsZero() {
-		set(MetadataMessageID, m.ID.String())
-	}
+	set(MetadataMessageID, m.Receipt.MessageID)
 	return all
 }
 

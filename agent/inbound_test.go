@@ -24,15 +24,19 @@ import (
 	"github.com/outrider-go/outrider/transport/egress/egresstest"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/ingress"
+	"github.com/outrider-go/outrider/wireformat/webhook"
 )
 
-// receives has an agent receive over HTTP and WebSocket on one port.
+// receives has an agent receive over HTTP, and drop what comes unless it is forwarded.
 func receives(t *testing.T, change func(*Config)) func(*Config) {
 	t.Helper()
 	return func(c *Config) {
 		c.Inbound.Listen = []string{"http://127.0.0.1:0"}
 		if change != nil {
 			change(c)
+		}
+		if c.Inbound.Forward.IsZero() {
+			c.Inbound.Handler = HandlerDrop
 		}
 	}
 }
@@ -137,13 +141,141 @@ func TestForward(t *testing.T) {
 	if header := <-got; header.Get(MetadataMessageID) != id {
 		t.Errorf("forwarded with %v", header)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := b.agent.Manager().Flush(ctx); err != nil {
-		t.Fatal(err)
-	}
+	b.flush()
 	if len(got) != 0 {
 		t.Error("the copy was forwarded, too")
+	}
+}
+
+// flush waits until what is queued has been delivered.
+func (b *bench) flush() {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	if err := b.agent.Manager().Flush(ctx); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestForwardOfAnswersAlone: without a URL to receive at, what peers answer on our
+// connections is forwarded, and the log says that nothing else is.
+func TestForwardOfAnswersAlone(t *testing.T) {
+	t.Parallel()
+	url, got := app(t, "")
+	peer := echoes(t)
+	b := start(t, func(c *Config) { c.Inbound.Forward = mustEndpoint(t, url) })
+	if n := b.logs.FilterMessageSnippet("inbound.listen (--in URL)").Len(); n != 1 {
+		t.Errorf("it is logged %d times, want once", n)
+	}
+	if _, err := b.agent.Manager().Send(t.Context(), outboundMessage(t, peer, "hello")); err != nil {
+		t.Fatal(err)
+	}
+	if header := <-got; header.Get(MetadataSession) == "" {
+		t.Errorf("forwarded with %v", header)
+	}
+	for name, change := range map[string]func(*Config){
+		"nothing is received":   nil,
+		"a handler is chosen":   receives(t, nil),
+		"it is forwarded":       receives(t, func(c *Config) { c.Inbound.Forward = mustEndpoint(t, url) }),
+		"it is fetched from us": mobile,
+	} {
+		if n := start(t, change).logs.FilterMessageSnippet("inbound.listen").Len(); n != 0 {
+			t.Errorf("%s: it is logged %d times", name, n)
+		}
+	}
+}
+
+// twoSenders are a default profile that knows two senders by their tokens, and has a
+// secret to verify webhooks with.
+func twoSenders(secret string) map[string]profile.Options {
+	return map[string]profile.Options{profile.DefaultID: {
+		Inbound: profile.Inbound{
+			Tokens: map[string]transport.Secret{"a": transport.NewSecret("a's"), "b": transport.NewSecret("b's")},
+			Paths:  []string{"/", "/other"},
+		},
+		Secrets: map[string]transport.Secret{webhook.DefaultSecretName: transport.NewSecret(secret)},
+	}}
+}
+
+// TestForwardKeepsTheIDsOfOthers that are no UUIDs: a copy is forwarded once, what
+// merely has the same id is forwarded, and the application reads the id.
+func TestForwardKeepsTheIDsOfOthers(t *testing.T) {
+	t.Parallel()
+	url, got := app(t, "")
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	b := start(t, receives(t, func(c *Config) {
+		c.Inbound.Forward, c.Profiles = mustEndpoint(t, url+"/in"), twoSenders(secret)
+	}))
+	const id = "msg_2LJD8k1"
+	signed := signedHeaders(t, secret, id, `{"n":1}`)
+	posts := []struct {
+		name, path string
+		headers    []string
+		id         string
+	}{
+		{"a text", "/", []string{"Message-Id", id}, id},
+		{"a text, by another path", "/other", []string{"Message-Id", id}, id},
+		{"a text, by one sender", "/", []string{"Message-Id", id, "X-Api-Key", "a's"}, id},
+		{"a text, by another sender", "/", []string{"Message-Id", id, "X-Api-Key", "b's"}, id},
+		{"another text", "/", []string{"Message-Id", "1"}, "1"},
+		{"a text that is long", "/", []string{"Message-Id", strings.Repeat("x", 4000)}, strings.Repeat("x", 4000)},
+		{"a text that is long and ends otherwise", "/", []string{"Message-Id", strings.Repeat("x", 4000) + "y"}, strings.Repeat("x", 4000) + "y"},
+		{"a webhook, verified", "/", signed, id},
+		{"a UUID in capitals", "/", []string{"Message-Id", "0198C0DE-5B1E-7ABC-8DEF-0123456789AB"}, "0198C0DE-5B1E-7ABC-8DEF-0123456789AB"},
+	}
+	for _, post := range posts {
+		for range 2 {
+			if a := b.post(b.address("http")+post.path, `{"n":1}`, post.headers...); a.status != http.StatusOK {
+				t.Fatalf("%s: %d %q", post.name, a.status, a.body)
+			}
+		}
+		header := <-got
+		if header.Get(MetadataMessageID) != post.id {
+			t.Errorf("%s: forwarded with %v", post.name, header)
+		}
+		if _, err := transport.ParseID(header.Get("Message-Id")); err != nil {
+			t.Errorf("%s: the header of our own id is %q", post.name, header.Get("Message-Id"))
+		}
+		if len(post.headers) == len(signed) && header.Get(webhook.HeaderID) != id {
+			t.Errorf("%s: the sender's own header is gone: %v", post.name, header)
+		}
+	}
+	b.flush()
+	if len(got) != 0 {
+		t.Errorf("%d copies were forwarded, too", len(got))
+	}
+}
+
+// signedHeaders are those of a webhook.
+func signedHeaders(t *testing.T, secret, id, body string) []string {
+	t.Helper()
+	signer, err := webhook.NewSigner(transport.NewSecret(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	signature, err := signer.Sign(id, now, []byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{webhook.HeaderID, id, webhook.HeaderTimestamp, fmt.Sprint(now.Unix()), webhook.HeaderSignature, signature}
+}
+
+// TestForwardWithAHeaderOfOurOwn that the sender uses, too: it is ours, and the
+// sender's id goes on beside it.
+func TestForwardWithAHeaderOfOurOwn(t *testing.T) {
+	t.Parallel()
+	url, got := app(t, "")
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	b := start(t, receives(t, func(c *Config) {
+		c.Inbound.Forward, c.Profiles = mustEndpoint(t, url), twoSenders(secret)
+		c.HTTP.MessageIDHeader = webhook.HeaderID
+	}))
+	if a := b.post(b.address("http"), `{}`, signedHeaders(t, secret, "msg_1", `{}`)...); a.status != http.StatusOK {
+		t.Fatalf("%d %q", a.status, a.body)
+	}
+	if header := <-got; header.Get(MetadataMessageID) != "msg_1" || header.Get(webhook.HeaderID) == "msg_1" {
+		t.Errorf("forwarded with %v", header)
 	}
 }
 
@@ -161,7 +293,7 @@ func mobile(c *Config) {
 		Inbound: profile.Inbound{Tokens: map[string]transport.Secret{"mobile": transport.NewSecret("open sesame")}},
 		Pickup:  profile.Pickup{Enabled: true},
 	}}
-	c.Inbound.Listen = []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}
+	c.Inbound.Listen, c.Inbound.Handler = []string{"ws://127.0.0.1:0", "http://127.0.0.1:0"}, HandlerDrop
 }
 
 func TestPickup(t *testing.T) {
@@ -275,10 +407,9 @@ func TestWhoIsUnknownIsRefused(t *testing.T) {
 	}
 }
 
-// TestAPeerAnswersOnOurConnection has a peer send a message on the connection by
-// which it got one.
-func TestAPeerAnswersOnOurConnection(t *testing.T) {
-	t.Parallel()
+// echoes is the URL of a peer that answers each message on a WebSocket with one.
+func echoes(t *testing.T) string {
+	t.Helper()
 	upgrader := websocket.Upgrader{}
 	peer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
@@ -294,13 +425,21 @@ func TestAPeerAnswersOnOurConnection(t *testing.T) {
 		}
 	}))
 	t.Cleanup(peer.Close)
+	return "ws" + strings.TrimPrefix(peer.URL, "http")
+}
+
+// TestAPeerAnswersOnOurConnection has a peer send a message on the connection by
+// which it got one.
+func TestAPeerAnswersOnOurConnection(t *testing.T) {
+	t.Parallel()
+	peer := echoes(t)
 	got := make(chan *inbound.Message, 1)
 	b := startHandler(t, Config{AllowPrivate: true}, func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
 		got <- m
 		return nil, nil
 	})
 	text := "hello"
-	message := outboundMessage(t, "ws"+strings.TrimPrefix(peer.URL, "http"), text)
+	message := outboundMessage(t, peer, text)
 	if _, err := b.agent.Manager().Send(t.Context(), message); err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +507,7 @@ func TestACertificateThatCannotBeReadIsLogged(t *testing.T) {
 	authority := egresstest.NewAuthority(t)
 	certFile, keyFile := egresstest.WriteFiles(t, dir, authority.Issue(t, egresstest.Certificate{}))
 	b := start(t, func(c *Config) {
-		c.Inbound.Listen = []string{"https://127.0.0.1:0"}
+		c.Inbound.Listen, c.Inbound.Handler = []string{"https://127.0.0.1:0"}, HandlerDrop
 		c.Inbound.TLS = ingress.TLS{CertFile: certFile, KeyFile: keyFile}
 	})
 	if err := os.WriteFile(keyFile, []byte("canary"), 0o600); err != nil {
@@ -411,6 +550,8 @@ func TestInboundConfigFaults(t *testing.T) {
 		"inbound.concurrency: is negative":          {Inbound: InboundConfig{Listen: []string{"ws://a"}, Concurrency: -1}},
 		"inbound.tls: tls needs both":               {Inbound: InboundConfig{Listen: []string{"https://a"}}},
 		"inbound.handler: print is for":             {Inbound: InboundConfig{Handler: HandlerPrint}},
+		"inbound.handler: is missing":               {Inbound: InboundConfig{Listen: []string{"http://127.0.0.1:0"}}},
+		"inbound.handler: is missing: what":         {Inbound: InboundConfig{From: []transport.Endpoint{mustEndpoint(t, "amqp://127.0.0.1/q")}}},
 		"profiles.two.inbound.paths: \"/a\" is tha": {Profiles: map[string]profile.Options{"one": {Inbound: profile.Inbound{Paths: []string{"/a"}}}, "two": {Inbound: profile.Inbound{Paths: []string{"/a"}}}}},
 	} {
 		config.Memory = true

@@ -117,6 +117,7 @@ type StatsView struct {
 	// Destinations counts those that are paused or fail.
 	Destinations outbound.DestinationCounts `json:"destinations"`
 	Transports   []TransportStatsView       `json:"transports"`
+	Receivers    []ReceiverStatsView        `json:"receivers"`
 }
 
 // MessageCounts counts messages by state and result.
@@ -132,11 +133,20 @@ type MessageCounts struct {
 	OldestSeconds float64 `json:"oldest_seconds"`
 }
 
-// TransportStatsView is a transport's collector.
+// TransportStatsView is the collector of a transport by which messages leave.
 type TransportStatsView struct {
-	Transport string         `json:"transport"`
+	Transport string         `json:"transport"` // its name: "http"
 	Schemes   []string       `json:"schemes"`
 	Stats     stats.Snapshot `json:"stats"`
+}
+
+// ReceiverStatsView is the collector of a transport by which messages come in.
+type ReceiverStatsView struct {
+	Transport string `json:"transport"` // its scheme
+	// Address is where it receives, redacted. The receiver "answers" has none: it gets
+	// what peers say on connections that were opened to deliver to them.
+	Address string         `json:"address,omitempty"`
+	Stats   stats.Snapshot `json:"stats"`
 }
 
 // DestinationView is a destination of a profile.

@@ -54,7 +54,10 @@ type Receipt struct {
 	Signed            bool
 	// Authenticated: nobody but the sender, or who has the recipient's key, can have
 	// made the message. It is signed, or encrypted with the sender's key.
-	Authenticated  bool
+	Authenticated bool
+	// MessageID is the sender's own id as it is written, of whatever kind; a UUID is in
+	// Message.ID, too. Empty: the format has none.
+	MessageID      string
 	ThreadID       string
 	ParentThreadID string
 	// ReturnRoute is "none", "all" or "thread"; empty counts as none.

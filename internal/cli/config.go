@@ -31,7 +31,7 @@ func (f *configFlags) add(command *cobra.Command) {
 	f.text("log-level", "log.level", "debug, info, warn or error (`level`, default info)")
 	f.text("log-format", "log.format", "json or console (`format`, default json)")
 	f.list("in", "inbound.listen", "receive messages at this `URL` (http, https, ws, wss), or from it (amqp, amqps); may be repeated")
-	f.text("in-handler", "inbound.handler", "what becomes of messages that come in: forward, print or drop (`word`, default drop)")
+	f.text("in-handler", "inbound.handler", "what becomes of messages that come in: forward, print or drop (`word`); needed with --in unless --forward is given")
 	f.text("forward", "inbound.forward", "forward messages that come in to this `URI`")
 	f.set.Bool("allow-private", false, "let messages go to addresses that are not public, this machine included")
 	f.keys["allow-private"] = "allow_private"

@@ -32,7 +32,7 @@ func listening(t *testing.T, sh shell, tail *process) {
 
 func TestCommandsAgainstADaemon(t *testing.T) {
 	t.Parallel()
-	sh, _ := startDaemon(t)
+	sh, _ := startDaemon(t, "--in", "http://127.0.0.1:0", "--in-handler", "drop")
 	box := openInbox(t, receiver.Options{})
 	down := closedPort(t)
 
@@ -100,7 +100,7 @@ func TestCommandsAgainstADaemon(t *testing.T) {
 		t.Errorf("stats: got %+v", statistics)
 	}
 	text := sh.want(t, ExitOK, "stats").stdout
-	for _, want := range []string{"PENDING", "DELIVERED", "transport http, https", "PHASE", "total"} {
+	for _, want := range []string{"PENDING", "DELIVERED", "transport http, https", "PHASE", "total", "receiver http://127.0.0.1:", "receiver answers"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("stats lack %q:\n%s", want, text)
 		}
@@ -114,7 +114,7 @@ func TestServeOnATakenPort(t *testing.T) {
 	serve := []string{"serve", "--memory", "--log-level", "error"}
 	for flag, args := range map[string][]string{
 		"--api": {"--api", strings.TrimPrefix(taken, "http://")},
-		"--in":  {"--api", "127.0.0.1:0", "--in", taken},
+		"--in":  {"--api", "127.0.0.1:0", "--in", taken, "--in-handler", "drop"},
 	} {
 		got := shell{}.want(t, ExitFailure, append(serve, args...)...).stderr
 		if !strings.Contains(got, "address already in use") || !strings.Contains(got, "choose another address with "+flag+"\n") {

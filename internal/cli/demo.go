@@ -96,7 +96,7 @@ func demoConfig(secret transport.Secret) agent.Config {
 	return agent.Config{
 		HTTP:    agent.HTTPConfig{MessageIDHeader: demoIDHeader},
 		WS:      agent.WSConfig{Ack: "ping"},
-		Inbound: agent.InboundConfig{Listen: []string{"ws://127.0.0.1:0"}},
+		Inbound: agent.InboundConfig{Listen: []string{"ws://127.0.0.1:0"}, Handler: agent.HandlerDrop}, // the peer only fetches
 		Retry:   fmt.Sprintf("attempts=%d,base=200ms,factor=2", demoAttempts),
 		Breaker: outbound.Breaker{Disabled: true},
 		Profiles: map[string]profile.Options{profile.DefaultID: {

@@ -50,6 +50,9 @@ func serve(ctx context.Context, c *console, config agent.Config, asJSON bool) er
 		options.Handler = printer(func(message receiver.Received) error { return c.json(message) })
 	}
 	daemon, err := agent.New(config, options)
+	if wrong, ok := errors.AsType[*agent.KeyError](err); ok && wrong.Key == "inbound.handler" {
+		return &exitError{ExitUsage, err}
+	}
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ func newStats(c *console) *cobra.Command {
 	var flags daemonFlags
 	var asJSON bool
 	command := &cobra.Command{
-		Use: "stats", Short: "Show what the daemon holds and what its transports did", Args: arguments(),
+		Use: "stats", Short: "Show what the daemon holds, and what its transports and receivers did", Args: arguments(),
 		RunE: daemonCommand(c, &flags, func(command *cobra.Command, daemon *client.Client, _ []string) error {
 			statistics, err := daemon.Stats(command.Context())
 			if err != nil {

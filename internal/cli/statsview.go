@@ -12,7 +12,7 @@ import (
 	"github.com/outrider-go/outrider/stats"
 )
 
-// writeStats writes what a daemon has and what its transports did.
+// writeStats writes what a daemon has, and what its transports and receivers did.
 func writeStats(c *console, s *agent.StatsView) error {
 	m := &s.Messages
 	grid := newTable(c.style, ">PENDING", ">DELIVER", ">RETRY", ">DELIVERED", ">DEAD", ">CANCELLED", ">EXPIRED")
@@ -37,26 +37,38 @@ func writeStats(c *console, s *agent.StatsView) error {
 			return err
 		}
 	}
-	return writeTransports(c, s.Transports)
+	if err := writeTransports(c, s.Transports); err != nil {
+		return err
+	}
+	for i := range s.Receivers {
+		r := &s.Receivers[i]
+		if err := writeCollector(c, "receiver "+cmp.Or(r.Address, r.Transport), &r.Stats); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeTransports writes each transport's collector.
 func writeTransports(c *console, transports []agent.TransportStatsView) error {
 	for i := range transports {
 		t := &transports[i]
-		title := c.style.bold("transport " + strings.Join(t.Schemes, ", "))
-		numbers := fmt.Sprintf("%s sent, %s received", size(t.Stats.BytesSent), size(t.Stats.BytesReceived))
-		if faults := errorCounts(t.Stats.Errors); faults != "" {
-			numbers += "; errors: " + faults
-		}
-		if err := c.printf("\n%s  %s", title, numbers); err != nil {
-			return err
-		}
-		if err := writeMetrics(c, t.Stats.Metrics); err != nil {
+		if err := writeCollector(c, "transport "+strings.Join(t.Schemes, ", "), &t.Stats); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func writeCollector(c *console, title string, s *stats.Snapshot) error {
+	numbers := fmt.Sprintf("%s sent, %s received", size(s.BytesSent), size(s.BytesReceived))
+	if faults := errorCounts(s.Errors); faults != "" {
+		numbers += "; errors: " + faults
+	}
+	if err := c.printf("\n%s  %s", c.style.bold(title), numbers); err != nil {
+		return err
+	}
+	return writeMetrics(c, s.Metrics)
 }
 
 func writeMetrics(c *console, metrics map[string]stats.Summary) error {

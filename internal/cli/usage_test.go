@@ -67,6 +67,8 @@ func TestUsageErrors(t *testing.T) {
 		"argument of serve":         {[]string{"serve", "canary"}, "too many arguments"},
 		"configuration in a flag":   {[]string{"serve", "--api", "nowhere"}, "api.listen"},
 		"retry policy of serve":     {[]string{"serve", "--retry", "often"}, "retry"},
+		"receiver without handler":  {[]string{"serve", "--memory", "--api", "off", "--in", "http://127.0.0.1:0"}, "inbound.handler: is missing"},
+		"what the handler may be":   {[]string{"serve", "--memory", "--api", "off", "--in", "amqp://127.0.0.1/q"}, "(--forward URI), or say print or, for peers that only fetch, drop (--in-handler drop)"},
 		"API open to the world":     {[]string{"serve", "--api", "0.0.0.0:0"}, "api.token"},
 		"argument of the demo":      {[]string{"demo", "canary"}, "too many arguments"},
 	}

@@ -110,7 +110,7 @@ func TestWriteEvent(t *testing.T) {
 		"fail-over": {"outbound-message::failed_over", outbound.MessageEvent{
 			ID: testID(t), Endpoint: "http://a.example", Attempt: 1, Code: "410", NextEndpoint: "http://b.example", NextAt: at,
 		}, "09:14:07.000  failed_over             0198c0de-5b1e-7abc-8def-0123456789ab  http://a.example  attempt 1, 410, next to http://b.example, next now\n"},
-		"transport": {"transport::started", outbound.TransportEvent{Transport: "x", Schemes: []string{"http", "https"}},
+		"transport": {"transport::started", outbound.TransportEvent{Transport: "http", Schemes: []string{"http", "https"}},
 			"09:14:07.000  transport::started      http https\n"},
 		"destination": {"destination::paused", outbound.DestinationEvent{Destination: "http://example.com", Reason: "busy"},
 			"09:14:07.000  destination::paused     http://example.com  busy\n"},

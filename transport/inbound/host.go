@@ -15,8 +15,7 @@ import (
 type host struct {
 	Transport
 	manager   *Manager
-	name      string // for people: its type
-	scheme    string
+	scheme    string // its name, too
 	format    string
 	collector *stats.Collector // nil: it has none
 	handled   *stats.Metric
@@ -24,7 +23,7 @@ type host struct {
 }
 
 func (m *Manager) newHost(t Transport) (*host, error) {
-	h := &host{Transport: t, manager: m, name: fmt.Sprintf("%T", t), scheme: t.Scheme()}
+	h := &host{Transport: t, manager: m, scheme: t.Scheme()}
 	if h.scheme == "" {
 		return nil, errors.New("it has no scheme")
 	}
@@ -81,7 +80,7 @@ func (h *host) sent(size int) {
 }
 
 func (h *host) event() TransportEvent {
-	return TransportEvent{Transport: h.name, Schemes: []string{h.scheme}, Address: h.Address()}
+	return TransportEvent{Transport: h.scheme, Schemes: []string{h.scheme}, Address: h.Address()}
 }
 
 // start starts the transport, once. The caller has registering.
@@ -90,7 +89,7 @@ func (h *host) start(ctx context.Context) error {
 		return nil
 	}
 	if err := h.Start(ctx, h); err != nil {
-		return fmt.Errorf("start transport %s: %w", h.name, err)
+		return fmt.Errorf("start inbound transport %s: %w", h.scheme, err)
 	}
 	h.started = true
 	h.manager.publish(TopicTransportStarted, func() any { return h.event() })
@@ -104,7 +103,7 @@ func (h *host) stop(ctx context.Context) error {
 	}
 	e := h.event() // while it knows its address
 	if err := h.Stop(ctx); err != nil {
-		return fmt.Errorf("stop transport %s: %w", h.name, err)
+		return fmt.Errorf("stop inbound transport %s: %w", h.scheme, err)
 	}
 	h.started = false
 	h.manager.publish(TopicTransportStopped, func() any { return e })

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/outrider-go/outrider/stats"
 	"github.com/outrider-go/outrider/transport"
 )
 
@@ -38,6 +39,25 @@ func (m *Manager) Sessions() []SessionInfo {
 	all := make([]SessionInfo, 0, len(open))
 	for _, s := range open {
 		all = append(all, s.info())
+	}
+	return all
+}
+
+// TransportStatistics is the snapshot of one transport's collector.
+type TransportStatistics struct {
+	Transport string         `json:"transport"` // its name, which is its scheme: "http"
+	Address   string         `json:"address,omitempty"`
+	Stats     stats.Snapshot `json:"stats"`
+}
+
+// Stats takes a snapshot of each transport's collector, in the order of their
+// registration.
+func (m *Manager) Stats() []TransportStatistics {
+	var all []TransportStatistics
+	for _, h := range m.hosts() {
+		if h.collector != nil {
+			all = append(all, TransportStatistics{h.scheme, h.Address(), h.collector.Snapshot()})
+		}
 	}
 	return all
 }

@@ -81,9 +81,9 @@ func (m *Manager) Register(t Transport) error {
 	defer m.registering.Give()
 	switch {
 	case m.stopping:
-		return fmt.Errorf("register inbound transport %s: %w", h.name, ErrStopped)
+		return fmt.Errorf("register inbound transport %s: %w", h.scheme, ErrStopped)
 	case find(m.hosts(), t) >= 0:
-		return fmt.Errorf("register inbound transport %s: it is registered already", h.name)
+		return fmt.Errorf("register inbound transport %s: it is registered already", h.scheme)
 	}
 	if m.live {
 		if err := h.start(m.base); err != nil {

@@ -25,7 +25,7 @@ func TestStartFails(t *testing.T) {
 	first := &inboundtest.Memory{}
 	send(t, m.Register(first))
 	send(t, m.Register(&refusing{}))
-	if err := m.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "port is taken") || !strings.Contains(err.Error(), "refusing") {
+	if err := m.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "port is taken") || !strings.Contains(err.Error(), "start inbound transport mem: ") {
 		t.Errorf("%v", err)
 	}
 	if first.Address() != "" {
@@ -74,7 +74,7 @@ func TestRegister(t *testing.T) {
 	for _, want := range []string{inbound.TopicTransportStarted, inbound.TopicTransportStarted, inbound.TopicTransportStopped} {
 		e, err := started.Wait(t.Context(), nil)
 		send(t, err)
-		if e.Topic != want || e.Payload.(inbound.TransportEvent).Address != "mem://here" {
+		if p := e.Payload.(inbound.TransportEvent); e.Topic != want || p.Address != "mem://here" || p.Transport != "mem" {
 			t.Errorf("%s: %+v, want %s", e.Topic, e.Payload, want)
 		}
 	}

@@ -35,8 +35,9 @@ type Handler func(ctx context.Context, m *Message) (*Reply, error)
 
 // Message is one that came in.
 type Message struct {
-	// ID is the sender's own, by which copies of one message are known; zero where
-	// it gave none.
+	// ID is the sender's own where that is a UUID, and zero otherwise.
+	// Receipt.MessageID is what the sender has written, of whatever kind: copies of
+	// one message are known by it.
 	ID      transport.ID
 	Profile *profile.Profile // whom it is for
 	Session string           // id of the session it came by
@@ -51,7 +52,7 @@ type Message struct {
 	Text        bool
 	Metadata    transport.Metadata
 	// Receipt is what the wire format learnt. Where that says nothing of the
-	// return route or the thread, the metadata does.
+	// return route, the thread or the message's id, the metadata does.
 	Receipt    wireformat.Receipt
 	ReceivedAt time.Time
 	// Frame is the message as it came.

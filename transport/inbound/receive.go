@@ -94,11 +94,24 @@ func (s *Session) read(ctx context.Context, m *Message) error {
 	}
 	m.Payload, m.ContentType, m.Text, m.Metadata = parsed.Payload, parsed.ContentType, parsed.Text, parsed.Metadata
 	m.Receipt, m.ID = receipt, parsed.ID
-	if m.ID.IsZero() {
-		m.ID, _ = transport.ParseID(m.Frame.Header[HeaderMessageID]) // somebody else's kind of id is in the metadata
-	}
+	m.readID()
 	s.identify(m, tenant.Peer)
 	return nil
+}
+
+// readID completes what the wire format says of the sender's id.
+func (m *Message) readID() {
+	id := &m.Receipt.MessageID
+	switch {
+	case *id != "":
+	case !m.ID.IsZero():
+		*id = m.ID.String()
+	default:
+		*id = m.Frame.Header[HeaderMessageID]
+	}
+	if m.ID.IsZero() {
+		m.ID, _ = transport.ParseID(*id) // zero for somebody else's kind of id
+	}
 }
 
 // identify says who sent the message, as far as that is proven. The metadata is

@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,57 @@ func TestMessage(t *testing.T) {
 		t.Errorf("what: %s, %v, %q, %v", m.Payload, m.Text, m.ContentType, m.Metadata)
 	case m.Receipt.Format != "json", m.Receipt.ThreadID != "7", m.Origin.Remote != "peer:1", m.ReceivedAt.IsZero():
 		t.Errorf("how: %+v, %+v, %v", m.Receipt, m.Origin, m.ReceivedAt)
+	}
+}
+
+// TestMessageID: what the wire format has proven, else the metadata's, as it is
+// written; a UUID is the ID, too.
+func TestMessageID(t *testing.T) {
+	t.Parallel()
+	id := transport.NewID(time.Now())
+	signed, err := webhook.New(webhook.Options{})
+	send(t, err)
+	formats, err := wireformat.NewRegistry(append(wireformat.Builtin(), signed)...)
+	send(t, err)
+	tenant, err := profile.New("signing", profile.Options{Secrets: map[string]transport.Secret{
+		webhook.DefaultSecretName: transport.NewSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+	}})
+	send(t, err)
+	webhookOf := func(id string) wireformat.Frame {
+		signer, err := webhook.NewSigner(transport.NewSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+		send(t, err)
+		now := time.Now()
+		signature, err := signer.Sign(id, now, []byte("{}"))
+		send(t, err)
+		return wireformat.Frame{Body: []byte("{}"), Header: map[string]string{
+			webhook.HeaderID: id, webhook.HeaderTimestamp: strconv.FormatInt(now.Unix(), 10), webhook.HeaderSignature: signature,
+			inbound.HeaderMessageID: "unproven",
+		}}
+	}
+	withHeader := func(id string) wireformat.Frame {
+		return wireformat.Frame{Body: []byte("{}"), Header: map[string]string{inbound.HeaderMessageID: id}}
+	}
+	for _, test := range []struct {
+		name, text string
+		id         transport.ID
+		frame      wireformat.Frame
+	}{
+		{"none", "", transport.ID{}, wireformat.Frame{Body: []byte("{}")}},
+		{"a UUID", id.String(), id, withHeader(id.String())},
+		{"a UUID in capitals", strings.ToUpper(id.String()), id, withHeader(strings.ToUpper(id.String()))},
+		{"a text", "msg_1", transport.ID{}, withHeader("msg_1")},
+		{"a text that is signed", "msg_2", transport.ID{}, webhookOf("msg_2")},
+		{"a UUID that is signed", id.String(), id, webhookOf(id.String())},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var got inboundtest.Inbox
+			a := start(t, got.Handle, inbound.Options{Tenants: inbound.Fixed(tenant), Formats: formats})
+			send(t, a.dial(t).Send(t.Context(), test.frame))
+			if m := got.All()[0]; m.ID != test.id || m.Receipt.MessageID != test.text {
+				t.Errorf("got %v and %q, want %v and %q", m.ID, m.Receipt.MessageID, test.id, test.text)
+			}
+		})
 	}
 }
 

@@ -62,7 +62,7 @@ type SessionEvent struct {
 
 // TransportEvent is the payload of the events about a transport.
 type TransportEvent struct {
-	Transport string   `json:"transport"`
+	Transport string   `json:"transport"` // its name, which is its scheme: "http"
 	Schemes   []string `json:"schemes"`
 	Address   string   `json:"address,omitempty"`
 }

@@ -147,7 +147,7 @@ type Statistics struct {
 
 // TransportStatistics is the snapshot of one transport's collector.
 type TransportStatistics struct {
-	Transport string         `json:"transport"`
+	Transport string         `json:"transport"` // its name: "http"
 	Schemes   []string       `json:"schemes"`
 	Stats     stats.Snapshot `json:"stats"`
 }

@@ -18,6 +18,8 @@ type slow struct {
 	startTakes, stopTakes time.Duration
 }
 
+func (s *slow) Name() string { return "slow" }
+
 func (s *slow) Start(ctx context.Context) error {
 	pass(s.startTakes)
 	return s.driver.Start(ctx)
@@ -46,7 +48,7 @@ func TestReplacedTransportIsStoppedOnce(t *testing.T) {
 		}
 		n := 0
 		for e := range f.events.Events() {
-			if p, ok := e.Payload.(outbound.TransportEvent); ok && e.Topic == outbound.TopicTransportStopped && p.Transport == "*outbound_test.slow" {
+			if p, ok := e.Payload.(outbound.TransportEvent); ok && e.Topic == outbound.TopicTransportStopped && p.Transport == "slow" {
 				n++
 			}
 		}

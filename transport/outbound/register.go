@@ -15,7 +15,7 @@ import (
 // registered is a transport in the registry, with what the manager needs of it.
 type registered struct {
 	Transport
-	name    string
+	name    string // that users know it by
 	schemes []string
 	abilities
 	queued *stats.Metric // from enqueued to the attempt's start; nil without a collector
@@ -27,12 +27,17 @@ type registered struct {
 }
 
 func newRegistered(t Transport) *registered {
-	r := &registered{Transport: t, name: fmt.Sprintf("%T", t), schemes: t.Schemes(), abilities: abilitiesOf(t), attempts: transport.NewGate(), ending: transport.NewTurn()}
+	schemes := t.Schemes()
+	r := &registered{Transport: t, name: nameOf(t, schemes), schemes: schemes, abilities: abilitiesOf(t), attempts: transport.NewGate(), ending: transport.NewTurn()}
 	if r.collector != nil {
 		r.queued = r.collector.Metric("queued")
 	}
 	return r
 }
+
+// owner names the transport to those who register one for the same scheme: they
+// write programs, and may have several of a name.
+func (r *registered) owner() string { return fmt.Sprintf("%T", r.Transport) }
 
 // start is Start, with an error that names the transport.
 func (r *registered) start(ctx context.Context) error {
@@ -74,7 +79,7 @@ func (r *registered) retire(ctx context.Context) (now bool, err error) {
 // scheme that is taken is one.
 func (m *Manager) Register(t Transport) error {
 	return m.register(context.Background(), t, func(r *registered) error {
-		return m.transports.Register(r.name, r, r.schemes...)
+		return m.transports.Register(r.owner(), r, r.schemes...)
 	})
 }
 
@@ -84,7 +89,7 @@ func (m *Manager) Register(t Transport) error {
 func (m *Manager) Replace(ctx context.Context, t Transport) error {
 	var replaced []*registered
 	err := m.register(ctx, t, func(r *registered) error {
-		candidates, err := m.transports.Replace(r.name, r, r.schemes...)
+		candidates, err := m.transports.Replace(r.owner(), r, r.schemes...)
 		replaced = m.unused(candidates)
 		return err
 	})

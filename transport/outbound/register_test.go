@@ -49,6 +49,48 @@ func TestRegistration(t *testing.T) {
 	})
 }
 
+// broken is a driver that does not start.
+type broken struct{ driver }
+
+func (*broken) Start(context.Context) error { return errBroken }
+
+// TestTransportsGoByNamesThatUsersKnow: that of its first scheme, or its own, in
+// statistics, events and errors; not the name of a Go type.
+func TestTransportsGoByNamesThatUsersKnow(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{schemes: []string{"FIRST", "second"}}, outbound.Options{})
+		if err := f.Register(&slow{}); err != nil {
+			t.Fatal(err)
+		}
+		all, err := f.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, each := range all.Transports {
+			names = append(names, each.Transport)
+		}
+		if want := []string{"first", "slow"}; !slices.Equal(names, want) {
+			t.Errorf("the statistics are of %q, want %q", names, want)
+		}
+		if err := f.Register(&broken{}); err == nil || !strings.Contains(err.Error(), "start transport test: ") {
+			t.Errorf("one that does not start: %v", err)
+		}
+		if _, err := f.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		told := map[string]string{}
+		for e := range f.events.Events() {
+			if p, ok := e.Payload.(outbound.TransportEvent); ok {
+				told[e.Topic] += " " + p.Transport
+			}
+		}
+		if got := told[outbound.TopicTransportStarted]; !strings.Contains(got, " first") || !strings.Contains(got, " slow") || strings.Contains(got, "*") {
+			t.Errorf("started are%s", got)
+		}
+	})
+}
+
 // Start is promised to be called once: what is in use was started again, and then
 // stopped, when somebody registered it a second time.
 func TestRegisteredTwiceIsLeftAlone(t *testing.T) {

@@ -51,7 +51,7 @@ type MessageEvent struct {
 
 // TransportEvent is the payload of the events about a transport.
 type TransportEvent struct {
-	Transport string   `json:"transport"`
+	Transport string   `json:"transport"` // its name: "http"
 	Schemes   []string `json:"schemes"`
 }
 

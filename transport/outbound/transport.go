@@ -2,6 +2,8 @@ package outbound
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/outrider-go/outrider/profile"
@@ -71,6 +73,24 @@ type Checker interface {
 // Collected is a Transport with a stats collector.
 type Collected interface {
 	Collector() *stats.Collector
+}
+
+// Named is a Transport with a name of its own: that is what statistics, events and
+// errors call it. Default: its first scheme.
+type Named interface {
+	Name() string
+}
+
+// nameOf returns what users know a transport by. One without schemes is never
+// registered, and its author knows its type.
+func nameOf(t Transport, schemes []string) string {
+	if named, ok := t.(Named); ok && named.Name() != "" {
+		return named.Name()
+	}
+	if len(schemes) == 0 {
+		return fmt.Sprintf("%T", t)
+	}
+	return strings.ToLower(schemes[0])
 }
 
 // Base is what a transport embeds to have a collector and a wire format. The

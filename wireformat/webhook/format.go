@@ -130,7 +130,7 @@ func (f *Format) Parse(ctx context.Context, p *profile.Profile, frame wireformat
 	if err != nil {
 		return fail(wireformat.Cause(err))
 	}
-	receipt.Format, receipt.Signed, receipt.Authenticated = f.options.Name, true, true
+	receipt.Format, receipt.Signed, receipt.Authenticated, receipt.MessageID = f.options.Name, true, true, id
 	if parsed, err := transport.ParseID(id); err == nil {
 		m.ID = parsed
 	}

@@ -56,6 +56,9 @@ func New(options Options) (*Transport, error) {
 // Schemes implements [outbound.Transport].
 func (t *Transport) Schemes() []string { return []string{schemeWS, schemeWSS} }
 
+// Name implements [outbound.Named].
+func (t *Transport) Name() string { return name }
+
 // Start implements [outbound.Transport].
 func (t *Transport) Start(ctx context.Context) error {
 	return t.lifecycle.StartWith(func() error {
