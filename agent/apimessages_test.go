@@ -152,6 +152,39 @@ func TestCancelAndReplay(t *testing.T) {
 	}
 }
 
+// TestAMessageShowsWhatItWaitsFor: and no next attempt in the past.
+func TestAMessageShowsWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	check := func(what string, m MessageView, want outbound.WaitingFor, until bool) {
+		t.Helper()
+		if m.WaitingFor != want || m.WaitingUntil.IsZero() == until || !m.NextAttemptAt.Equal(m.WaitingUntil) {
+			t.Errorf("%s: waits for %q until %v, next %v", what, m.WaitingFor, m.WaitingUntil, m.NextAttemptAt)
+		}
+	}
+	const destination = "http://127.0.0.1:9"
+	pause := func(more string) {
+		t.Helper()
+		b.want(b.do("POST", "/v1/destinations/pause", fmt.Sprintf(`{"destination":%q%s}`, destination, more), "Content-Type", "application/json"), http.StatusOK)
+	}
+	pause("")
+	id := b.send(SendRequest{Endpoint: destination + "/a", Payload: new("x")})
+	check("paused", b.message(id, ""), outbound.WaitingForResume, false)
+	check("listed", b.page("GET /v1/messages?endpoint=" + destination).Messages[0], outbound.WaitingForResume, false)
+	pause(`,"for":"1h"`)
+	check("paused for an hour", b.message(id, ""), outbound.WaitingForResume, true)
+	check("cancelled", into[MessageView](t, b.want(b.do("POST", "/v1/messages/"+id.String()+"/cancel", ""), http.StatusOK)), "", false)
+	check("replayed", into[MessageView](t, b.want(b.do("POST", "/v1/messages/"+id.String()+"/replay", ""), http.StatusOK)), outbound.WaitingForResume, true)
+
+	up := receiver(t, http.StatusOK)
+	first := b.send(SendRequest{Endpoint: up, Payload: new("x"), OrderingKey: "k", NotBefore: later()})
+	second := b.send(SendRequest{Endpoint: up, Payload: new("x"), OrderingKey: "k"})
+	check("behind another", b.message(second, ""), outbound.WaitingForTurn, false)
+	if m := b.message(first, ""); m.WaitingFor != "" || m.NextAttemptAt.IsZero() {
+		t.Errorf("the one in turn: waits for %q, next %v", m.WaitingFor, m.NextAttemptAt)
+	}
+}
+
 func TestReplayPages(t *testing.T) {
 	t.Parallel()
 	var fixed atomic.Bool

@@ -51,13 +51,15 @@ func (f *sendFlags) notDelivered(m *agent.MessageView) error {
 	if m.LastError != "" {
 		text += ": " + m.LastError
 	}
+	now := time.Now()
+	text = joinNonEmpty("; ", text, waits(m, now))
 	switch {
 	case f.own && done:
 		return errors.New(text)
 	case f.own:
 		return fmt.Errorf("%s; it is given up: wait longer with --wait, or send through a daemon", text)
-	case !done && !m.NextAttemptAt.IsZero():
-		text += "; the next attempt is " + ago(m.NextAttemptAt, time.Now())
+	case !done && m.WaitingFor == "" && !m.NextAttemptAt.IsZero():
+		text += "; the next attempt is " + ago(nextAttempt(m, now), now)
 	}
 	return fmt.Errorf("%s; see: outrider status %s", text, m.ID)
 }

@@ -46,7 +46,7 @@ func writeMessages(c *console, messages []agent.MessageView, now time.Time) erro
 		m := &messages[i]
 		grid.add(
 			cell{text: m.ID.String()}, outcomeCell(c.style, m), cell{text: strconv.Itoa(m.AttemptsMade)},
-			cell{text: m.Evidence.String()}, cell{text: ago(m.CreatedAt, now)}, cell{text: ago(m.NextAttemptAt, now)},
+			cell{text: m.Evidence.String()}, cell{text: ago(m.CreatedAt, now)}, cell{text: nextCell(m, now)},
 			cell{text: clip(m.Endpoint, maxErrorText)}, cell{text: clip(m.LastError, maxErrorText)},
 		)
 	}
@@ -75,7 +75,8 @@ func writeMessage(c *console, m *agent.MessageView, now time.Time) error {
 		{"demands", demanded(m.MinEvidence)},
 		{"created", instant(m.CreatedAt, now)},
 		{"updated", instant(m.UpdatedAt, now)},
-		{"next", instant(m.NextAttemptAt, now)},
+		{"next", instant(nextAttempt(m, now), now)},
+		{"waits", waits(m, now)},
 		{"expires", instant(m.ExpiresAt, now)},
 		{"replays", nonZero(m.Replays)},
 		{"error", oneLine(m.LastError)},
