@@ -50,11 +50,17 @@ func (s *api) send(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", "/v1/messages/"+accepted.ID.String())
-	return reply(w, http.StatusAccepted, responseOf(accepted))
+	return reply(w, http.StatusAccepted, s.responseOf(r.Context(), accepted))
 }
 
-func responseOf(a outbound.Accepted) SendResponse {
-	return SendResponse{ID: a.ID, Status: string(a.Status), Duplicate: a.Duplicate}
+func (s *api) responseOf(ctx context.Context, a outbound.Accepted) SendResponse {
+	response := SendResponse{ID: a.ID, Status: string(a.Status), Duplicate: a.Duplicate}
+	if a.Duplicate { // one that is not kept any more, or cannot be read, shows none
+		if record, err := s.manager.Get(ctx, a.ID, false); err == nil {
+			response.Result = record.Result
+		}
+	}
+	return response
 }
 
 // sendBatch takes a message from each line, all of them or none.
@@ -89,7 +95,7 @@ func (s *api) sendBatch(w http.ResponseWriter, r *http.Request, body []byte) err
 	}
 	all := make([]SendResponse, len(accepted))
 	for i := range accepted {
-		all[i] = responseOf(accepted[i])
+		all[i] = s.responseOf(r.Context(), accepted[i])
 	}
 	return reply(w, http.StatusAccepted, BatchResponse{all})
 }

@@ -47,6 +47,9 @@ type SendResponse struct {
 	ID        transport.ID `json:"id"`
 	Status    string       `json:"status"`
 	Duplicate bool         `json:"duplicate,omitempty"`
+	// Result is how the message that a duplicate repeats has ended, while that is
+	// kept.
+	Result queue.Result `json:"result,omitempty"`
 }
 
 // MessageView is a message as the API shows it.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -17,7 +18,7 @@ func (f *sendFlags) reportQueued(c *console, accepted agent.SendResponse) error 
 	if accepted.Duplicate {
 		c.notef("a message with this idempotency key is known: nothing was queued")
 	}
-	return c.printf("%s %s", accepted.Status, accepted.ID)
+	return c.printf("%s %s", cmp.Or(string(accepted.Result), accepted.Status), accepted.ID)
 }
 
 // report tells what became of a message. One that was not delivered is an error.

@@ -87,6 +87,23 @@ func TestWriteMessageWithAlternates(t *testing.T) {
 	}
 }
 
+// What its sender was told last must not contradict how a message has ended.
+func TestState(t *testing.T) {
+	t.Parallel()
+	for want, m := range map[string]agent.MessageView{
+		"pending, queued_for_delivery": {State: "pending", Status: "queued_for_delivery"},
+		"pending, waiting_for_pickup":  {State: "pending", Status: "waiting_for_pickup"},
+		"delivered":                    {State: "done", Result: "delivered", Status: "queued_for_delivery"},
+		"cancelled":                    {State: "done", Result: "cancelled", Status: "waiting_for_pickup"},
+		"delivered, sent_to_session":   {State: "done", Result: "delivered", Status: "sent_to_session"},
+		"dead, undeliverable":          {State: "done", Result: "dead", Status: "undeliverable"},
+	} {
+		if got := state(style{}, &m); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestWaits(t *testing.T) {
 	t.Parallel()
 	until := testTime.Add(20 * time.Second)
