@@ -232,9 +232,23 @@ func (f *sendFlags) deliver(ctx context.Context, c *console, daemon *client.Clie
 	}
 	message, err := await(ctx, daemon, accepted.ID, deadline)
 	if err != nil {
-		return fmt.Errorf("message %s was taken, and what became of it is not known: %w", accepted.ID, err)
+		return f.cutShort(c, accepted, err)
 	}
 	return f.report(c, &message)
+}
+
+// cutShort says what becomes of a message for which nobody waits any more: a daemon
+// has it, and goes on.
+func (f *sendFlags) cutShort(c *console, accepted agent.SendResponse, err error) error {
+	if f.own {
+		return fmt.Errorf("%w; message %s is given up, and it is not known whether it arrived: without a daemon nothing is kept", err, accepted.ID)
+	}
+	if f.json {
+		if err := c.json(accepted); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("message %s is queued with the daemon, but waiting for it has ended: %w; see: outrider status %s", accepted.ID, err, accepted.ID)
 }
 
 // await returns a message when it is done, or as it is at the deadline.

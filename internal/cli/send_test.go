@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -140,13 +142,39 @@ func TestSendIsNotDeliveredAsJSON(t *testing.T) {
 
 func TestSendIsInterrupted(t *testing.T) {
 	t.Parallel()
-	p := shell{}.start(t, "send", closedPort(t), "-d", "x", "--allow-private", "--retry", "standard")
+	arrived, release := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-release
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(release) })
+	p := shell{}.start(t, "send", server.URL, "-d", "x", "--allow-private", "--retry", "none")
+	<-arrived
 	if code := p.stop(); code != ExitFailure {
 		t.Errorf("exit code: got %d, want %d", code, ExitFailure)
 	}
-	if !strings.Contains(p.errors(), "interrupted") {
-		t.Errorf("stderr: got %q, want the reason", p.errors())
+	if got := p.errors(); !strings.Contains(got, "interrupted; message ") || !strings.Contains(got, "without a daemon nothing is kept") {
+		t.Errorf("stderr: got %q, want the reason, and that the message is lost", got)
 	}
+}
+
+// Nobody waits any more, and the daemon goes on: the message is not lost.
+func TestSendThroughADaemonIsInterrupted(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	tail := sh.start(t, "tail", "--json")
+	listening(t, sh, tail)
+	sender := sh.start(t, "send", closedPort(t), "-d", "x", "--wait", "1m", "--json")
+	for !strings.Contains(tail.line(t), "retrying") {
+	}
+	code := sender.stop()
+	var sent agent.SendResponse
+	readJSON(t, sender.line(t), &sent)
+	if got := sender.errors(); code != ExitFailure || !strings.Contains(got, "is queued with the daemon") || !strings.Contains(got, "interrupted; see: outrider status "+sent.ID.String()) {
+		t.Errorf("exit code %d, stderr %q: want where to look", code, got)
+	}
+	sh.want(t, ExitOK, "status", sent.ID.String())
 }
 
 func TestSendThroughDaemon(t *testing.T) {
@@ -222,7 +250,12 @@ func TestSendWhenTheDaemonEnds(t *testing.T) {
 	}
 	daemon.stop()
 	<-sender.done
-	if sender.code != ExitFailure || !strings.Contains(sender.errors(), "not known") {
+	if sender.code != ExitFailure || !strings.Contains(sender.errors(), "is queued with the daemon") || !strings.Contains(sender.errors(), "see: outrider status ") {
 		t.Errorf("exit code %d, stderr %q: want a failure that says so", sender.code, sender.errors())
+	}
+	var sent agent.SendResponse
+	readJSON(t, sender.line(t), &sent)
+	if !strings.Contains(sender.errors(), sent.ID.String()) {
+		t.Errorf("stdout has %+v, want the message", sent)
 	}
 }
