@@ -130,6 +130,19 @@ func TestQueryFaults(t *testing.T) {
 	}
 }
 
+func TestUnknownParameter(t *testing.T) {
+	t.Parallel()
+	for want, allowed := range map[string][]string{
+		"is not a parameter of this request: did you mean limit?":     {"state", "limit"},
+		"is not a parameter of this request: want payload or dry_run": {"payload", "dry_run"},
+		"is not a parameter of this request, which takes none":        nil,
+	} {
+		if got := unknownParameter("limti", allowed); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestCancelAndReplay(t *testing.T) {
 	t.Parallel()
 	b := start(t, nil)

@@ -140,7 +140,7 @@ func TestSendRefusals(t *testing.T) {
 		{"two payloads", `{"payload":"","payload_base64":"",` + rest + `}`, 400, "payload_base64", "payload is given too"},
 		{"bad base64", `{"payload_base64":"?",` + rest + `}`, 400, "payload_base64", "base64"},
 		{"payload too large", `{"payload":"` + strings.Repeat("x", 1001) + `",` + rest + `}`, 400, "payload", "1000"},
-		{"body too large", `{"payload":"` + strings.Repeat("x", 70_000) + `",` + rest + `}`, 413, "", "max_message_bytes"},
+		{"body too large", `{"payload":"` + strings.Repeat("x", 70_000) + `",` + rest + `}`, 413, "", "the message takes more than"},
 		{"no endpoint", `{"payload":"x"}`, 400, "endpoint", "is empty"},
 		{"bad endpoint", `{"payload":"x","endpoint":"example.com"}`, 400, "endpoint", "no scheme"},
 		{"unknown scheme", `{"payload":"x","endpoint":"gopher://example.com"}`, 400, "endpoint", "gopher"},

@@ -298,6 +298,8 @@ func TestToken(t *testing.T) {
 	const token = "canary-token"
 	file, config := filepath.Join(t.TempDir(), "token"), filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, token+"\n")
+	other := filepath.Join(t.TempDir(), "other")
+	write(t, other, "another")
 	write(t, config, "api:\n  token_file: "+file+"\n")
 	sh, _ := startDaemon(t, "--config", config)
 	empty := filepath.Join(t.TempDir(), "empty")
@@ -309,7 +311,8 @@ func TestToken(t *testing.T) {
 		want  string
 	}{
 		"none":        {shell: sh, code: ExitFailure, want: "set OUTRIDER_TOKEN, or use --token-file"},
-		"wrong":       {shell: sh.with("OUTRIDER_TOKEN=other"), code: ExitFailure, want: "set OUTRIDER_TOKEN"},
+		"wrong":       {shell: sh.with("OUTRIDER_TOKEN=other"), code: ExitFailure, want: "does not take the token in OUTRIDER_TOKEN"},
+		"wrong file":  {shell: sh, flags: []string{"--token-file", other}, code: ExitFailure, want: "does not take the token in " + other},
 		"variable":    {shell: sh.with("OUTRIDER_TOKEN=" + token)},
 		"file":        {shell: sh, flags: []string{"--token-file", file}},
 		"file first":  {shell: sh.with("OUTRIDER_TOKEN=other"), flags: []string{"--token-file", file}},

@@ -37,6 +37,26 @@ func usagef(format string, args ...any) error {
 	return &exitError{ExitUsage, fmt.Errorf(format, args...)}
 }
 
+// configError is all that is wrong with a configuration, a fault on each line.
+type configError struct{ err error }
+
+func (e *configError) Error() string { return e.err.Error() }
+
+// Unwrap returns the faults.
+func (e *configError) Unwrap() error { return e.err }
+
+// list gives each fault a line of its own, where there are several.
+func (e *configError) list() string {
+	faults := strings.Split(e.Error(), "\n")
+	if len(faults) == 1 {
+		return oneLine(faults[0])
+	}
+	for i, fault := range faults {
+		faults[i] = oneLine(fault)
+	}
+	return fmt.Sprintf("the configuration has %d faults:\n  %s", len(faults), strings.Join(faults, "\n  "))
+}
+
 // exitCode returns the code of an error.
 func exitCode(err error) int {
 	var withCode *exitError
@@ -54,14 +74,20 @@ func exitCode(err error) int {
 	}
 }
 
-// report writes an error as one line.
+// report writes an error as one line, and the faults of a configuration as one line
+// each.
 func report(ctx context.Context, w io.Writer, command string, err error) {
-	text := oneLine(err.Error())
+	text, separator := oneLine(err.Error()), "; "
+	if faults, ok := errors.AsType[*configError](err); ok {
+		if text = faults.list(); strings.Contains(text, "\n") {
+			separator = "\n"
+		}
+	}
 	if ctx.Err() != nil { // say it in the user's words
 		text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
 	}
 	if exitCode(err) == ExitUsage {
-		text += "; see: " + command + " --help"
+		text += separator + "see: " + command + " --help"
 	}
 	_, _ = fmt.Fprintln(w, "outrider: "+text)
 }

@@ -39,12 +39,14 @@ func TestReport(t *testing.T) {
 		stopped bool
 		want    string
 	}{
-		"plain":                {err: errors.New("no"), want: "outrider: no\n"},
-		"usage":                {err: usagef("no"), want: "outrider: no; see: outrider x --help\n"},
-		"several lines":        {err: errors.Join(errors.New("a"), errors.New("b")), want: "outrider: a; b\n"},
-		"terminal's commands":  {err: errors.New("a\x1b[2Jb\rc"), want: "outrider: a [2Jb; c\n"},
-		"interrupted":          {err: fmt.Errorf("wait: %w", context.Canceled), stopped: true, want: "outrider: wait: interrupted\n"},
-		"cancelled by another": {err: context.Canceled, want: "outrider: context canceled\n"},
+		"plain":                      {err: errors.New("no"), want: "outrider: no\n"},
+		"usage":                      {err: usagef("no"), want: "outrider: no; see: outrider x --help\n"},
+		"several lines":              {err: errors.Join(errors.New("a"), errors.New("b")), want: "outrider: a; b\n"},
+		"a fault in a configuration": {err: &exitError{ExitUsage, &configError{errors.New("a")}}, want: "outrider: a; see: outrider x --help\n"},
+		"several of them":            {err: &exitError{ExitUsage, &configError{errors.Join(errors.New("a\x1b"), errors.New("b"))}}, want: "outrider: the configuration has 2 faults:\n  a \n  b\nsee: outrider x --help\n"},
+		"terminal's commands":        {err: errors.New("a\x1b[2Jb\rc"), want: "outrider: a [2Jb; c\n"},
+		"interrupted":                {err: fmt.Errorf("wait: %w", context.Canceled), stopped: true, want: "outrider: wait: interrupted\n"},
+		"cancelled by another":       {err: context.Canceled, want: "outrider: context canceled\n"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

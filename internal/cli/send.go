@@ -191,7 +191,7 @@ func (f *sendFlags) throughDaemon(ctx context.Context, c *console, request agent
 		return err
 	}
 	defer daemon.Close()
-	return explain(flagIsUsage(f.deliver(ctx, c, daemon, request)))
+	return f.explain(c, flagIsUsage(f.deliver(ctx, c, daemon, request)))
 }
 
 func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.SendRequest) error {
