@@ -114,11 +114,12 @@ func invalidIsUsage(err error) error {
 	return err
 }
 
-// flagIsUsage makes a usage error of a refused flag. An endpoint or payload that is
-// refused is a failure: the command line was right.
+// flagIsUsage makes a usage error of what is refused of a command line. A payload
+// that is refused is a failure, and so is a session that is not there: the command
+// line was right.
 func flagIsUsage(err error) error {
 	refused, ok := errors.AsType[*client.Error](err)
-	if ok && refused.Status == http.StatusBadRequest && !slices.Contains([]string{"", "endpoint", "payload"}, refused.Field) {
+	if ok && refused.Status == http.StatusBadRequest && !slices.Contains([]string{"", "payload", "session", "session_only"}, refused.Field) {
 		return &exitError{ExitUsage, err}
 	}
 	return err

@@ -280,7 +280,7 @@ func TestDaemonErrors(t *testing.T) {
 		"pattern":             {sh, []string{"tail", "--topic", "("}, ExitUsage, "topic"},
 		"pause of no URI":     {sh, []string{"destinations", "pause", "example.com"}, ExitUsage, "scheme"},
 		"token file missing":  {sh, []string{"list", "--token-file", filepath.Join(t.TempDir(), "none")}, ExitFailure, "--token-file"},
-		"send without scheme": {sh, []string{"send", "gopher://example.com", "-d", "x"}, ExitFailure, "gopher"},
+		"send without scheme": {sh, []string{"send", "gopher://example.com", "-d", "x"}, ExitUsage, "gopher"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -14,12 +14,18 @@ import (
 const (
 	ExitOK           = iota // delivered; queued, where a daemon delivers later
 	ExitFailure             // the command failed
-	ExitUsage               // the command line is wrong
+	ExitUsage               // the command line is wrong, or the configuration
 	ExitNotDelivered        // a message was not delivered
-	ExitNotFound            // there is no such message
+	ExitNotFound            // there is no such message, session or key
 	ExitLocked              // another process has the store
 	ExitIncomplete          // an export has not all that the store keeps
 )
+
+// exitCodes is what users are told of them.
+const exitCodes = `Exit codes: 0 done: a message is delivered, or queued where a daemon delivers
+later; 1 the command failed; 2 the command line or the configuration is wrong;
+3 a message was not delivered; 4 there is no such message, session or key;
+5 another process has the store; 6 an export is not all that the store keeps.`
 
 // exitError is an error with its exit code.
 type exitError struct {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/outrider-go/outrider/queue"
@@ -28,6 +30,24 @@ func TestExitCode(t *testing.T) {
 	for name, test := range tests {
 		if got := exitCode(test.err); got != test.want {
 			t.Errorf("%s: got %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+// Users are told of all exit codes, with the same words wherever that is.
+func TestExitCodesAreTold(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told := strings.Join(strings.Fields(exitCodes), " "); !strings.Contains(string(readme), told) {
+		t.Errorf("the readme lacks %q", told)
+	}
+	help := shell{}.want(t, ExitOK, "--help").stdout
+	for code := ExitOK; code <= ExitIncomplete; code++ {
+		if !strings.Contains(help, exitCodes) || !strings.Contains(exitCodes, fmt.Sprintf("%d ", code)) {
+			t.Errorf("the help lacks exit code %d:\n%s", code, help)
 		}
 	}
 }

@@ -60,8 +60,8 @@ func newSend(c *console) *cobra.Command {
 Otherwise it delivers the message itself, and waits until that is done. It then
 takes from the configuration how to deliver, receives nothing and keeps nothing.
 
-Exit codes: 0 delivered, or queued with a daemon; 1 failure; 2 usage; 3 not
-delivered.`,
+Exit codes: 0 delivered, or queued with a daemon; 1 failure, such as no session
+for --session-only; 2 usage, with a URI that is refused; 3 not delivered.`,
 		Example: `  outrider send https://example.com/inbox -d 'hello'
   outrider send https://example.com/orders -d @order.json --text --content-type application/json
   outrider send https://one.example/inbox -d 'hello' --alternate https://two.example/inbox

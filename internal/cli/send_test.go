@@ -69,16 +69,18 @@ func TestSendIsRefused(t *testing.T) {
 	box := openInbox(t, receiver.Options{})
 	tests := map[string]struct {
 		args []string
+		code int
 		want string
 	}{
-		"private address": {[]string{"send", box.url, "-d", "x"}, "--allow-private"},
-		"unknown scheme":  {[]string{"send", "gopher://example.com/1", "-d", "x"}, "gopher"},
-		"missing file":    {[]string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, "no such file"},
+		"private address": {[]string{"send", box.url, "-d", "x"}, ExitUsage, "--allow-private"},
+		"unknown scheme":  {[]string{"send", "gopher://example.com/1", "-d", "x"}, ExitUsage, "gopher"},
+		"no session":      {[]string{"send", box.url, "-d", "x", "--recipient", "token:alice", "--session-only"}, ExitFailure, "no session"},
+		"missing file":    {[]string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, ExitFailure, "no such file"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := shell{}.want(t, ExitFailure, test.args...)
+			got := shell{}.want(t, test.code, test.args...)
 			if !strings.Contains(got.stderr, test.want) || got.stdout != "" {
 				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, test.want, got.stdout)
 			}
