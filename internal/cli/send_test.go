@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/receiver"
@@ -16,6 +17,8 @@ func TestSendByItself(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "payload")
 	write(t, file, "\xff\x00 binary")
+	jsonFile := filepath.Join(t.TempDir(), "order.json")
+	write(t, jsonFile, `{"a": 1}`)
 	tests := map[string]struct {
 		flags       []string
 		stdin       string
@@ -25,6 +28,9 @@ func TestSendByItself(t *testing.T) {
 		"text":            {flags: []string{"-d", "hellö"}, payload: "hellö"},
 		"empty":           {flags: []string{"-d", ""}},
 		"JSON":            {flags: []string{"-d", `{"a": 1}`, "--content-type", "application/json"}, payload: `{"a": 1}`, contentType: "application/json"},
+		"literal JSON":    {flags: []string{"-d", `{"a": 1}`}, payload: `{"a": 1}`, contentType: "application/json"},
+		"JSON file":       {flags: []string{"-d", "@" + jsonFile}, payload: `{"a": 1}`, contentType: "application/json"},
+		"put off":         {flags: []string{"-d", "later", "--not-before", "1ms"}, payload: "later"},
 		"file":            {flags: []string{"-d", "@" + file}, payload: "\xff\x00 binary"},
 		"standard input":  {flags: []string{"-d", "@-"}, stdin: "\xfe piped", payload: "\xfe piped"},
 		"input as text":   {flags: []string{"-d", "@-", "--text"}, stdin: "piped", payload: "piped"},
@@ -106,6 +112,57 @@ func TestSendRefusesFlags(t *testing.T) {
 			if !strings.Contains(got.stderr, want) || !strings.Contains(got.stderr, "see: outrider send --help") || got.stdout != "" {
 				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, want, got.stdout)
 			}
+		}
+	}
+}
+
+// What needs a daemon, or is needed, is said before anything is sent.
+func TestSendRefusesACommandLine(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a token for no daemon": {[]string{"http://127.0.0.1:9", "-d", "x", "--token-file", "none"}, "--token-file is for sending through a daemon: name that with --server"},
+		"no URI":                {[]string{"-d", "x"}, "URI is missing: give one, or say with --recipient or --session"},
+		"an empty URI":          {[]string{"", "-d", "x", "--recipient", "token:alice"}, "endpoint"},
+		"two URIs":              {[]string{"http://127.0.0.1:9", "http://127.0.0.1:9", "-d", "x"}, "too many arguments"},
+		"no time":               {[]string{"http://127.0.0.1:9", "-d", "x", "--not-before", "tomorrow"}, "--not-before: want a time such as"},
+		"a time before now":     {[]string{"http://127.0.0.1:9", "-d", "x", "--not-before", "-1s"}, "--not-before: want a time such as"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := (shell{}).want(t, ExitUsage, append([]string{"send"}, test.args...)...).stderr; !strings.Contains(got, test.want) {
+				t.Errorf("stderr: got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSendToARecipientWithoutURI(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "outrider.yaml")
+	write(t, file, "profiles: {default: {pickup: {enabled: true}}}\n")
+	sh, _ := startDaemon(t, "--config", file)
+	got := sh.want(t, ExitOK, "send", "-d", "x", "--recipient", "token:alice").stdout
+	if !strings.HasPrefix(got, "waiting_for_pickup ") {
+		t.Errorf("stdout: got %q", got)
+	}
+	if got := sh.want(t, ExitFailure, "send", "-d", "x", "--session", "none").stderr; !strings.Contains(got, "session") {
+		t.Errorf("stderr: got %q", got)
+	}
+}
+
+func TestSendNotBefore(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	for name, at := range map[string]string{"instant": time.Now().Add(time.Hour).Format(time.RFC3339), "duration": "1h"} {
+		var sent agent.SendResponse
+		sh.json(t, ExitOK, &sent, "send", closedPort(t), "-d", "x", "--not-before", at)
+		var message agent.MessageView
+		sh.json(t, ExitOK, &message, "status", sent.ID.String())
+		if left := time.Until(message.NextAttemptAt); left < 50*time.Minute || left > time.Hour {
+			t.Errorf("%s: the first attempt is in %v", name, left)
 		}
 	}
 }
