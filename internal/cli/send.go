@@ -280,6 +280,9 @@ func (f *sendFlags) deliver(ctx context.Context, c *console, daemon *client.Clie
 // cutShort says what becomes of a message for which nobody waits any more: a daemon
 // has it, and goes on.
 func (f *sendFlags) cutShort(c *console, accepted agent.SendResponse, err error) error {
+	if errors.Is(err, context.Canceled) {
+		err = context.Canceled // whatever it was that this cut short
+	}
 	if f.own {
 		return fmt.Errorf("%w; message %s is given up, and it is not known whether it arrived: without a daemon nothing is kept", err, accepted.ID)
 	}

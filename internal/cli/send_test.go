@@ -213,7 +213,7 @@ func TestSendIsInterrupted(t *testing.T) {
 	if code := p.stop(); code != ExitFailure {
 		t.Errorf("exit code: got %d, want %d", code, ExitFailure)
 	}
-	if got := p.errors(); !strings.Contains(got, "interrupted; message ") || !strings.Contains(got, "without a daemon nothing is kept") {
+	if got := p.errors(); !strings.HasPrefix(got, "outrider: interrupted; message ") || !strings.Contains(got, "without a daemon nothing is kept") {
 		t.Errorf("stderr: got %q, want the reason, and that the message is lost", got)
 	}
 }
@@ -230,7 +230,7 @@ func TestSendThroughADaemonIsInterrupted(t *testing.T) {
 	code := sender.stop()
 	var sent agent.SendResponse
 	readJSON(t, sender.line(t), &sent)
-	if got := sender.errors(); code != ExitFailure || !strings.Contains(got, "is queued with the daemon") || !strings.Contains(got, "interrupted; see: outrider status "+sent.ID.String()) {
+	if got := sender.errors(); code != ExitFailure || !strings.Contains(got, "is queued with the daemon") || !strings.Contains(got, "has ended: interrupted; see: outrider status "+sent.ID.String()) {
 		t.Errorf("exit code %d, stderr %q: want where to look", code, got)
 	}
 	sh.want(t, ExitOK, "status", sent.ID.String())
