@@ -35,7 +35,7 @@ func (s *api) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	view := viewOf(&record)
+	view := s.viewOf(&record)
 	view.Attempts = attemptsOf(&record, attempts)
 	if withPayload {
 		showPayload(&view, &record)
@@ -59,7 +59,7 @@ func (s *api) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, pageOf(page))
+	return reply(w, http.StatusOK, s.pageOf(page))
 }
 
 // cancel ends one message.
@@ -89,7 +89,7 @@ func (s *api) changeOne(w http.ResponseWriter, r *http.Request,
 		return err
 	}
 	if len(page.Records) == 1 {
-		return reply(w, http.StatusOK, viewOf(&page.Records[0]))
+		return reply(w, http.StatusOK, s.viewOf(&page.Records[0]))
 	}
 	record, err := s.manager.Get(r.Context(), id, false)
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *api) replayPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, pageOf(page))
+	return reply(w, http.StatusOK, s.pageOf(page))
 }
 
 func pathID(r *http.Request) (transport.ID, error) {
@@ -136,10 +136,11 @@ func pathID(r *http.Request) (transport.ID, error) {
 	return id, nil
 }
 
-func pageOf(page queue.Page) MessagePage {
+func (s *api) pageOf(page queue.Page) MessagePage {
 	answer := MessagePage{Messages: make([]MessageView, len(page.Records))}
+	waits := s.manager.Waits(page.Records)
 	for i := range page.Records {
-		answer.Messages[i] = viewOf(&page.Records[i])
+		answer.Messages[i] = viewOf(&page.Records[i], waits[i])
 	}
 	if !page.Next.IsZero() {
 		answer.Cursor = page.Next.String()
@@ -147,13 +148,20 @@ func pageOf(page queue.Page) MessagePage {
 	return answer
 }
 
-func viewOf(r *queue.Record) MessageView {
+func (s *api) viewOf(r *queue.Record) MessageView {
+	return viewOf(r, s.manager.Waits([]queue.Record{*r})[0])
+}
+
+func viewOf(r *queue.Record, wait outbound.Wait) MessageView {
 	view := MessageView{
 		ID: r.ID, Status: r.Status, State: r.State, Result: r.Result, Evidence: r.Evidence,
 		Endpoint: r.Endpoint, Profile: r.Lane.Profile, WireFormat: r.Format, ContentType: r.ContentType,
 		Bytes: r.Bytes, AttemptsMade: r.Attempts, Replays: r.Replays,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, NextAttemptAt: nextAttempt(r), ExpiresAt: r.ExpiresAt,
 		LastError: r.LastError, Priority: r.Priority, OrderingKey: r.OrderingKey, MinEvidence: r.MinEvidence,
+	}
+	if wait.For != "" { // NextAt is over by then
+		view.NextAttemptAt, view.WaitingFor, view.WaitingUntil = wait.Until, wait.For, wait.Until
 	}
 	if r.SkipBlocked {
 		view.OnBlocked = outbound.BlockedSkip

@@ -130,6 +130,19 @@ func TestQueryFaults(t *testing.T) {
 	}
 }
 
+func TestUnknownParameter(t *testing.T) {
+	t.Parallel()
+	for want, allowed := range map[string][]string{
+		"is not a parameter of this request: did you mean limit?":     {"state", "limit"},
+		"is not a parameter of this request: want payload or dry_run": {"payload", "dry_run"},
+		"is not a parameter of this request, which takes none":        nil,
+	} {
+		if got := unknownParameter("limti", allowed); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestCancelAndReplay(t *testing.T) {
 	t.Parallel()
 	b := start(t, nil)
@@ -149,6 +162,39 @@ func TestCancelAndReplay(t *testing.T) {
 	m = into[MessageView](t, b.want(change("replay"), http.StatusOK))
 	if m.ID != id || m.State != queue.StatePending || m.Result != "" || m.Replays != 1 {
 		t.Errorf("the replayed message is %+v", m)
+	}
+}
+
+// TestAMessageShowsWhatItWaitsFor: and no next attempt in the past.
+func TestAMessageShowsWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	check := func(what string, m MessageView, want outbound.WaitingFor, until bool) {
+		t.Helper()
+		if m.WaitingFor != want || m.WaitingUntil.IsZero() == until || !m.NextAttemptAt.Equal(m.WaitingUntil) {
+			t.Errorf("%s: waits for %q until %v, next %v", what, m.WaitingFor, m.WaitingUntil, m.NextAttemptAt)
+		}
+	}
+	const destination = "http://127.0.0.1:9"
+	pause := func(more string) {
+		t.Helper()
+		b.want(b.do("POST", "/v1/destinations/pause", fmt.Sprintf(`{"destination":%q%s}`, destination, more), "Content-Type", "application/json"), http.StatusOK)
+	}
+	pause("")
+	id := b.send(SendRequest{Endpoint: destination + "/a", Payload: new("x")})
+	check("paused", b.message(id, ""), outbound.WaitingForResume, false)
+	check("listed", b.page("GET /v1/messages?endpoint=" + destination).Messages[0], outbound.WaitingForResume, false)
+	pause(`,"for":"1h"`)
+	check("paused for an hour", b.message(id, ""), outbound.WaitingForResume, true)
+	check("cancelled", into[MessageView](t, b.want(b.do("POST", "/v1/messages/"+id.String()+"/cancel", ""), http.StatusOK)), "", false)
+	check("replayed", into[MessageView](t, b.want(b.do("POST", "/v1/messages/"+id.String()+"/replay", ""), http.StatusOK)), outbound.WaitingForResume, true)
+
+	up := receiver(t, http.StatusOK)
+	first := b.send(SendRequest{Endpoint: up, Payload: new("x"), OrderingKey: "k", NotBefore: later()})
+	second := b.send(SendRequest{Endpoint: up, Payload: new("x"), OrderingKey: "k"})
+	check("behind another", b.message(second, ""), outbound.WaitingForTurn, false)
+	if m := b.message(first, ""); m.WaitingFor != "" || m.NextAttemptAt.IsZero() {
+		t.Errorf("the one in turn: waits for %q, next %v", m.WaitingFor, m.NextAttemptAt)
 	}
 }
 
@@ -234,11 +280,11 @@ func TestNextAttemptIsTheInstantAskedFor(t *testing.T) {
 	} {
 		r := queue.Record{State: test.state, NextAt: test.next}
 		r.NotBefore = asked
-		if got := viewOf(&r).NextAttemptAt; !got.Equal(test.want) {
+		if got := viewOf(&r, outbound.Wait{}).NextAttemptAt; !got.Equal(test.want) {
 			t.Errorf("%s: it is %v, want %v", name, got, test.want)
 		}
 	}
-	if got := viewOf(&queue.Record{State: queue.StatePending}).NextAttemptAt; !got.IsZero() {
+	if got := viewOf(&queue.Record{State: queue.StatePending}, outbound.Wait{}).NextAttemptAt; !got.IsZero() {
 		t.Errorf("of one that waits for pickup it is %v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/outrider-go/outrider/internal/suggest"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
 )
@@ -23,13 +24,26 @@ func query(r *http.Request, allowed ...string) (map[string]string, error) {
 	for name, all := range given {
 		switch {
 		case !slices.Contains(allowed, name):
-			return nil, fieldError(name, "%s", "as a query parameter "+unknownName(name, allowed))
+			return nil, fieldError(name, "%s", unknownParameter(name, allowed))
 		case len(all) > 1:
 			return nil, fieldError(name, "is given twice")
 		}
 		values[name] = all[0]
 	}
 	return values, nil
+}
+
+// unknownParameter is the text of an error about a parameter that a request does not
+// have.
+func unknownParameter(name string, allowed []string) string {
+	const text = "is not a parameter of this request"
+	if meant := suggest.Closest(name, allowed); meant != "" {
+		return text + ": did you mean " + meant + "?"
+	}
+	if len(allowed) == 0 {
+		return text + ", which takes none"
+	}
+	return text + ": want " + joinOr(allowed)
 }
 
 // states are those that a record in the store can have.

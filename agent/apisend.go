@@ -50,11 +50,17 @@ func (s *api) send(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", "/v1/messages/"+accepted.ID.String())
-	return reply(w, http.StatusAccepted, responseOf(accepted))
+	return reply(w, http.StatusAccepted, s.responseOf(r.Context(), accepted))
 }
 
-func responseOf(a outbound.Accepted) SendResponse {
-	return SendResponse{ID: a.ID, Status: string(a.Status), Duplicate: a.Duplicate}
+func (s *api) responseOf(ctx context.Context, a outbound.Accepted) SendResponse {
+	response := SendResponse{ID: a.ID, Status: string(a.Status), Duplicate: a.Duplicate}
+	if a.Duplicate { // one that is not kept any more, or cannot be read, shows none
+		if record, err := s.manager.Get(ctx, a.ID, false); err == nil {
+			response.Result = record.Result
+		}
+	}
+	return response
 }
 
 // sendBatch takes a message from each line, all of them or none.
@@ -89,7 +95,7 @@ func (s *api) sendBatch(w http.ResponseWriter, r *http.Request, body []byte) err
 	}
 	all := make([]SendResponse, len(accepted))
 	for i := range accepted {
-		all[i] = responseOf(accepted[i])
+		all[i] = s.responseOf(r.Context(), accepted[i])
 	}
 	return reply(w, http.StatusAccepted, BatchResponse{all})
 }
@@ -113,7 +119,7 @@ func bodyType(r *http.Request) (string, error) {
 // body reads the request's body, up to the limit and no longer than bodyTimeout.
 func (s *api) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > s.maxBody {
-		return nil, s.tooLarge()
+		return nil, s.tooLarge(r)
 	}
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
@@ -121,7 +127,7 @@ func (s *api) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxBody))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return nil, s.tooLarge()
+		return nil, s.tooLarge(r)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, problem(kindTimeout, "the body did not arrive in time")
@@ -135,8 +141,11 @@ func (s *api) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func (s *api) tooLarge() error {
-	return problem(kindTooLarge, "the body has more than %d bytes: raise max_message_bytes, or split the batch", s.maxBody)
+func (s *api) tooLarge(r *http.Request) error {
+	if mediaType, err := bodyType(r); err == nil && mediaType == typeNDJSON {
+		return problem(kindTooLarge, "the batch has more than %d bytes: split it, or raise max_message_bytes", s.maxBody)
+	}
+	return problem(kindTooLarge, "the message takes more than %d bytes in the request: send less, or raise max_message_bytes", s.maxBody)
 }
 
 // decodeSendRequest reads a request to send.

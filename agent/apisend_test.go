@@ -78,7 +78,7 @@ func TestSendAnswer(t *testing.T) {
 		t.Errorf("header is %v", first.header)
 	}
 	again := into[SendResponse](t, b.want(b.do("POST", "/v1/messages", body), http.StatusAccepted))
-	if !again.Duplicate || again.ID != sent.ID {
+	if !again.Duplicate || again.ID != sent.ID || again.Result != "" {
 		t.Errorf("the duplicate's answer is %+v", again)
 	}
 	m := b.message(sent.ID, "?payload=true")
@@ -91,6 +91,24 @@ func TestSendAnswer(t *testing.T) {
 	id := b.send(SendRequest{Endpoint: "http://127.0.0.1:9/", PayloadBase64: []byte{1}, NotBefore: later()})
 	if m := b.message(id, "?payload=true"); m.Payload != nil || string(m.PayloadBase64) != "\x01" {
 		t.Errorf("payload is %v %v", m.Payload, m.PayloadBase64)
+	}
+}
+
+// TestADuplicateTellsTheResult: its status alone would say that a message is queued
+// that has been delivered.
+func TestADuplicateTellsTheResult(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	body := fmt.Sprintf(`{"endpoint":%q,"payload":"x","idempotency_key":"k"}`, receiver(t, http.StatusOK))
+	sent := into[SendResponse](t, b.want(b.do("POST", "/v1/messages", body), http.StatusAccepted))
+	b.await(outbound.TopicDelivered, sent.ID)
+	want := SendResponse{ID: sent.ID, Status: "queued_for_delivery", Duplicate: true, Result: queue.Delivered}
+	if got := into[SendResponse](t, b.want(b.do("POST", "/v1/messages", body), http.StatusAccepted)); got != want {
+		t.Errorf("the answer is %+v, want %+v", got, want)
+	}
+	batch := into[BatchResponse](t, b.want(b.do("POST", "/v1/messages", body, "Content-Type", "application/x-ndjson"), http.StatusAccepted))
+	if len(batch.Messages) != 1 || batch.Messages[0] != want {
+		t.Errorf("the answer to a batch is %+v, want %+v", batch, want)
 	}
 }
 
@@ -122,7 +140,7 @@ func TestSendRefusals(t *testing.T) {
 		{"two payloads", `{"payload":"","payload_base64":"",` + rest + `}`, 400, "payload_base64", "payload is given too"},
 		{"bad base64", `{"payload_base64":"?",` + rest + `}`, 400, "payload_base64", "base64"},
 		{"payload too large", `{"payload":"` + strings.Repeat("x", 1001) + `",` + rest + `}`, 413, "payload", "1000"},
-		{"body too large", `{"payload":"` + strings.Repeat("x", 70_000) + `",` + rest + `}`, 413, "", "max_message_bytes"},
+		{"body too large", `{"payload":"` + strings.Repeat("x", 70_000) + `",` + rest + `}`, 413, "", "the message takes more than"},
 		{"no endpoint", `{"payload":"x"}`, 400, "endpoint", "is empty"},
 		{"bad endpoint", `{"payload":"x","endpoint":"example.com"}`, 400, "endpoint", "no scheme"},
 		{"unknown scheme", `{"payload":"x","endpoint":"gopher://example.com"}`, 400, "endpoint", "gopher"},

@@ -36,7 +36,7 @@ func TestViewOfTargets(t *testing.T) {
 	r := queue.Record{Message: queue.Message{
 		Targets: []queue.Target{{Endpoint: "a"}, {Endpoint: "b"}, {Endpoint: "c"}}, Target: 1, Endpoint: "b", SkipBlocked: true,
 	}}
-	if view := viewOf(&r); !slices.Equal(view.Alternates, []string{"a", "c"}) || view.OnBlocked != outbound.BlockedSkip {
+	if view := viewOf(&r, outbound.Wait{}); !slices.Equal(view.Alternates, []string{"a", "c"}) || view.OnBlocked != outbound.BlockedSkip {
 		t.Errorf("view is %+v", view)
 	}
 	attempts := []queue.Attempt{{N: 1, Target: 2}, {N: 2, Target: 0}, {N: 3, Target: 7}}

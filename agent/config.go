@@ -280,7 +280,7 @@ func (c APIConfig) validate() error {
 		return nil
 	}
 	host, port, err := net.SplitHostPort(c.Listen)
-	if err != nil || port == "" {
+	if err != nil || port == "" || strings.ContainsAny(port, "/.") { // such as a Unix socket's path
 		return &KeyError{"api.listen", fmt.Errorf("%q is not an address: write it as host:port, such as %s", c.Listen, DefaultListen)}
 	}
 	if c.Token.IsZero() && !isLoopback(host) {

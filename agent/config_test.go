@@ -273,6 +273,7 @@ inbound: {concurrency: 0}
 		{name: "burst without a rate", flags: map[string]any{"lane_rate.burst": "2"}, want: []string{"lane_rate.per_second: "}},
 		{name: "cool-offs", flags: map[string]any{"breaker.max_cool_off": "1s"}, want: []string{"breaker.max_cool_off: is shorter"}},
 		{name: "open to the world", flags: map[string]any{"api.listen": ":8480"}, want: []string{"api.token: is missing"}},
+		{name: "a Unix socket", flags: map[string]any{"api.listen": "unix:/tmp/x.sock"}, want: []string{`api.listen: "unix:/tmp/x.sock" is not an address: write it as host:port`}},
 		{name: "open to the network", flags: map[string]any{"api.listen": "192.0.2.1:8480"}, want: []string{"api.token: is missing"}},
 		{name: "token that no header carries", flags: map[string]any{"api.token": "a b"}, want: []string{"api.token: has a character"}},
 		{

@@ -47,27 +47,36 @@ type SendResponse struct {
 	ID        transport.ID `json:"id"`
 	Status    string       `json:"status"`
 	Duplicate bool         `json:"duplicate,omitempty"`
+	// Result is how the message that a duplicate repeats has ended, while that is
+	// kept.
+	Result queue.Result `json:"result,omitempty"`
 }
 
 // MessageView is a message as the API shows it.
 type MessageView struct {
-	ID            transport.ID       `json:"id"`
-	Status        string             `json:"status"`
-	State         queue.State        `json:"state"`
-	Result        queue.Result       `json:"result,omitempty"`
-	Evidence      transport.Evidence `json:"evidence"`
-	Endpoint      string             `json:"endpoint"` // redacted
-	Profile       string             `json:"profile"`
-	WireFormat    string             `json:"wire_format"`
-	ContentType   string             `json:"content_type,omitempty"`
-	Bytes         int64              `json:"bytes"`         // against limits: encoded payload, metadata and idempotency key
-	AttemptsMade  int                `json:"attempts_made"` // since queued or replayed
-	Replays       int                `json:"replays,omitempty"`
-	CreatedAt     time.Time          `json:"created_at"`
-	UpdatedAt     time.Time          `json:"updated_at"`
-	NextAttemptAt time.Time          `json:"next_attempt_at,omitzero"`
-	ExpiresAt     time.Time          `json:"expires_at,omitzero"`
-	LastError     string             `json:"last_error,omitempty"`
+	ID           transport.ID       `json:"id"`
+	Status       string             `json:"status"`
+	State        queue.State        `json:"state"`
+	Result       queue.Result       `json:"result,omitempty"`
+	Evidence     transport.Evidence `json:"evidence"`
+	Endpoint     string             `json:"endpoint"` // redacted
+	Profile      string             `json:"profile"`
+	WireFormat   string             `json:"wire_format"`
+	ContentType  string             `json:"content_type,omitempty"`
+	Bytes        int64              `json:"bytes"`         // against limits: encoded payload, metadata and idempotency key
+	AttemptsMade int                `json:"attempts_made"` // since queued or replayed
+	Replays      int                `json:"replays,omitempty"`
+	CreatedAt    time.Time          `json:"created_at"`
+	UpdatedAt    time.Time          `json:"updated_at"`
+	// NextAttemptAt is left out where none is due, and where nobody knows when what
+	// it waits for ends.
+	NextAttemptAt time.Time `json:"next_attempt_at,omitzero"`
+	// WaitingFor is what holds it back beyond its own time, until WaitingUntil where
+	// that is known.
+	WaitingFor   outbound.WaitingFor `json:"waiting_for,omitempty"`
+	WaitingUntil time.Time           `json:"waiting_until,omitzero"`
+	ExpiresAt    time.Time           `json:"expires_at,omitzero"`
+	LastError    string              `json:"last_error,omitempty"`
 	// Alternates are its other targets, redacted, in the order of preference; Endpoint
 	// is the one in turn.
 	Alternates  []string           `json:"alternates,omitempty"`

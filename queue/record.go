@@ -147,6 +147,9 @@ type Record struct {
 	// NextAt is when the next attempt is due; zero when none is: while the record
 	// is leased or parked, and once it is done.
 	NextAt time.Time
+	// Behind says that another message has the turn in its ordering key: it is not
+	// leased before that one has given up its turn, whatever NextAt says.
+	Behind bool
 	// LastError is the text of the last attempt's error, without secrets.
 	LastError string
 	// Bytes is the message's Size, also where the payload is left out.

@@ -81,7 +81,7 @@ func loadConfig(c *console, file string, flags map[string]any) (agent.Config, er
 		File: cmp.Or(file, c.getenv(agent.EnvConfig)), Env: c.env, Flags: flags,
 	})
 	if err != nil {
-		return agent.Config{}, &exitError{code: ExitUsage, err: err}
+		return agent.Config{}, &exitError{code: ExitUsage, err: &configError{err}}
 	}
 	return config, nil
 }

@@ -68,12 +68,12 @@ func daemonCommand(c *console, flags *daemonFlags, run func(*cobra.Command, *cli
 			return err
 		}
 		defer daemon.Close()
-		return invalidIsUsage(explain(run(command, daemon, args)))
+		return invalidIsUsage(flags.explain(c, run(command, daemon, args)))
 	}
 }
 
 // explain says what to do about what a daemon answered, or that there is none.
-func explain(err error) error {
+func (f *daemonFlags) explain(c *console, err error) error {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		return fmt.Errorf("%w; start a daemon with: outrider serve, or name another with --server", err)
@@ -84,11 +84,23 @@ func explain(err error) error {
 	}
 	switch refused.Status {
 	case http.StatusUnauthorized:
-		return fmt.Errorf("the daemon wants its token: set OUTRIDER_TOKEN, or use --token-file")
+		return f.unauthorized(c)
 	case http.StatusNotFound:
 		return &exitError{ExitNotFound, err}
 	default:
 		return err
+	}
+}
+
+// unauthorized says what is wrong with the token.
+func (f *daemonFlags) unauthorized(c *console) error {
+	switch {
+	case f.tokenFile != "":
+		return fmt.Errorf("the daemon does not take the token in %s: give its own with --token-file", f.tokenFile)
+	case c.getenv(agent.EnvToken) != "":
+		return fmt.Errorf("the daemon does not take the token in %s: set it to the daemon's own, or use --token-file", agent.EnvToken)
+	default:
+		return fmt.Errorf("the daemon wants its token: set %s, or use --token-file", agent.EnvToken)
 	}
 }
 
@@ -102,11 +114,12 @@ func invalidIsUsage(err error) error {
 	return err
 }
 
-// flagIsUsage makes a usage error of a refused flag. An endpoint or payload that is
-// refused is a failure: the command line was right.
+// flagIsUsage makes a usage error of what is refused of a command line. A payload
+// that is refused is a failure, and so is a session that is not there: the command
+// line was right.
 func flagIsUsage(err error) error {
 	refused, ok := errors.AsType[*client.Error](err)
-	if ok && refused.Status == http.StatusBadRequest && !slices.Contains([]string{"", "endpoint", "payload"}, refused.Field) {
+	if ok && refused.Status == http.StatusBadRequest && !slices.Contains([]string{"", "payload", "session", "session_only"}, refused.Field) {
 		return &exitError{ExitUsage, err}
 	}
 	return err

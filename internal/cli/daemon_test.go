@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/receiver"
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport/outbound"
 )
 
 // listening waits until a tail hears events, and reads those it caused.
@@ -143,7 +145,7 @@ func TestDestinations(t *testing.T) {
 		t.Errorf("list: got %+v, want two", all)
 	}
 	table := sh.want(t, ExitOK, "destinations", "list").stdout
-	for _, want := range []string{"DESTINATION", "BREAKER", "https://example.com ", "resumed", "https://example.org ", "(in 59m"} {
+	for _, want := range []string{"DESTINATION", "BREAKER", "https://example.com ", "  it is resumed  ", "https://example.org ", "(in 59m"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("list lacks %q:\n%s", want, table)
 		}
@@ -181,6 +183,40 @@ func TestDestinationTest(t *testing.T) {
 	}
 	if got := sh.want(t, ExitOK, "stats").stdout; !strings.Contains(got, "destinations: 1 failing, 0 of them left alone; 2 paused") {
 		t.Errorf("stats: got\n%s", got)
+	}
+}
+
+// What holds a message back is said wherever it is shown, and never as a time that
+// is over.
+func TestAMessageSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	const uri = "http://127.0.0.1:1/inbox"
+	sh.want(t, ExitOK, "destinations", "pause", uri)
+	var sent agent.SendResponse
+	sh.json(t, ExitOK, &sent, "send", uri, "-d", "x")
+	if got := sh.want(t, ExitOK, "status", sent.ID.String()).stdout; !strings.Contains(got, "waits     its destination is paused until it is resumed\n") || strings.Contains(got, "next  ") {
+		t.Errorf("status: got\n%s", got)
+	}
+	if got := sh.want(t, ExitOK, "list").stdout; !strings.Contains(got, "  paused  ") {
+		t.Errorf("list: got\n%s", got)
+	}
+	got := sh.want(t, ExitNotDelivered, "send", uri, "-d", "x", "--wait", "1ms").stderr
+	if !strings.Contains(got, "after 0 attempts; its destination is paused until it is resumed; see: outrider status") {
+		t.Errorf("send: got %q", got)
+	}
+	sh.want(t, ExitOK, "destinations", "pause", uri, "--for", "1h")
+	var message agent.MessageView
+	sh.json(t, ExitOK, &message, "status", sent.ID.String())
+	if message.WaitingFor != outbound.WaitingForResume || !message.WaitingUntil.Equal(message.NextAttemptAt) || time.Until(message.WaitingUntil) < 50*time.Minute {
+		t.Errorf("paused for an hour: got %+v", message)
+	}
+	if got := sh.want(t, ExitOK, "list").stdout; !strings.Contains(got, "  paused, in 59m") {
+		t.Errorf("list: got\n%s", got)
+	}
+	got = sh.want(t, ExitNotDelivered, "send", uri, "-d", "x", "--wait", "1ms").stderr
+	if !strings.Contains(got, "its destination is paused until 20") || !strings.Contains(got, " (in 59m") {
+		t.Errorf("send: got %q", got)
 	}
 }
 
@@ -267,7 +303,7 @@ func TestDaemonErrors(t *testing.T) {
 		"pattern":             {sh, []string{"tail", "--topic", "("}, ExitUsage, "topic"},
 		"pause of no URI":     {sh, []string{"destinations", "pause", "example.com"}, ExitUsage, "scheme"},
 		"token file missing":  {sh, []string{"list", "--token-file", filepath.Join(t.TempDir(), "none")}, ExitFailure, "--token-file"},
-		"send without scheme": {sh, []string{"send", "gopher://example.com", "-d", "x"}, ExitFailure, "gopher"},
+		"send without scheme": {sh, []string{"send", "gopher://example.com", "-d", "x"}, ExitUsage, "gopher"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -285,6 +321,8 @@ func TestToken(t *testing.T) {
 	const token = "canary-token"
 	file, config := filepath.Join(t.TempDir(), "token"), filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, token+"\n")
+	other := filepath.Join(t.TempDir(), "other")
+	write(t, other, "another")
 	write(t, config, "api:\n  token_file: "+file+"\n")
 	sh, _ := startDaemon(t, "--config", config)
 	empty := filepath.Join(t.TempDir(), "empty")
@@ -296,7 +334,8 @@ func TestToken(t *testing.T) {
 		want  string
 	}{
 		"none":        {shell: sh, code: ExitFailure, want: "set OUTRIDER_TOKEN, or use --token-file"},
-		"wrong":       {shell: sh.with("OUTRIDER_TOKEN=other"), code: ExitFailure, want: "set OUTRIDER_TOKEN"},
+		"wrong":       {shell: sh.with("OUTRIDER_TOKEN=other"), code: ExitFailure, want: "does not take the token in OUTRIDER_TOKEN"},
+		"wrong file":  {shell: sh, flags: []string{"--token-file", other}, code: ExitFailure, want: "does not take the token in " + other},
 		"variable":    {shell: sh.with("OUTRIDER_TOKEN=" + token)},
 		"file":        {shell: sh, flags: []string{"--token-file", file}},
 		"file first":  {shell: sh.with("OUTRIDER_TOKEN=other"), flags: []string{"--token-file", file}},

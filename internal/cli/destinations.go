@@ -151,10 +151,10 @@ func writeDestinations(c *console, all []agent.DestinationView, now time.Time) e
 }
 
 func pausedUntil(d *agent.DestinationView, now time.Time) string {
-	if d.Paused && d.PausedUntil.IsZero() {
-		return "resumed"
+	if !d.Paused {
+		return ""
 	}
-	return instant(d.PausedUntil, now)
+	return orResumed(instant(d.PausedUntil, now))
 }
 
 func breakerOf(d *agent.DestinationView, now time.Time) string {

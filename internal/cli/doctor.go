@@ -76,7 +76,7 @@ func (f *doctorFlags) run(ctx context.Context, c *console, uri string) error {
 		return err
 	}
 	if !p.OK {
-		return errors.New("doctor: " + p.Error)
+		return errors.New(joinNonEmpty("; ", "doctor: "+p.Error, p.Advice))
 	}
 	return nil
 }
@@ -114,9 +114,8 @@ func writeProbe(c *console, p *agent.Probe) error {
 			return err
 		}
 	}
-	verdict := c.style.green("ok: messages can be sent to it")
-	if !p.OK {
-		verdict = c.style.red(p.Error)
+	if !p.OK { // the error says the rest
+		return nil
 	}
-	return c.printf("\n%s", joinNonEmpty("\n", verdict, p.Advice))
+	return c.printf("\n%s", joinNonEmpty("\n", c.style.green("ok: messages can be sent to it"), p.Advice))
 }

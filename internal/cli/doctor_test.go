@@ -61,6 +61,9 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 			address := startBroker(t, test.options)
 			got := shell{}.want(t, test.code, append([]string{"doctor", "amqp://" + test.user + address + "/q" + test.query, "--allow-private"}, test.flags...)...)
 			for _, want := range test.want {
+				if test.code != ExitOK && strings.Contains(got.stdout, want) {
+					t.Errorf("stdout repeats the error on stderr, %q:\n%s", want, got.stdout)
+				}
 				if !strings.Contains(got.stdout+got.stderr, want) || strings.Contains(got.stdout+got.stderr, "canary") {
 					t.Errorf("output lacks %q:\n%s%s", want, got.stdout, got.stderr)
 				}

@@ -32,6 +32,7 @@ shred fail with exit code 5: it would go on with the keys that it knows.`,
 
 func newKeyNew(c *console) *cobra.Command {
 	var out string
+	var asJSON bool
 	command := &cobra.Command{
 		Use: "new", Short: "Make a master key", Args: arguments(),
 		Long: `New makes a random master key: on stdout, or in a new file that its owner alone can
@@ -43,16 +44,23 @@ read again.`,
 			if err != nil {
 				return err
 			}
+			if out == "" && asJSON {
+				return c.json(map[string]string{"master": master.ID(), "key": text.Reveal()})
+			}
 			if out == "" {
 				return c.printf("%s", text.Reveal())
 			}
 			if err := keyring.WriteMaster(out, text); err != nil {
 				return err
 			}
+			if asJSON {
+				return c.json(map[string]string{"master": master.ID(), "file": out})
+			}
 			return c.printf("master key %s written to %s", master.ID(), out)
 		},
 	}
 	command.Flags().StringVar(&out, "out", "", "write it to a new `file` with mode 0600")
+	addJSON(command, &asJSON)
 	return command
 }
 

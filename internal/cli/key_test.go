@@ -9,6 +9,7 @@ import (
 
 	"github.com/outrider-go/outrider/internal/receiver"
 	"github.com/outrider-go/outrider/queue/sealqueue/keyring"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // newKeyring makes a master key with the command, and a keyring with keys of two
@@ -71,6 +72,25 @@ func TestKeyNew(t *testing.T) {
 	}
 	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
 		t.Errorf("the key was overwritten, %v", err)
+	}
+}
+
+func TestKeyNewAsJSON(t *testing.T) {
+	t.Parallel()
+	var made struct{ Master, Key, File string }
+	shell{}.json(t, ExitOK, &made, "key", "new")
+	if master, err := keyring.ParseMaster(transport.NewSecret(made.Key)); err != nil || master.ID() != made.Master || made.File != "" {
+		t.Errorf("on stdout: %v, master %q, file %q", err, made.Master, made.File)
+	}
+	made.Key = ""
+	path := filepath.Join(t.TempDir(), "master.key")
+	shell{}.json(t, ExitOK, &made, "key", "new", "--out", path)
+	text, err := keyring.ReadMaster(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if master, err := keyring.ParseMaster(text); err != nil || master.ID() != made.Master || made.File != path || made.Key != "" {
+		t.Errorf("in a file: %v, %+v", err, made)
 	}
 }
 

@@ -259,14 +259,14 @@ func newKeysShow(c *console) *cobra.Command {
 // findKey finds a key by any of its names.
 func findKey(ctx context.Context, module *secmod.File, id string) (secmod.Key, error) {
 	found, err := module.Find(ctx, id)
-	if err != nil {
-		return nil, err
-	}
 	key, ok := found.(secmod.Key)
-	if !ok {
-		return nil, fmt.Errorf("%w %q", profile.ErrNoKey, id)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w %q", profile.ErrNoKey, id)
 	}
-	return key, nil
+	if errors.Is(err, profile.ErrNoKey) {
+		return nil, &exitError{ExitNotFound, err}
+	}
+	return key, err
 }
 
 func newKeysImport(c *console) *cobra.Command {

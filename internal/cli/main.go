@@ -41,7 +41,9 @@ attempts it, retries it, and says what is known of its arrival.
 
 Try it:      outrider demo
 Run it:      outrider serve
-Send:        outrider send https://example.com/inbox -d 'hello'`,
+Send:        outrider send https://example.com/inbox -d 'hello'
+
+` + exitCodes,
 		SilenceErrors:      true,
 		SilenceUsage:       true,
 		DisableSuggestions: true, // unknownCommand makes them, on one line

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,7 +17,8 @@ type payload struct {
 }
 
 // readPayload reads what -d names: a text itself, @FILE, or @- for in. What
-// comes from a file is bytes unless asText.
+// comes from a file is bytes unless asText, or the file is called .json: JSON is text,
+// whichever way it is given.
 func readPayload(spec string, asText bool, in io.Reader) (payload, error) {
 	name, fromFile := strings.CutPrefix(spec, "@")
 	if !fromFile {
@@ -32,8 +34,10 @@ func readPayload(spec string, asText bool, in io.Reader) (payload, error) {
 	if asText && !utf8.Valid(data) {
 		return payload{}, errors.New("-d: the payload is not valid UTF-8: leave out --text to send it as bytes")
 	}
-	return payload{data, asText}, nil
+	return payload{data, asText || isJSONFile(name) && utf8.Valid(data)}, nil
 }
+
+func isJSONFile(name string) bool { return strings.EqualFold(filepath.Ext(name), ".json") }
 
 func readAll(name string, in io.Reader) ([]byte, error) {
 	switch name {

@@ -14,6 +14,9 @@ func TestReadPayload(t *testing.T) {
 	file, binary := filepath.Join(dir, "text"), filepath.Join(dir, "binary")
 	write(t, file, "from a file")
 	write(t, binary, "\xff\x00")
+	jsonFile, noJSON := filepath.Join(dir, "order.json"), filepath.Join(dir, "binary.JSON")
+	write(t, jsonFile, `{"a":1}`)
+	write(t, noJSON, "\xff")
 	tests := map[string]struct {
 		spec   string
 		asText bool
@@ -27,6 +30,8 @@ func TestReadPayload(t *testing.T) {
 		"at sign inside":       {spec: "a@b", want: "a@b", text: true},
 		"file":                 {spec: "@" + file, want: "from a file"},
 		"file as text":         {spec: "@" + file, asText: true, want: "from a file", text: true},
+		"JSON file":            {spec: "@" + jsonFile, want: `{"a":1}`, text: true},
+		"no JSON after all":    {spec: "@" + noJSON, want: "\xff"},
 		"binary file":          {spec: "@" + binary, want: "\xff\x00"},
 		"standard input":       {spec: "@-", want: "from stdin"},
 		"text that is not":     {spec: "\xff", fault: "not valid UTF-8", code: ExitUsage},

@@ -29,6 +29,7 @@ type sendFlags struct {
 	contentType    string
 	headers        []string
 	idempotencyKey string
+	notBefore      string
 	ttl            time.Duration
 	wireFormat     string
 	profile        string
@@ -55,19 +56,25 @@ type sendFlags struct {
 func newSend(c *console) *cobra.Command {
 	var flags sendFlags
 	command := &cobra.Command{
-		Use: "send URI -d STR|@FILE|@-", Short: "Send a message", Args: arguments("URI"),
+		Use: "send [URI] -d STR|@FILE|@-", Short: "Send a message", Args: flags.arguments,
 		Long: `Send queues a message with a daemon, where --server or OUTRIDER_SERVER names one.
 Otherwise it delivers the message itself, and waits until that is done. It then
 takes from the configuration how to deliver, receives nothing and keeps nothing.
 
-Exit codes: 0 delivered, or queued with a daemon; 1 failure; 2 usage; 3 not
-delivered.`,
+The URI may be left out where --recipient or --session says whom the message is for.
+
+Exit codes: 0 delivered, or queued with a daemon; 1 failure, such as no session
+for --session-only; 2 usage, with a URI that is refused; 3 not delivered.`,
 		Example: `  outrider send https://example.com/inbox -d 'hello'
-  outrider send https://example.com/orders -d @order.json --text --content-type application/json
+  outrider send https://example.com/orders -d @order.json
   outrider send https://one.example/inbox -d 'hello' --alternate https://two.example/inbox
   outrider send https://example.com/inbox -d @- --server http://127.0.0.1:8480 --wait 30s < photo.jpg`,
 		RunE: func(command *cobra.Command, args []string) error {
-			request, err := flags.request(c, command, args[0])
+			uri := ""
+			if len(args) > 0 {
+				uri = args[0]
+			}
+			request, err := flags.request(c, command, uri)
 			if err != nil {
 				return err
 			}
@@ -78,13 +85,25 @@ delivered.`,
 	return command
 }
 
+// arguments requires a URI, unless a recipient or a session takes its place.
+func (f *sendFlags) arguments(command *cobra.Command, args []string) error {
+	switch {
+	case len(args) > 0:
+		return arguments("URI")(command, args)
+	case len(f.recipients) == 0 && f.session == "":
+		return usagef("URI is missing: give one, or say with --recipient or --session whom the message is for")
+	}
+	return nil
+}
+
 func (f *sendFlags) add(command *cobra.Command) {
 	set := command.Flags()
 	set.StringVarP(&f.data, "data", "d", "", "the payload: a `text`, @FILE, or @- for standard input")
-	set.BoolVar(&f.text, "text", false, "the file is text")
-	set.StringVar(&f.contentType, "content-type", "", "the payload's media `type` (default by wire format)")
+	set.BoolVar(&f.text, "text", false, "the file is text, as one called .json is anyway")
+	set.StringVar(&f.contentType, "content-type", "", "the payload's media `type` (default by wire format: for JSON, also from a file called .json, application/json)")
 	set.StringArrayVarP(&f.headers, "header", "H", nil, "metadata to send along, as `'name: value'`; may be repeated")
 	set.StringVar(&f.idempotencyKey, "idempotency-key", "", "a second message with the same `key` is not queued")
+	set.StringVar(&f.notBefore, "not-before", "", "make the first attempt then: an RFC 3339 `time`, or a duration from now such as 90s (default now)")
 	set.DurationVar(&f.ttl, "ttl", 0, "give up after this long (default never)")
 	set.StringVar(&f.wireFormat, "wire-format", "", "encode with this wire `format` (default raw)")
 	set.StringVar(&f.profile, "profile", "", "send as this `profile` (default \"default\")")
@@ -120,7 +139,7 @@ func (f *sendFlags) check(command *cobra.Command, uri string) error {
 	case f.wait < 0:
 		return usagef("--wait is negative")
 	}
-	if _, err := transport.ParseEndpoint(uri); err != nil {
+	if _, err := transport.ParseEndpoint(uri); err != nil && command.Flags().NArg() > 0 {
 		return usagef("%w", err)
 	}
 	for _, alternate := range f.alternates {
@@ -156,6 +175,9 @@ func (f *sendFlags) request(c *console, command *cobra.Command, uri string) (age
 		Recipients: f.recipients, RoutingKeys: f.routingKeys, SenderKey: f.senderKey,
 		Session: f.session, ThreadID: f.threadID, SessionOnly: f.sessionOnly, Direct: f.direct,
 	}
+	if request.NotBefore, err = parseNotBefore(f.notBefore, time.Now()); err != nil {
+		return agent.SendRequest{}, err
+	}
 	if f.ttl > 0 {
 		request.ExpiresIn = f.ttl.String()
 	}
@@ -166,6 +188,21 @@ func (f *sendFlags) request(c *console, command *cobra.Command, uri string) (age
 		request.PayloadBase64 = body.data
 	}
 	return request, nil
+}
+
+// parseNotBefore reads when the first attempt is to be made; empty is the zero time.
+func parseNotBefore(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if wait, err := time.ParseDuration(text); err == nil && wait >= 0 {
+		return now.Add(wait), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, usagef("--not-before: want a time such as 2026-01-31T15:04:05Z, or a duration from now such as 90s or 24h")
+	}
+	return at, nil
 }
 
 // run sends through a daemon where one is named, and otherwise by itself.
@@ -191,10 +228,13 @@ func (f *sendFlags) throughDaemon(ctx context.Context, c *console, request agent
 		return err
 	}
 	defer daemon.Close()
-	return explain(flagIsUsage(f.deliver(ctx, c, daemon, request)))
+	return f.explain(c, flagIsUsage(f.deliver(ctx, c, daemon, request)))
 }
 
 func (f *sendFlags) byItself(ctx context.Context, c *console, request agent.SendRequest) error {
+	if f.tokenFile != "" {
+		return usagef("--token-file is for sending through a daemon: name that with --server")
+	}
 	f.own = true
 	flags := map[string]any{}
 	if f.allowPrivate {
@@ -232,9 +272,26 @@ func (f *sendFlags) deliver(ctx context.Context, c *console, daemon *client.Clie
 	}
 	message, err := await(ctx, daemon, accepted.ID, deadline)
 	if err != nil {
-		return fmt.Errorf("message %s was taken, and what became of it is not known: %w", accepted.ID, err)
+		return f.cutShort(c, accepted, err)
 	}
 	return f.report(c, &message)
+}
+
+// cutShort says what becomes of a message for which nobody waits any more: a daemon
+// has it, and goes on.
+func (f *sendFlags) cutShort(c *console, accepted agent.SendResponse, err error) error {
+	if errors.Is(err, context.Canceled) {
+		err = context.Canceled // whatever it was that this cut short
+	}
+	if f.own {
+		return fmt.Errorf("%w; message %s is given up, and it is not known whether it arrived: without a daemon nothing is kept", err, accepted.ID)
+	}
+	if f.json {
+		if err := c.json(accepted); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("message %s is queued with the daemon, but waiting for it has ended: %w; see: outrider status %s", accepted.ID, err, accepted.ID)
 }
 
 // await returns a message when it is done, or as it is at the deadline.

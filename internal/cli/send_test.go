@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/internal/receiver"
@@ -14,6 +17,8 @@ func TestSendByItself(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "payload")
 	write(t, file, "\xff\x00 binary")
+	jsonFile := filepath.Join(t.TempDir(), "order.json")
+	write(t, jsonFile, `{"a": 1}`)
 	tests := map[string]struct {
 		flags       []string
 		stdin       string
@@ -23,6 +28,9 @@ func TestSendByItself(t *testing.T) {
 		"text":            {flags: []string{"-d", "hellö"}, payload: "hellö"},
 		"empty":           {flags: []string{"-d", ""}},
 		"JSON":            {flags: []string{"-d", `{"a": 1}`, "--content-type", "application/json"}, payload: `{"a": 1}`, contentType: "application/json"},
+		"literal JSON":    {flags: []string{"-d", `{"a": 1}`}, payload: `{"a": 1}`, contentType: "application/json"},
+		"JSON file":       {flags: []string{"-d", "@" + jsonFile}, payload: `{"a": 1}`, contentType: "application/json"},
+		"put off":         {flags: []string{"-d", "later", "--not-before", "1ms"}, payload: "later"},
 		"file":            {flags: []string{"-d", "@" + file}, payload: "\xff\x00 binary"},
 		"standard input":  {flags: []string{"-d", "@-"}, stdin: "\xfe piped", payload: "\xfe piped"},
 		"input as text":   {flags: []string{"-d", "@-", "--text"}, stdin: "piped", payload: "piped"},
@@ -67,16 +75,18 @@ func TestSendIsRefused(t *testing.T) {
 	box := openInbox(t, receiver.Options{})
 	tests := map[string]struct {
 		args []string
+		code int
 		want string
 	}{
-		"private address": {[]string{"send", box.url, "-d", "x"}, "--allow-private"},
-		"unknown scheme":  {[]string{"send", "gopher://example.com/1", "-d", "x"}, "gopher"},
-		"missing file":    {[]string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, "no such file"},
+		"private address": {[]string{"send", box.url, "-d", "x"}, ExitUsage, "--allow-private"},
+		"unknown scheme":  {[]string{"send", "gopher://example.com/1", "-d", "x"}, ExitUsage, "gopher"},
+		"no session":      {[]string{"send", box.url, "-d", "x", "--recipient", "token:alice", "--session-only"}, ExitFailure, "no session"},
+		"missing file":    {[]string{"send", box.url, "-d", "@" + filepath.Join(t.TempDir(), "none")}, ExitFailure, "no such file"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := shell{}.want(t, ExitFailure, test.args...)
+			got := shell{}.want(t, test.code, test.args...)
 			if !strings.Contains(got.stderr, test.want) || got.stdout != "" {
 				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, test.want, got.stdout)
 			}
@@ -102,6 +112,57 @@ func TestSendRefusesFlags(t *testing.T) {
 			if !strings.Contains(got.stderr, want) || !strings.Contains(got.stderr, "see: outrider send --help") || got.stdout != "" {
 				t.Errorf("stderr: got %q, want %q; stdout: %q", got.stderr, want, got.stdout)
 			}
+		}
+	}
+}
+
+// What needs a daemon, or is needed, is said before anything is sent.
+func TestSendRefusesACommandLine(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a token for no daemon": {[]string{"http://127.0.0.1:9", "-d", "x", "--token-file", "none"}, "--token-file is for sending through a daemon: name that with --server"},
+		"no URI":                {[]string{"-d", "x"}, "URI is missing: give one, or say with --recipient or --session"},
+		"an empty URI":          {[]string{"", "-d", "x", "--recipient", "token:alice"}, "endpoint"},
+		"two URIs":              {[]string{"http://127.0.0.1:9", "http://127.0.0.1:9", "-d", "x"}, "too many arguments"},
+		"no time":               {[]string{"http://127.0.0.1:9", "-d", "x", "--not-before", "tomorrow"}, "--not-before: want a time such as"},
+		"a time before now":     {[]string{"http://127.0.0.1:9", "-d", "x", "--not-before", "-1s"}, "--not-before: want a time such as"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := (shell{}).want(t, ExitUsage, append([]string{"send"}, test.args...)...).stderr; !strings.Contains(got, test.want) {
+				t.Errorf("stderr: got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSendToARecipientWithoutURI(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "outrider.yaml")
+	write(t, file, "profiles: {default: {pickup: {enabled: true}}}\n")
+	sh, _ := startDaemon(t, "--config", file)
+	got := sh.want(t, ExitOK, "send", "-d", "x", "--recipient", "token:alice").stdout
+	if !strings.HasPrefix(got, "waiting_for_pickup ") {
+		t.Errorf("stdout: got %q", got)
+	}
+	if got := sh.want(t, ExitFailure, "send", "-d", "x", "--session", "none").stderr; !strings.Contains(got, "session") {
+		t.Errorf("stderr: got %q", got)
+	}
+}
+
+func TestSendNotBefore(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	for name, at := range map[string]string{"instant": time.Now().Add(time.Hour).Format(time.RFC3339), "duration": "1h"} {
+		var sent agent.SendResponse
+		sh.json(t, ExitOK, &sent, "send", closedPort(t), "-d", "x", "--not-before", at)
+		var message agent.MessageView
+		sh.json(t, ExitOK, &message, "status", sent.ID.String())
+		if left := time.Until(message.NextAttemptAt); left < 50*time.Minute || left > time.Hour {
+			t.Errorf("%s: the first attempt is in %v", name, left)
 		}
 	}
 }
@@ -140,13 +201,39 @@ func TestSendIsNotDeliveredAsJSON(t *testing.T) {
 
 func TestSendIsInterrupted(t *testing.T) {
 	t.Parallel()
-	p := shell{}.start(t, "send", closedPort(t), "-d", "x", "--allow-private", "--retry", "standard")
+	arrived, release := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-release
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(release) })
+	p := shell{}.start(t, "send", server.URL, "-d", "x", "--allow-private", "--retry", "none")
+	<-arrived
 	if code := p.stop(); code != ExitFailure {
 		t.Errorf("exit code: got %d, want %d", code, ExitFailure)
 	}
-	if !strings.Contains(p.errors(), "interrupted") {
-		t.Errorf("stderr: got %q, want the reason", p.errors())
+	if got := p.errors(); !strings.HasPrefix(got, "outrider: interrupted; message ") || !strings.Contains(got, "without a daemon nothing is kept") {
+		t.Errorf("stderr: got %q, want the reason, and that the message is lost", got)
 	}
+}
+
+// Nobody waits any more, and the daemon goes on: the message is not lost.
+func TestSendThroughADaemonIsInterrupted(t *testing.T) {
+	t.Parallel()
+	sh, _ := startDaemon(t)
+	tail := sh.start(t, "tail", "--json")
+	listening(t, sh, tail)
+	sender := sh.start(t, "send", closedPort(t), "-d", "x", "--wait", "1m", "--json")
+	for !strings.Contains(tail.line(t), "retrying") {
+	}
+	code := sender.stop()
+	var sent agent.SendResponse
+	readJSON(t, sender.line(t), &sent)
+	if got := sender.errors(); code != ExitFailure || !strings.Contains(got, "is queued with the daemon") || !strings.Contains(got, "has ended: interrupted; see: outrider status "+sent.ID.String()) {
+		t.Errorf("exit code %d, stderr %q: want where to look", code, got)
+	}
+	sh.want(t, ExitOK, "status", sent.ID.String())
 }
 
 func TestSendThroughDaemon(t *testing.T) {
@@ -222,7 +309,12 @@ func TestSendWhenTheDaemonEnds(t *testing.T) {
 	}
 	daemon.stop()
 	<-sender.done
-	if sender.code != ExitFailure || !strings.Contains(sender.errors(), "not known") {
+	if sender.code != ExitFailure || !strings.Contains(sender.errors(), "is queued with the daemon") || !strings.Contains(sender.errors(), "see: outrider status ") {
 		t.Errorf("exit code %d, stderr %q: want a failure that says so", sender.code, sender.errors())
+	}
+	var sent agent.SendResponse
+	readJSON(t, sender.line(t), &sent)
+	if !strings.Contains(sender.errors(), sent.ID.String()) {
+		t.Errorf("stdout has %+v, want the message", sent)
 	}
 }

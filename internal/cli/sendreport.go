@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -17,7 +18,7 @@ func (f *sendFlags) reportQueued(c *console, accepted agent.SendResponse) error 
 	if accepted.Duplicate {
 		c.notef("a message with this idempotency key is known: nothing was queued")
 	}
-	return c.printf("%s %s", accepted.Status, accepted.ID)
+	return c.printf("%s %s", cmp.Or(string(accepted.Result), accepted.Status), accepted.ID)
 }
 
 // report tells what became of a message. One that was not delivered is an error.
@@ -51,13 +52,15 @@ func (f *sendFlags) notDelivered(m *agent.MessageView) error {
 	if m.LastError != "" {
 		text += ": " + m.LastError
 	}
+	now := time.Now()
+	text = joinNonEmpty("; ", text, waits(m, now))
 	switch {
 	case f.own && done:
 		return errors.New(text)
 	case f.own:
 		return fmt.Errorf("%s; it is given up: wait longer with --wait, or send through a daemon", text)
-	case !done && !m.NextAttemptAt.IsZero():
-		text += "; the next attempt is " + ago(m.NextAttemptAt, time.Now())
+	case !done && m.WaitingFor == "" && !m.NextAttemptAt.IsZero():
+		text += "; the next attempt is " + ago(nextAttempt(m, now), now)
 	}
 	return fmt.Errorf("%s; see: outrider status %s", text, m.ID)
 }

@@ -43,16 +43,21 @@ func newSessionsList(c *console) *cobra.Command {
 
 func newSessionsClose(c *console) *cobra.Command {
 	var flags daemonFlags
+	var asJSON bool
 	command := &cobra.Command{
 		Use: "close ID", Short: "Close a session; its peer may open another", Args: arguments("ID"),
 		RunE: daemonCommand(c, &flags, func(command *cobra.Command, daemon *client.Client, args []string) error {
 			if err := daemon.CloseSession(command.Context(), args[0]); err != nil {
 				return err
 			}
+			if asJSON {
+				return c.json(agent.SessionClosing{ID: args[0]})
+			}
 			return c.printf("closed %s", args[0])
 		}),
 	}
 	flags.add(command, " or "+defaultServer)
+	addJSON(command, &asJSON)
 	return command
 }
 

@@ -109,7 +109,7 @@ func TestStoreExportImport(t *testing.T) {
 	if !strings.Contains(string(want), "key=canary") {
 		t.Errorf("the whole endpoint is not in the export: %s", want)
 	}
-	if got := (shell{}).want(t, ExitFailure, "store", "export", "--dir", dir, "--out", file); !strings.Contains(got.stderr, "exists") {
+	if got := (shell{}).want(t, ExitFailure, "store", "export", "--dir", dir, "--out", file); !strings.Contains(got.stderr, "--out: "+file+" is there already, and is not overwritten: name another file, or remove it") {
 		t.Errorf("over a file: %s", got.stderr)
 	}
 	if got := (shell{stdin: string(want)}).want(t, ExitOK, "store", "import", "-", "--dir", other); !strings.Contains(got.stdout, "imported 2 messages") {

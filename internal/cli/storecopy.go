@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -158,6 +159,9 @@ func warnOf(c *console, sum *archive.Summary) {
 // disk, or it is not there.
 func writePrivate(path string, write func(io.Writer) error) (err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the user's
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("--out: %s is there already, and is not overwritten: name another file, or remove it", path)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -9,6 +10,23 @@ import (
 )
 
 const someID = "0198c0de-5b1e-7abc-8def-0123456789ab"
+
+// The readme says that every command that answers has --json.
+func TestEveryCommandHasJSON(t *testing.T) {
+	t.Parallel()
+	var look func(*cobra.Command)
+	look = func(command *cobra.Command) {
+		for _, sub := range command.Commands() {
+			if name := sub.Name(); name != "help" && name != "completion" {
+				look(sub)
+			}
+		}
+		if !command.HasSubCommands() && command.Flags().Lookup("json") == nil {
+			t.Errorf("%s has no --json", command.CommandPath())
+		}
+	}
+	look(newRoot(newConsole(nil, io.Discard, io.Discard, nil)))
+}
 
 func TestUsageErrors(t *testing.T) {
 	t.Parallel()

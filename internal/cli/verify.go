@@ -59,7 +59,7 @@ Exit codes: 0 the promise was kept; 1 it was broken, or the check could not be m
 	set.StringVar(&flags.dir, "dir", "", "a `directory` on the disk to check; on many systems the default one is in memory (default "+os.TempDir()+")")
 	set.IntVar(&flags.cycles, "cycles", 0, fmt.Sprintf("kill the daemon so many times (`number`, default %d, or until the duration is over)", verify.DefaultCycles))
 	set.DurationVar(&flags.duration, "duration", 0, "go on so long (default until the cycles are done)")
-	set.IntVar(&flags.messages, "messages", 0, "send so many messages (`number`, default as many as the daemon takes)")
+	set.IntVar(&flags.messages, "messages", 0, "send at most so many messages, before the last kill (`number`, default as many as the daemon takes)")
 	set.Uint64Var(&flags.seed, "seed", 0, "choose messages and instants by this `number`, which an earlier run printed (default another one each time)")
 	addJSON(command, &flags.json)
 	return command

@@ -39,6 +39,21 @@ func outcomeCell(s style, m *agent.MessageView) cell {
 	}
 }
 
+// state is where a message stands and, where that says more, what its sender was
+// told last: that it is queued or waits says nothing of one that has ended.
+func state(s style, m *agent.MessageView) string {
+	word := outcomeCell(s, m)
+	text := word.text
+	if word.paint != nil {
+		text = word.paint(text)
+	}
+	status := outbound.Status(m.Status)
+	if m.Result != "" && (status == outbound.StatusQueuedForDelivery || status == outbound.StatusWaitingForPickup) {
+		return text
+	}
+	return joinNonEmpty(", ", text, m.Status)
+}
+
 // writeMessages writes a table of messages.
 func writeMessages(c *console, messages []agent.MessageView, now time.Time) error {
 	grid := newTable(c.style, "ID", "STATE", ">ATTEMPTS", "EVIDENCE", "CREATED", "NEXT", "ENDPOINT", "LAST ERROR")
@@ -46,7 +61,7 @@ func writeMessages(c *console, messages []agent.MessageView, now time.Time) erro
 		m := &messages[i]
 		grid.add(
 			cell{text: m.ID.String()}, outcomeCell(c.style, m), cell{text: strconv.Itoa(m.AttemptsMade)},
-			cell{text: m.Evidence.String()}, cell{text: ago(m.CreatedAt, now)}, cell{text: ago(m.NextAttemptAt, now)},
+			cell{text: m.Evidence.String()}, cell{text: ago(m.CreatedAt, now)}, cell{text: nextCell(m, now)},
 			cell{text: clip(m.Endpoint, maxErrorText)}, cell{text: clip(m.LastError, maxErrorText)},
 		)
 	}
@@ -55,16 +70,11 @@ func writeMessages(c *console, messages []agent.MessageView, now time.Time) erro
 
 // writeMessage writes all about one message.
 func writeMessage(c *console, m *agent.MessageView, now time.Time) error {
-	word := outcomeCell(c.style, m)
-	state := word.text
-	if word.paint != nil {
-		state = word.paint(state)
-	}
 	body := joinNonEmpty(", ", m.WireFormat, m.ContentType, size(m.Bytes)+" in all") // with metadata and idempotency key
 	var b strings.Builder
 	for _, line := range []struct{ name, value string }{
 		{"message", c.style.bold(m.ID.String())},
-		{"state", state + ", " + m.Status},
+		{"state", state(c.style, m)},
 		{"evidence", m.Evidence.String()},
 		{"endpoint", clip(m.Endpoint, transport.MaxEndpointLength)},
 		{"or to", clip(strings.Join(m.Alternates, ", "), transport.MaxEndpointLength)},
@@ -75,7 +85,8 @@ func writeMessage(c *console, m *agent.MessageView, now time.Time) error {
 		{"demands", demanded(m.MinEvidence)},
 		{"created", instant(m.CreatedAt, now)},
 		{"updated", instant(m.UpdatedAt, now)},
-		{"next", instant(m.NextAttemptAt, now)},
+		{"next", instant(nextAttempt(m, now), now)},
+		{"waits", waits(m, now)},
 		{"expires", instant(m.ExpiresAt, now)},
 		{"replays", nonZero(m.Replays)},
 		{"error", oneLine(m.LastError)},

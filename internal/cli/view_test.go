@@ -87,6 +87,48 @@ func TestWriteMessageWithAlternates(t *testing.T) {
 	}
 }
 
+// What its sender was told last must not contradict how a message has ended.
+func TestState(t *testing.T) {
+	t.Parallel()
+	for want, m := range map[string]agent.MessageView{
+		"pending, queued_for_delivery": {State: "pending", Status: "queued_for_delivery"},
+		"pending, waiting_for_pickup":  {State: "pending", Status: "waiting_for_pickup"},
+		"delivered":                    {State: "done", Result: "delivered", Status: "queued_for_delivery"},
+		"cancelled":                    {State: "done", Result: "cancelled", Status: "waiting_for_pickup"},
+		"delivered, sent_to_session":   {State: "done", Result: "delivered", Status: "sent_to_session"},
+		"dead, undeliverable":          {State: "done", Result: "dead", Status: "undeliverable"},
+	} {
+		if got := state(style{}, &m); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestWaits(t *testing.T) {
+	t.Parallel()
+	until := testTime.Add(20 * time.Second)
+	for _, test := range []struct {
+		message    agent.MessageView
+		long, next string
+	}{
+		{agent.MessageView{}, "", ""},
+		{agent.MessageView{NextAttemptAt: testTime.Add(-time.Hour)}, "", "now"},
+		{agent.MessageView{NextAttemptAt: until}, "", "in 20.0 s"},
+		{agent.MessageView{WaitingFor: outbound.WaitingForResume}, "its destination is paused until it is resumed", "paused"},
+		{agent.MessageView{WaitingFor: outbound.WaitingForResume, WaitingUntil: until, NextAttemptAt: until}, "its destination is paused until " + instant(until, testTime), "paused, in 20.0 s"},
+		{agent.MessageView{WaitingFor: outbound.WaitingForRecovery, WaitingUntil: until, NextAttemptAt: until}, "its destination fails, and is left alone until " + instant(until, testTime), "failing, in 20.0 s"},
+		{agent.MessageView{WaitingFor: outbound.WaitingForRecovery}, "its destination fails, and another message is attempted first", "failing"},
+		{agent.MessageView{WaitingFor: outbound.WaitingForRate}, "its destination has had the attempts that its rate allows", "rate"},
+		{agent.MessageView{WaitingFor: outbound.WaitingForRecipient}, "its recipient is away", "recipient away"},
+		{agent.MessageView{WaitingFor: outbound.WaitingForTurn}, "another message with its ordering key is before it", "behind another"},
+		{agent.MessageView{WaitingFor: "full_moon"}, "full_moon", "full_moon"},
+	} {
+		if long, next := waits(&test.message, testTime), nextCell(&test.message, testTime); long != test.long || next != test.next {
+			t.Errorf("%+v: got %q and %q, want %q and %q", test.message, long, next, test.long, test.next)
+		}
+	}
+}
+
 func TestWriteResponses(t *testing.T) {
 	t.Parallel()
 	attempts := []agent.AttemptView{{N: 1, Response: "busy\x1b[2J\nlater"}, {N: 2}, {N: 3, Response: "gone"}}

@@ -40,7 +40,8 @@ type LoadOptions struct {
 	// MaxOpen is how many accepted letters may have yet to arrive; senders wait while
 	// there are more. Default: DefaultMaxOpen.
 	MaxOpen int
-	// Messages is how many letters are sent. Default: as many as can be.
+	// Messages is how many letters are sent at most: a batch that would exceed it is
+	// not. Default: as many as can be.
 	Messages int
 }
 

@@ -168,7 +168,7 @@ func (it *item) record(now instant) queue.Record {
 		State: it.state(), Result: it.place.result(), Status: it.status,
 		Evidence: it.evidence, Attempts: int(it.attempts), Replays: int(it.rarest().replays),
 		CreatedAt: fromWall(it.created), QueuedAt: fromWall(it.queued()), UpdatedAt: fromWall(it.updated),
-		Bytes: it.size(),
+		Bytes: it.size(), Behind: it.place == placeBlocked,
 	}
 	it.fill(&r.Message)
 	r.URI, r.Targets = transport.Secret{}, withoutURIs(r.Targets)

@@ -52,12 +52,23 @@ func (x *trial) addOrdered(n int) []transport.ID {
 func (x *trial) turn(what string, id transport.ID) queue.Leased {
 	x.Helper()
 	x.dueNow(what)
+	x.behind(what, false, id)
 	leased, next := x.budget(laneA(), 9)
 	if len(leased) != 1 || leased[0].ID != id {
 		x.Fatalf("%s: leased %v, want %s", what, leasedIDs(leased), id)
 	}
 	x.about(what+": NextAt", next, time.Now().Add(10*x.unit))
 	return leased[0]
+}
+
+// behind checks which messages another has the turn before.
+func (x *trial) behind(what string, want bool, ids ...transport.ID) {
+	x.Helper()
+	for i, id := range ids {
+		if got := x.get(id).Behind; got != want {
+			x.Errorf("%s: Behind of message %d is %v, want %v", what, i, got, want)
+		}
+	}
 }
 
 // dueNow checks that the first lane alone has work, and has it now.
@@ -98,7 +109,10 @@ func oneOfKey(x *trial) {
 	ids := x.enqueue(slices.Concat(k, free, l)...)
 	more := x.enqueue(x.ordered("k", laneA(), 1)...)
 	x.has(queue.StatePending, "", ids...)
+	x.behind("those that have the turn, or no key", false, ids[0], ids[3], ids[4], ids[5])
+	x.behind("the others", true, ids[1], ids[2], ids[6], more[0])
 	leased, next := x.budget(laneA(), 10)
+	x.behind("while the first are leased", true, ids[1], ids[6])
 	same(x, "leased", leasedIDs(leased), []transport.ID{ids[0], ids[3], ids[4], ids[5]})
 	x.about("NextAt", next, time.Now().Add(10*x.unit))
 	x.dueLanes("all others wait for their turn", map[queue.Lane]time.Time{laneA(): time.Now().Add(10 * x.unit)})
@@ -131,6 +145,7 @@ func firstHoldsUp(x *trial) {
 	x.deliverFree(free)
 	x.advance(x.unit + precision)
 	x.dueAt("others are due", batch[0].NotBefore)
+	x.behind("the first is to come", true, ids[1:]...)
 	x.advance(time.Until(batch[0].NotBefore) + precision)
 	x.deliver("the first is due", ids...)
 }
@@ -152,6 +167,8 @@ func retryKeepsTurn(x *trial) {
 		x.dueAt("later again", at)
 		x.enqueue(x.ordered("k", laneA(), 1)...)
 		x.dueAt("with one more", at)
+		x.behind("it waits for its retry", false, ids[0])
+		x.behind("the first waits for its retry", true, ids[1:]...)
 		x.advance(2*x.unit + precision)
 	}
 	l := x.turn("again", ids[0])

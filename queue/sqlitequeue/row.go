@@ -152,7 +152,7 @@ func (r *row) record(key queue.Lane, now instant) queue.Record {
 		Message: m, State: r.state(), Result: r.status.result(), Status: r.told,
 		Evidence: transport.Evidence(r.evidence), Attempts: int(r.attempts), Replays: int(r.replays), //nolint:gosec // as written
 		CreatedAt: fromWall(r.created), QueuedAt: fromWall(r.queued), UpdatedAt: fromWall(r.updated),
-		LastError: r.lastError, Bytes: r.bytes,
+		LastError: r.lastError, Bytes: r.bytes, Behind: r.status == blocked,
 	}
 	switch r.status {
 	case fresh:
