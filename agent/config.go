@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -34,23 +32,6 @@ const (
 	DefaultLogLevel        = "info"
 	DefaultLogFormat       = "json"
 )
-
-// DefaultDir is where an agent keeps its queue where it is not told: what systemd
-// gives a service as its state directory, or outrider in the user's directory for
-// state (https://specifications.freedesktop.org/basedir-spec/).
-func DefaultDir() (string, error) {
-	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
-		return dir, nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "outrider"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", &KeyError{"dir", fmt.Errorf("is missing, and there is no default: %w", err)}
-	}
-	return filepath.Join(home, ".local", "state", "outrider"), nil
-}
 
 // ListenOff is the api.listen of an agent that has no HTTP API.
 const ListenOff = "off"

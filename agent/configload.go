@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -233,19 +232,4 @@ func (d *decoder[T]) names() []string {
 		names[i] = k.name
 	}
 	return names
-}
-
-// checkDir makes the agent's directory, or checks the one that is there.
-func checkDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return &KeyError{"dir", err}
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return &KeyError{"dir", err}
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return &KeyError{"dir", fmt.Errorf("%s is open to others (mode %#o): run chmod 700", dir, mode)}
-	}
-	return nil
 }

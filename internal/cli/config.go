@@ -11,6 +11,9 @@ import (
 	"github.com/outrider-go/outrider/agent"
 )
 
+// defaultDir says where the queue is by default, as agent.DefaultDir has it.
+const defaultDir = "$STATE_DIRECTORY, $XDG_STATE_HOME/outrider or ~/.local/state/outrider"
+
 // configFlags are the flags that set keys of the configuration. Those that were
 // given beat the environment, which beats the file.
 type configFlags struct {
@@ -22,7 +25,7 @@ type configFlags struct {
 func (f *configFlags) add(command *cobra.Command) {
 	f.set, f.keys = command.Flags(), map[string]string{}
 	f.set.StringVar(&f.file, "config", "", "read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
-	f.text("dir", "dir", "keep the queue in this `directory` (default $XDG_STATE_HOME/outrider, or ~/.local/state/outrider)")
+	f.text("dir", "dir", "keep the queue in this `directory` (default "+defaultDir+")")
 	f.set.Bool("memory", false, "keep the queue in memory: it is lost when the program ends")
 	f.keys["memory"] = "memory"
 	f.text("api", "api.listen", "serve the API at this `address`, or off (default "+agent.DefaultListen+")")
