@@ -325,6 +325,30 @@ profiles:
 				"profiles.p.settings.version: want text: write it in quotes", "profiles.q.egress: ",
 			},
 		},
+		{
+			name: "settings that nothing reads",
+			file: `
+profiles:
+  p: {settings: {didcomm.sgin: true, http.permanent4xx: true, ws.akc: ping, webhook.kyes: x, wamp.cryptobox.kye: x, colour: red, mine.sgin: x, ws: x}}
+`,
+			want: []string{
+				"profiles.p.settings.didcomm.sgin: is unknown: did you mean didcomm.sign?",
+				"profiles.p.settings.http.permanent4xx: is unknown: did you mean http.permanent_4xx?",
+				"profiles.p.settings.ws.akc: is unknown: did you mean ws.ack?",
+				"profiles.p.settings.webhook.kyes: is unknown: did you mean webhook.keys?",
+				"profiles.p.settings.wamp.cryptobox.kye: is unknown: did you mean wamp.cryptobox.key?",
+			},
+		},
+		{
+			name: "secrets and files that cannot be used",
+			file: `
+profiles:
+  p: {secrets: {webhook: whsec_zzz}, tls: {ca_file: nofile.pem, cert_file: nocert.pem, key_file: nokey.pem}}
+`,
+			want: []string{
+				`profiles.p.secrets: the profile's secret "webhook": `, "profiles.p.tls.ca_file: ", "profiles.p.tls.cert_file: ",
+			},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
