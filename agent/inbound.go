@@ -100,9 +100,9 @@ func (a *Agent) chooseHandler(own inbound.Handler) (inbound.Handler, error) {
 	switch {
 	case own != nil:
 		return own, nil
-	case a.config.Inbound.handler() == HandlerForward:
+	case a.config.Inbound.HandlerInForce() == HandlerForward:
 		return a.forward, a.checkForward()
-	case a.config.Inbound.handler() == HandlerPrint:
+	case a.config.Inbound.HandlerInForce() == HandlerPrint:
 		return nil, &KeyError{"inbound.handler", errors.New("print is for a program with an output: give Options.Handler")}
 	default:
 		return drop, nil

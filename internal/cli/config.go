@@ -95,8 +95,13 @@ func newConfig(c *console) *cobra.Command {
 	flags := configFlags{}
 	show := &cobra.Command{
 		Use: "print", Short: "Print the configuration in force, without its secrets", Args: arguments(),
-		Long: `Print shows what serve would run with, from flags, environment, file and defaults.
-Secrets show as ***. The key api.listen is the variable OUTRIDER_API_LISTEN. One that
+		Long: `Print shows what serve would run with, from flags, environment, file and defaults,
+and so tells whether a configuration is valid: it fails where serve would. It reads
+the files that the configuration names, but for those with keys of a profile, and
+opens no store and no port. Secrets show as ***. A key without a value is not shown:
+it does not limit, or names nothing. Of a profile, only what it says itself is shown.
+
+The key api.listen is the variable OUTRIDER_API_LISTEN. One that
 is no key is an error, unless Kubernetes has made it of a Service called outrider, such
 as OUTRIDER_SERVICE_HOST and OUTRIDER_PORT.`,
 		RunE: func(*cobra.Command, []string) error {
