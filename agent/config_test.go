@@ -461,3 +461,27 @@ func TestLogger(t *testing.T) {
 		t.Error("an unknown level is no error")
 	}
 }
+
+func TestListsInVariables(t *testing.T) {
+	t.Parallel()
+	config, err := LoadConfig(Sources{Env: []string{
+		"OUTRIDER_INBOUND_LISTEN=http://127.0.0.1:8020,ws://127.0.0.1:8020", "OUTRIDER_API_ALLOWED_HOSTS= a.example  b.example ",
+		"OUTRIDER_INBOUND_FROM=amqp://127.0.0.1/a,b amqp://127.0.0.1/c",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := config.Inbound.Listen; !slices.Equal(got, []string{"http://127.0.0.1:8020", "ws://127.0.0.1:8020"}) {
+		t.Errorf("inbound.listen is %q", got)
+	}
+	if got := config.API.AllowedHosts; !slices.Equal(got, []string{"a.example", "b.example"}) {
+		t.Errorf("api.allowed_hosts is %q", got)
+	}
+	if got := fmt.Sprint(config.Inbound.From); got != "[amqp://127.0.0.1/a,b amqp://127.0.0.1/c]" {
+		t.Errorf("inbound.from is %s", got)
+	}
+	_, err = LoadConfig(Sources{Env: []string{"OUTRIDER_PROFILES_DEFAULT_RETRY=none"}})
+	if want := "OUTRIDER_PROFILES_DEFAULT_RETRY: profiles are set in the file alone"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("a profile in a variable: %v, want %q", err, want)
+	}
+}

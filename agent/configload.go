@@ -97,11 +97,16 @@ func envMap(env []string) map[string]string {
 	return all
 }
 
+// variableOf returns the name of a key's variable.
+func variableOf(key string) string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
 // envKeys returns the values of the variables by key.
 func envKeys(env map[string]string) (values map[string]any, faults []error) {
-	keys := map[string]string{}
+	keys := map[string]key[Config]{}
 	for _, k := range configKeys(secretReader{}) {
-		keys[EnvPrefix+strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))] = k.name
+		keys[variableOf(k.name)] = k
 	}
 	values = map[string]any{}
 	for _, name := range sortedKeys(env) {
@@ -109,10 +114,14 @@ func envKeys(env map[string]string) (values map[string]any, faults []error) {
 			continue
 		}
 		if key, ok := keys[name]; ok {
-			values[key] = env[name]
+			values[key.name] = key.parse(env[name])
 			continue
 		}
 		if serviceLink.MatchString(name + "=" + env[name]) {
+			continue
+		}
+		if strings.HasPrefix(name, EnvPrefix+"PROFILES_") {
+			faults = append(faults, &KeyError{name, errors.New("profiles are set in the file alone; their secrets may be variables: write env:NAME there")})
 			continue
 		}
 		known := append(slices.Sorted(maps.Keys(keys)), otherVariables...)
