@@ -101,13 +101,18 @@ the files that the configuration names, but for those with keys of a profile, an
 opens no store and no port. Secrets show as ***. A key without a value is not shown:
 it does not limit, or names nothing. Of a profile, only what it says itself is shown.
 
-The key api.listen is the variable OUTRIDER_API_LISTEN. One that
-is no key is an error, unless Kubernetes has made it of a Service called outrider, such
-as OUTRIDER_SERVICE_HOST and OUTRIDER_PORT.`,
+The key api.listen is the variable OUTRIDER_API_LISTEN. One that is no key is an
+error, unless Kubernetes has made it of a Service called outrider, such as
+OUTRIDER_SERVICE_HOST and OUTRIDER_PORT.`,
 		RunE: func(*cobra.Command, []string) error {
 			config, err := flags.load(c)
 			if err != nil {
 				return err
+			}
+			if config.Dir == "" && !config.Memory {
+				if _, err := agent.DefaultDir(); err != nil {
+					return &exitError{code: ExitUsage, err: err}
+				}
 			}
 			settings := settingsOf(config)
 			if asJSON {

@@ -71,6 +71,17 @@ profiles:
 	}
 }
 
+// TestConfigPrintFailsWhereServeWould: the directory is no key, and the daemon would
+// not know where to keep its queue.
+func TestConfigPrintFailsWhereServeWould(t *testing.T) {
+	t.Setenv(agent.EnvStateDirectory, strings.Join([]string{t.TempDir(), t.TempDir()}, string(filepath.ListSeparator)))
+	if got := (shell{}).want(t, ExitUsage, "config", "print").stderr; !strings.Contains(got, "names 2 directories") {
+		t.Errorf("stderr is %q", got)
+	}
+	shell{}.want(t, ExitOK, "config", "print", "--dir", t.TempDir())
+	shell{}.want(t, ExitOK, "config", "print", "--memory")
+}
+
 // TestDefaultsAreInForce: what is printed as the configuration in force has the
 // defaults of what nobody has set.
 func TestDefaultsAreInForce(t *testing.T) {
