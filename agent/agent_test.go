@@ -91,7 +91,7 @@ func TestStartFails(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = taken.Close() })
 	open := t.TempDir()
-	if err := os.Chmod(open, 0o755); err != nil {
+	if err := os.Chmod(open, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,12 +15,9 @@ import (
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/transport"
-	"github.com/outrider-go/outrider/transport/egress"
 	"github.com/outrider-go/outrider/transport/ingress"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/transport/outbound/httpout"
-	"github.com/outrider-go/outrider/transport/outbound/wampout"
-	"github.com/outrider-go/outrider/transport/outbound/wsout"
 	"github.com/outrider-go/outrider/wireformat"
 )
 
@@ -34,23 +29,6 @@ const (
 	DefaultLogLevel        = "info"
 	DefaultLogFormat       = "json"
 )
-
-// DefaultDir is where an agent keeps its queue where it is not told: what systemd
-// gives a service as its state directory, or outrider in the user's directory for
-// state (https://specifications.freedesktop.org/basedir-spec/).
-func DefaultDir() (string, error) {
-	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
-		return dir, nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "outrider"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", &KeyError{"dir", fmt.Errorf("is missing, and there is no default: %w", err)}
-	}
-	return filepath.Join(home, ".local", "state", "outrider"), nil
-}
 
 // ListenOff is the api.listen of an agent that has no HTTP API.
 const ListenOff = "off"
@@ -317,34 +295,6 @@ func (c HTTPConfig) validate() (faults []error) {
 	} {
 		if _, err := httpout.New(field.options()); err != nil {
 			faults = append(faults, &KeyError{field.key, err})
-		}
-	}
-	return faults
-}
-
-// validateProfiles makes each profile on trial, with all that reads its texts.
-func (c Config) validateProfiles(formats *wireformat.Registry) (faults []error) {
-	for _, id := range sortedKeys(c.Profiles) {
-		options := c.Profiles[id]
-		add := func(key string, err error) {
-			if err != nil {
-				faults = append(faults, &KeyError{"profiles." + id + key, err})
-			}
-		}
-		tenant, err := profile.New(id, options)
-		add("", err)
-		if err == nil {
-			_, err = egress.New(tenant, egress.Options{})
-			add(".egress", err)
-			add(".settings", errors.Join(wsout.CheckSettings(tenant.Settings()), wampout.CheckSettings(tenant.Settings())))
-		}
-		if options.Retry != "" {
-			_, err = outbound.ParseRetryPolicy(options.Retry)
-			add(".retry", err)
-		}
-		if options.WireFormat != "" {
-			_, err = formats.ByName(options.WireFormat)
-			add(".wire_format", err)
 		}
 	}
 	return faults

@@ -326,6 +326,30 @@ profiles:
 				"profiles.p.settings.version: want text: write it in quotes", "profiles.q.egress: ",
 			},
 		},
+		{
+			name: "settings that nothing reads",
+			file: `
+profiles:
+  p: {settings: {didcomm.sgin: true, http.permanent4xx: true, ws.akc: ping, webhook.kyes: x, wamp.cryptobox.kye: x, colour: red, mine.sgin: x, ws: x}}
+`,
+			want: []string{
+				"profiles.p.settings.didcomm.sgin: is unknown: did you mean didcomm.sign?",
+				"profiles.p.settings.http.permanent4xx: is unknown: did you mean http.permanent_4xx?",
+				"profiles.p.settings.ws.akc: is unknown: did you mean ws.ack?",
+				"profiles.p.settings.webhook.kyes: is unknown: did you mean webhook.keys?",
+				"profiles.p.settings.wamp.cryptobox.kye: is unknown: did you mean wamp.cryptobox.key?",
+			},
+		},
+		{
+			name: "secrets and files that cannot be used",
+			file: `
+profiles:
+  p: {secrets: {webhook: whsec_zzz}, tls: {ca_file: nofile.pem, cert_file: nocert.pem, key_file: nokey.pem}}
+`,
+			want: []string{
+				`profiles.p.secrets: the profile's secret "webhook": `, "profiles.p.tls.ca_file: ", "profiles.p.tls.cert_file: ",
+			},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -436,5 +460,29 @@ func TestLogger(t *testing.T) {
 	}
 	if _, err := (LogConfig{Level: "loud"}).NewLogger(nil); err == nil {
 		t.Error("an unknown level is no error")
+	}
+}
+
+func TestListsInVariables(t *testing.T) {
+	t.Parallel()
+	config, err := LoadConfig(Sources{Env: []string{
+		"OUTRIDER_INBOUND_LISTEN=http://127.0.0.1:8020,ws://127.0.0.1:8020", "OUTRIDER_API_ALLOWED_HOSTS= a.example  b.example ",
+		"OUTRIDER_INBOUND_FROM=amqp://127.0.0.1/a,b amqp://127.0.0.1/c",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := config.Inbound.Listen; !slices.Equal(got, []string{"http://127.0.0.1:8020", "ws://127.0.0.1:8020"}) {
+		t.Errorf("inbound.listen is %q", got)
+	}
+	if got := config.API.AllowedHosts; !slices.Equal(got, []string{"a.example", "b.example"}) {
+		t.Errorf("api.allowed_hosts is %q", got)
+	}
+	if got := fmt.Sprint(config.Inbound.From); got != "[amqp://127.0.0.1/a,b amqp://127.0.0.1/c]" {
+		t.Errorf("inbound.from is %s", got)
+	}
+	_, err = LoadConfig(Sources{Env: []string{"OUTRIDER_PROFILES_DEFAULT_RETRY=none"}})
+	if want := "OUTRIDER_PROFILES_DEFAULT_RETRY: profiles are set in the file alone"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("a profile in a variable: %v, want %q", err, want)
 	}
 }

@@ -78,7 +78,7 @@ func (c InboundConfig) validate() (faults []error) {
 	if c.Handler == HandlerForward && c.Forward.IsZero() {
 		add("forward", errors.New("is missing: say where to forward to"))
 	}
-	if !c.Forward.IsZero() && c.handler() != HandlerForward {
+	if !c.Forward.IsZero() && c.HandlerInForce() != HandlerForward {
 		add("forward", fmt.Errorf("says nothing with handler %s: leave one of them out", c.Handler))
 	}
 	if err := ingress.Hosts(c.AllowedHosts).Validate(); err != nil {
@@ -104,8 +104,8 @@ func (c InboundConfig) validate() (faults []error) {
 // receives reports whether there is a URL to receive at, or from.
 func (c InboundConfig) receives() bool { return len(c.Listen)+len(c.From) > 0 }
 
-// handler says what becomes of messages.
-func (c InboundConfig) handler() string {
+// HandlerInForce says what becomes of messages: Handler, or its default.
+func (c InboundConfig) HandlerInForce() string {
 	switch {
 	case c.Handler != "":
 		return c.Handler

@@ -20,11 +20,14 @@ import (
 type key[T any] struct {
 	name string
 	set  func(*T, any) error
+	// separators stand between the entries of a list that is one text, that of a
+	// variable. Empty: it is no list.
+	separators string
 }
 
 // keyOf makes the key of a field.
 func keyOf[T, V any](name string, read func(any) (V, error), field func(*T) *V) key[T] {
-	return key[T]{name, func(target *T, value any) error {
+	return key[T]{name: name, set: func(target *T, value any) error {
 		v, err := read(value)
 		if err == nil {
 			*field(target) = v
@@ -33,8 +36,33 @@ func keyOf[T, V any](name string, read func(any) (V, error), field func(*T) *V) 
 	}}
 }
 
+// listOf makes the key of a field that is a list.
+func listOf[T, V any](name, separators string, read func(any) (V, error), field func(*T) *[]V) key[T] {
+	k := keyOf(name, readList(read), field)
+	k.separators = separators
+	return k
+}
+
+// parse returns the value of a variable as a file would have it.
+func (k key[T]) parse(text string) any {
+	if k.separators == "" {
+		return text
+	}
+	var entries []any
+	for _, entry := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(k.separators, r) }) {
+		entries = append(entries, entry)
+	}
+	return entries
+}
+
 // results are the results in the order in which people think of them.
 var results = []queue.Result{queue.Delivered, queue.Dead, queue.Expired, queue.Cancelled}
+
+// What stands between the entries of a list. A URI may have commas.
+const (
+	betweenNames = ", \t\n"
+	betweenURIs  = " \t\n"
+)
 
 // configKeys lists the keys of a config, but for profiles.
 func configKeys(s secretReader) []key[Config] {
@@ -44,7 +72,7 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("api.listen", readText, func(c *Config) *string { return &c.API.Listen }),
 		keyOf("api.token", s.read, func(c *Config) *transport.Secret { return &c.API.Token }),
 		keyOf("api.token_file", s.readFile, func(c *Config) *transport.Secret { return &c.API.Token }),
-		keyOf("api.allowed_hosts", readList(readText), func(c *Config) *[]string { return &c.API.AllowedHosts }),
+		listOf("api.allowed_hosts", betweenNames, readText, func(c *Config) *[]string { return &c.API.AllowedHosts }),
 		keyOf("encryption.key", s.readMaster, func(c *Config) *transport.Secret { return &c.Encryption.Key }),
 		keyOf("encryption.key_file", s.readMasterFile, func(c *Config) *transport.Secret { return &c.Encryption.Key }),
 		keyOf("encryption.sealed_only", readBool, func(c *Config) *bool { return &c.Encryption.SealedOnly }),
@@ -72,17 +100,17 @@ func configKeys(s secretReader) []key[Config] {
 		keyOf("http.max_idle_conns", readCount[int], func(c *Config) *int { return &c.HTTP.MaxIdleConns }),
 		keyOf("http.message_id_header", readText, func(c *Config) *string { return &c.HTTP.MessageIDHeader }),
 		keyOf("http.user_agent", readText, func(c *Config) *string { return &c.HTTP.UserAgent }),
-		keyOf("inbound.listen", readList(readText), func(c *Config) *[]string { return &c.Inbound.Listen }),
-		keyOf("inbound.from", readList(s.readEndpoint), func(c *Config) *[]transport.Endpoint { return &c.Inbound.From }),
+		listOf("inbound.listen", betweenNames, readText, func(c *Config) *[]string { return &c.Inbound.Listen }),
+		listOf("inbound.from", betweenURIs, s.readEndpoint, func(c *Config) *[]transport.Endpoint { return &c.Inbound.From }),
 		keyOf("inbound.handler", readText, func(c *Config) *string { return &c.Inbound.Handler }),
 		keyOf("inbound.forward", s.readEndpoint, func(c *Config) *transport.Endpoint { return &c.Inbound.Forward }),
 		keyOf("inbound.tls.cert_file", readText, func(c *Config) *string { return &c.Inbound.TLS.CertFile }),
 		keyOf("inbound.tls.key_file", readText, func(c *Config) *string { return &c.Inbound.TLS.KeyFile }),
 		keyOf("inbound.tls.client_ca_file", readText, func(c *Config) *string { return &c.Inbound.TLS.ClientCAFile }),
 		keyOf("inbound.tls.client_optional", readBool, func(c *Config) *bool { return &c.Inbound.TLS.ClientOptional }),
-		keyOf("inbound.allowed_origins", readList(readText), func(c *Config) *[]string { return &c.Inbound.AllowedOrigins }),
-		keyOf("inbound.allowed_hosts", readList(readText), func(c *Config) *[]string { return &c.Inbound.AllowedHosts }),
-		keyOf("inbound.subprotocols", readList(readText), func(c *Config) *[]string { return &c.Inbound.Subprotocols }),
+		listOf("inbound.allowed_origins", betweenNames, readText, func(c *Config) *[]string { return &c.Inbound.AllowedOrigins }),
+		listOf("inbound.allowed_hosts", betweenNames, readText, func(c *Config) *[]string { return &c.Inbound.AllowedHosts }),
+		listOf("inbound.subprotocols", betweenNames, readText, func(c *Config) *[]string { return &c.Inbound.Subprotocols }),
 		keyOf("inbound.concurrency", readCount[int], func(c *Config) *int { return &c.Inbound.Concurrency }),
 		keyOf("inbound.max_message_bytes", readBytes, func(c *Config) *int64 { return &c.Inbound.MaxMessageBytes }),
 		keyOf("inbound.max_sessions", readCount[int], func(c *Config) *int { return &c.Inbound.MaxSessions }),
@@ -110,7 +138,7 @@ func configKeys(s secretReader) []key[Config] {
 // retainKey is a key of one result's retention. What is not set keeps its
 // default.
 func retainKey[V any](result queue.Result, name string, read func(any) (V, error), field func(*outbound.Retain) *V) key[Config] {
-	return key[Config]{"retain." + string(result) + "." + name, func(c *Config, value any) error {
+	return key[Config]{name: "retain." + string(result) + "." + name, set: func(c *Config, value any) error {
 		v, err := read(value)
 		if err != nil {
 			return err

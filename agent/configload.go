@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -98,11 +97,16 @@ func envMap(env []string) map[string]string {
 	return all
 }
 
+// variableOf returns the name of a key's variable.
+func variableOf(key string) string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
 // envKeys returns the values of the variables by key.
 func envKeys(env map[string]string) (values map[string]any, faults []error) {
-	keys := map[string]string{}
+	keys := map[string]key[Config]{}
 	for _, k := range configKeys(secretReader{}) {
-		keys[EnvPrefix+strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))] = k.name
+		keys[variableOf(k.name)] = k
 	}
 	values = map[string]any{}
 	for _, name := range sortedKeys(env) {
@@ -110,10 +114,14 @@ func envKeys(env map[string]string) (values map[string]any, faults []error) {
 			continue
 		}
 		if key, ok := keys[name]; ok {
-			values[key] = env[name]
+			values[key.name] = key.parse(env[name])
 			continue
 		}
 		if serviceLink.MatchString(name + "=" + env[name]) {
+			continue
+		}
+		if strings.HasPrefix(name, EnvPrefix+"PROFILES_") {
+			faults = append(faults, &KeyError{name, errors.New("profiles are set in the file alone; their secrets may be variables: write env:NAME there")})
 			continue
 		}
 		known := append(slices.Sorted(maps.Keys(keys)), otherVariables...)
@@ -233,19 +241,4 @@ func (d *decoder[T]) names() []string {
 		names[i] = k.name
 	}
 	return names
-}
-
-// checkDir makes the agent's directory, or checks the one that is there.
-func checkDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return &KeyError{"dir", err}
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return &KeyError{"dir", err}
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return &KeyError{"dir", fmt.Errorf("%s is open to others (mode %#o): run chmod 700", dir, mode)}
-	}
-	return nil
 }

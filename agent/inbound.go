@@ -103,9 +103,9 @@ func (a *Agent) chooseHandler(own inbound.Handler) (inbound.Handler, error) {
 	switch {
 	case own != nil:
 		return own, nil
-	case a.config.Inbound.handler() == HandlerForward:
+	case a.config.Inbound.HandlerInForce() == HandlerForward:
 		return a.forward, a.checkForward()
-	case a.config.Inbound.handler() == HandlerPrint:
+	case a.config.Inbound.HandlerInForce() == HandlerPrint:
 		return nil, &KeyError{"inbound.handler", errors.New("print is for a program with an output: give Options.Handler")}
 	case a.config.Inbound.Handler == "" && a.config.Inbound.receives():
 		return nil, &KeyError{"inbound.handler", errors.New("is missing: what senders are told is taken would be lost; " +
@@ -118,7 +118,7 @@ func (a *Agent) chooseHandler(own inbound.Handler) (inbound.Handler, error) {
 // warnOfSilence tells an operator who has said what becomes of messages, and not
 // where they come from.
 func (a *Agent) warnOfSilence() {
-	handler := a.config.Inbound.handler()
+	handler := a.config.Inbound.HandlerInForce()
 	if handler == HandlerDrop || len(a.inbound.Addresses()) > 0 {
 		return
 	}

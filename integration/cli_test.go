@@ -81,10 +81,18 @@ func (d *daemon) line(t *testing.T) string {
 	return d.lines.Text()
 }
 
-func (d *daemon) signal(t *testing.T) {
+func (d *daemon) signal(t *testing.T, signal syscall.Signal) {
 	t.Helper()
-	if err := d.command.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := d.command.Process.Signal(signal); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// insist signals until the daemon has ended: what comes too soon after the first
+// signal counts as that.
+func (d *daemon) insist() {
+	for d.command.Process.Signal(syscall.SIGTERM) == nil {
+		<-time.After(50 * time.Millisecond)
 	}
 }
 
@@ -160,7 +168,8 @@ func TestProgram(t *testing.T) {
 	binary := build(t)
 	for name, test := range map[string]func(*testing.T, string){
 		"exit codes":                  exitCodes,
-		"first signal drains":         firstSignalDrains,
+		"first signal drains":         func(t *testing.T, binary string) { firstSignalDrains(t, binary, syscall.SIGTERM) },
+		"hang-up drains":              func(t *testing.T, binary string) { firstSignalDrains(t, binary, syscall.SIGHUP) },
 		"drain has an end":            drainHasAnEnd,
 		"second signal ends the rest": secondSignalEndsIt,
 		"store commands and a daemon": storeAndDaemon,
@@ -193,12 +202,12 @@ func exitCodes(t *testing.T, binary string) {
 	}
 }
 
-func firstSignalDrains(t *testing.T, binary string) {
+func firstSignalDrains(t *testing.T, binary string, signal syscall.Signal) {
 	t.Helper()
 	d, box := serve(t, binary), newSlowInbox(t)
 	d.send(t, box.url)
 	<-box.begun
-	d.signal(t)
+	d.signal(t, signal)
 	d.waitRefusing(t) // it drains: the attempt is still under way
 	close(box.finish)
 	var end struct {
@@ -220,7 +229,7 @@ func drainHasAnEnd(t *testing.T, binary string) {
 	d, box := serve(t, binary, "--shutdown-timeout", "100ms"), newSlowInbox(t)
 	d.send(t, box.url)
 	<-box.begun
-	d.signal(t)
+	d.signal(t, syscall.SIGTERM)
 	if line := d.line(t); !strings.Contains(line, `"messages":1`) {
 		t.Errorf("last line: got %q, want one message left", line)
 	}
@@ -234,9 +243,9 @@ func secondSignalEndsIt(t *testing.T, binary string) {
 	d, box := serve(t, binary), newSlowInbox(t)
 	d.send(t, box.url)
 	<-box.begun
-	d.signal(t)
+	d.signal(t, syscall.SIGTERM)
 	d.waitRefusing(t)
-	d.signal(t)
+	go d.insist()
 	if code := d.wait(t); code != 1 || !strings.Contains(d.stderr.String(), "second signal") {
 		t.Errorf("exit code: got %d, want 1; stderr: %s", code, d.stderr)
 	}

@@ -102,7 +102,7 @@ var layers = []rule{
 	{pkg: "agent", internal: []string{anything}, external: []string{koanf, zap}},
 	{
 		pkg:      "internal/cli",
-		internal: []string{"agent", "internal/amqppeer", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "profile/secmod", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/ingress", "transport/outbound", "wireformat"},
+		internal: []string{"agent", "internal/amqppeer", "internal/archive", "internal/client", "internal/receiver", "internal/suggest", "internal/verify", "event", "profile", "profile/secmod", "queue", "queue/sealqueue/keyring", "queue/sqlitequeue", "stats", "transport", "transport/inbound", "transport/inbound/wsin", "transport/ingress", "transport/outbound", "transport/outbound/httpout", "transport/outbound/wsout", "wireformat"},
 		external: []string{cobra, pflag, term, zap},
 	},
 	{pkg: "internal/client", internal: []string{"agent", "queue", "transport", "transport/inbound", "transport/outbound"}},

@@ -11,6 +11,9 @@ import (
 	"github.com/outrider-go/outrider/agent"
 )
 
+// defaultDir says where the queue is by default, as agent.DefaultDir has it.
+const defaultDir = "$STATE_DIRECTORY, $XDG_STATE_HOME/outrider or ~/.local/state/outrider"
+
 // configFlags are the flags that set keys of the configuration. Those that were
 // given beat the environment, which beats the file.
 type configFlags struct {
@@ -22,7 +25,7 @@ type configFlags struct {
 func (f *configFlags) add(command *cobra.Command) {
 	f.set, f.keys = command.Flags(), map[string]string{}
 	f.set.StringVar(&f.file, "config", "", "read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
-	f.text("dir", "dir", "keep the queue in this `directory` (default $XDG_STATE_HOME/outrider, or ~/.local/state/outrider)")
+	f.text("dir", "dir", "keep the queue in this `directory` (default "+defaultDir+")")
 	f.set.Bool("memory", false, "keep the queue in memory: it is lost when the program ends")
 	f.keys["memory"] = "memory"
 	f.text("api", "api.listen", "serve the API at this `address`, or off (default "+agent.DefaultListen+")")
@@ -92,14 +95,24 @@ func newConfig(c *console) *cobra.Command {
 	flags := configFlags{}
 	show := &cobra.Command{
 		Use: "print", Short: "Print the configuration in force, without its secrets", Args: arguments(),
-		Long: `Print shows what serve would run with, from flags, environment, file and defaults.
-Secrets show as ***. The key api.listen is the variable OUTRIDER_API_LISTEN. One that
-is no key is an error, unless Kubernetes has made it of a Service called outrider, such
-as OUTRIDER_SERVICE_HOST and OUTRIDER_PORT.`,
+		Long: `Print shows what serve would run with, from flags, environment, file and defaults,
+and so tells whether a configuration is valid: it fails where serve would. It reads
+the files that the configuration names, but for those with keys of a profile, and
+opens no store and no port. Secrets show as ***. A key without a value is not shown:
+it does not limit, or names nothing. Of a profile, only what it says itself is shown.
+
+The key api.listen is the variable OUTRIDER_API_LISTEN. One that is no key is an
+error, unless Kubernetes has made it of a Service called outrider, such as
+OUTRIDER_SERVICE_HOST and OUTRIDER_PORT.`,
 		RunE: func(*cobra.Command, []string) error {
 			config, err := flags.load(c)
 			if err != nil {
 				return err
+			}
+			if config.Dir == "" && !config.Memory {
+				if _, err := agent.DefaultDir(); err != nil {
+					return &exitError{code: ExitUsage, err: err}
+				}
 			}
 			settings := settingsOf(config)
 			if asJSON {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -67,6 +68,36 @@ profiles:
 	}
 	if all := text + sh.want(t, ExitOK, append(args, "--json")...).stdout; strings.Contains(all, "canary") {
 		t.Errorf("output shows a secret:\n%s", all)
+	}
+}
+
+// TestConfigPrintFailsWhereServeWould: the directory is no key, and the daemon would
+// not know where to keep its queue.
+func TestConfigPrintFailsWhereServeWould(t *testing.T) {
+	t.Setenv(agent.EnvStateDirectory, strings.Join([]string{t.TempDir(), t.TempDir()}, string(filepath.ListSeparator)))
+	if got := (shell{}).want(t, ExitUsage, "config", "print").stderr; !strings.Contains(got, "names 2 directories") {
+		t.Errorf("stderr is %q", got)
+	}
+	shell{}.want(t, ExitOK, "config", "print", "--dir", t.TempDir())
+	shell{}.want(t, ExitOK, "config", "print", "--memory")
+}
+
+// TestDefaultsAreInForce: what is printed as the configuration in force has the
+// defaults of what nobody has set.
+func TestDefaultsAreInForce(t *testing.T) {
+	t.Parallel()
+	var shown []string
+	for _, s := range settingsOf(agent.Config{}) {
+		shown = append(shown, fmt.Sprint(strings.Join(s.path, "."), "=", s.value))
+	}
+	for _, want := range []string{
+		"memory=false", "http.max_conns_per_host=50", "http.max_idle_conns=200", "http.message_id_header=Message-Id", "http.user_agent=outrider",
+		"ws.mode=shared", "ws.ack=none", "ws.connections=1", "ws.max_conns_per_host=50", "ws.idle_timeout=5m0s", "ws.ping_interval=30s", "ws.compression=false",
+		"inbound.handler=drop", "inbound.concurrency=1", "inbound.max_message_bytes=2097152", "inbound.max_sessions=16384",
+	} {
+		if !slices.Contains(shown, want) {
+			t.Errorf("%s is not shown", want)
+		}
 	}
 }
 

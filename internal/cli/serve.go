@@ -22,8 +22,9 @@ func newServe(c *console) *cobra.Command {
 		Long: `Serve runs the daemon: it takes messages over its HTTP API and delivers them. A
 line on stdout says when it is ready; the log is on stderr.
 
-The first SIGTERM or interrupt takes no more messages, begins no more attempts and
-lets those under way end; a second one ends the program at once.`,
+The first SIGTERM, interrupt or hang-up takes no more messages, begins no more
+attempts and lets those under way end. A second one, half a second later or more,
+ends the program at once. The configuration is read once: to change it, restart.`,
 		Example: `  outrider serve
   outrider serve --config outrider.yaml --api 127.0.0.1:9480`,
 		RunE: func(command *cobra.Command, _ []string) error {

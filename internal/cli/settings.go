@@ -10,7 +10,11 @@ import (
 	"github.com/outrider-go/outrider/agent"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport/inbound"
+	"github.com/outrider-go/outrider/transport/inbound/wsin"
 	"github.com/outrider-go/outrider/transport/outbound"
+	"github.com/outrider-go/outrider/transport/outbound/httpout"
+	"github.com/outrider-go/outrider/transport/outbound/wsout"
 )
 
 // setting is one key of a configuration and its value, as a file would have it.
@@ -32,12 +36,12 @@ func (s *settings) add(value any, path ...string) {
 	*s = append(*s, setting{path, value})
 }
 
-// settingsOf lists the keys that have a value, in the order of the documentation.
+// settingsOf lists the keys that have a value, be it by default, in the order of the documentation.
 func settingsOf(config agent.Config) settings {
 	var s settings
 	dir, _ := agent.DefaultDir() // serve tells when it needs one
 	s.add(cmp.Or(config.Dir, dir), "dir")
-	s.add(config.Memory, "memory")
+	s = append(s, setting{[]string{"memory"}, config.Memory})
 	s.add(config.API.Listen, "api", "listen")
 	s.add(config.API.Token, "api", "token")
 	s.add(config.API.AllowedHosts, "api", "allowed_hosts")
@@ -59,24 +63,32 @@ func settingsOf(config agent.Config) settings {
 	s.add(config.TopicPrefix, "topic_prefix")
 	s.add(config.Log.Level, "log", "level")
 	s.add(config.Log.Format, "log", "format")
-	s.add(config.HTTP.MaxConnsPerHost, "http", "max_conns_per_host")
-	s.add(config.HTTP.MaxIdleConns, "http", "max_idle_conns")
-	s.add(config.HTTP.MessageIDHeader, "http", "message_id_header")
-	s.add(config.HTTP.UserAgent, "http", "user_agent")
+	s.addHTTP(config.HTTP)
 	s.addInbound(config.Inbound)
-	s.add(config.WS.Mode, "ws", "mode")
-	s.add(config.WS.Ack, "ws", "ack")
-	s.add(config.WS.AckPointer, "ws", "ack_pointer")
-	s.add(config.WS.Connections, "ws", "connections")
-	s.add(config.WS.MaxConnsPerHost, "ws", "max_conns_per_host")
-	s.add(config.WS.IdleTimeout, "ws", "idle_timeout")
-	s.add(config.WS.PingInterval, "ws", "ping_interval")
-	s.add(config.WS.Compression, "ws", "compression")
+	s.addWS(config.WS)
 	s.addRetention(config.Retain)
 	for _, id := range slices.Sorted(maps.Keys(config.Profiles)) {
 		s.addProfile(id, config.Profiles[id])
 	}
 	return s
+}
+
+func (s *settings) addHTTP(h agent.HTTPConfig) {
+	s.add(cmp.Or(h.MaxConnsPerHost, httpout.DefaultMaxConnsPerHost), "http", "max_conns_per_host")
+	s.add(cmp.Or(h.MaxIdleConns, httpout.DefaultMaxIdleConns), "http", "max_idle_conns")
+	s.add(cmp.Or(h.MessageIDHeader, httpout.DefaultMessageIDHeader), "http", "message_id_header")
+	s.add(cmp.Or(h.UserAgent, httpout.DefaultUserAgent), "http", "user_agent")
+}
+
+func (s *settings) addWS(ws agent.WSConfig) {
+	s.add(cmp.Or(ws.Mode, string(wsout.Shared)), "ws", "mode")
+	s.add(cmp.Or(ws.Ack, string(wsout.AckNone)), "ws", "ack")
+	s.add(ws.AckPointer, "ws", "ack_pointer")
+	s.add(cmp.Or(ws.Connections, wsout.DefaultConnections), "ws", "connections")
+	s.add(cmp.Or(ws.MaxConnsPerHost, wsout.DefaultMaxConnsPerHost), "ws", "max_conns_per_host")
+	s.add(cmp.Or(ws.IdleTimeout, wsout.DefaultIdleTimeout), "ws", "idle_timeout")
+	s.add(cmp.Or(ws.PingInterval, wsout.DefaultPingInterval), "ws", "ping_interval")
+	*s = append(*s, setting{[]string{"ws", "compression"}, ws.Compression})
 }
 
 // addBreaker lists what is done about destinations that fail.
@@ -113,7 +125,7 @@ func (s *settings) addRetention(retain map[queue.Result]outbound.Retain) {
 func (s *settings) addInbound(in agent.InboundConfig) {
 	s.add(in.Listen, "inbound", "listen")
 	s.add(texts(in.From), "inbound", "from")
-	s.add(in.Handler, "inbound", "handler")
+	s.add(in.HandlerInForce(), "inbound", "handler")
 	s.add(in.Forward, "inbound", "forward")
 	s.add(in.TLS.CertFile, "inbound", "tls", "cert_file")
 	s.add(in.TLS.KeyFile, "inbound", "tls", "key_file")
@@ -122,9 +134,9 @@ func (s *settings) addInbound(in agent.InboundConfig) {
 	s.add(in.AllowedOrigins, "inbound", "allowed_origins")
 	s.add(in.AllowedHosts, "inbound", "allowed_hosts")
 	s.add(in.Subprotocols, "inbound", "subprotocols")
-	s.add(in.Concurrency, "inbound", "concurrency")
-	s.add(in.MaxMessageBytes, "inbound", "max_message_bytes")
-	s.add(in.MaxSessions, "inbound", "max_sessions")
+	s.add(cmp.Or(in.Concurrency, wsin.DefaultConcurrency), "inbound", "concurrency")
+	s.add(cmp.Or(in.MaxMessageBytes, inbound.DefaultMaxMessageBytes), "inbound", "max_message_bytes")
+	s.add(cmp.Or(in.MaxSessions, inbound.DefaultMaxSessions), "inbound", "max_sessions")
 	s.add(in.MaxSessionsPerProfile, "inbound", "max_sessions_per_profile")
 }
 

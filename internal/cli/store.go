@@ -41,7 +41,7 @@ type storeFlags struct {
 func (f *storeFlags) add(command *cobra.Command) {
 	f.set, f.keys = command.Flags(), map[string]string{}
 	f.set.StringVar(&f.file, "config", "", "read the configuration from a YAML `file` (default $OUTRIDER_CONFIG)")
-	f.text("dir", "dir", "the store's `directory` (default $XDG_STATE_HOME/outrider, or ~/.local/state/outrider)")
+	f.text("dir", "dir", "the store's `directory` (default "+defaultDir+")")
 	addJSON(command, &f.json)
 }
 

@@ -70,6 +70,11 @@ func Read(path string, limit int64) (content []byte, info fs.FileInfo, err error
 	return content, info, err
 }
 
+// CheckDir refuses a directory in which files are not their owner's alone: one that
+// others may write to, and one that they may look into while a file in it is open to
+// them. The names and sizes of files are no secret.
+func CheckDir(dir string) error { return checkDir(dir) }
+
 // writeNew writes a file that is not there yet through to the disk. What it cannot
 // write whole it removes.
 func writeNew(path string, content []byte) error {

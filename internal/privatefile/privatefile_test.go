@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/outrider-go/outrider/internal/leak"
@@ -48,5 +49,38 @@ func TestReadRefusesWhatOthersMayRead(t *testing.T) {
 	}
 	if _, _, err := Read(path, 10); !errors.Is(err, ErrExposed) {
 		t.Errorf("error is %v, want ErrExposed", err)
+	}
+}
+
+func TestCheckDir(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name      string
+		dir, file fs.FileMode
+		want      string // in the error; empty: none
+	}{
+		{"the owner's alone", 0o700, 0o644, ""},
+		{"others may look into it", 0o755, 0o600, ""},
+		{"others may enter it, and read a file", 0o711, 0o604, "chmod 600 "},
+		{"the group may look into it, and read a file", 0o750, 0o640, "chmod 600 "},
+		{"the group may write to it", 0o770, 0o600, "chmod 700 "},
+		{"others may write to it", 0o702, 0o600, "chmod 700 "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "file")
+			err := errors.Join(
+				os.WriteFile(path, nil, 0o600), os.Chmod(path, test.file),
+				os.Mkdir(filepath.Join(dir, "below"), 0o755),
+				os.Symlink("nowhere", filepath.Join(dir, "link")), os.Chmod(dir, test.dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = CheckDir(dir)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want+dir)) {
+				t.Errorf("error is %v, want %q", err, test.want)
+			}
+		})
 	}
 }

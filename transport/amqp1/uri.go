@@ -21,6 +21,11 @@ const (
 	SecretToken          = "amqp.token"
 )
 
+// SettingNames lists the settings of a profile that are read here.
+func SettingNames() []string {
+	return []string{SettingUsername, SettingAuthorization, SettingMechanisms, SettingInsecure, SettingContainerID}
+}
+
 // URI is what an amqp or amqps URI says of a peer and a node, with what the
 // profile adds.
 type URI struct {

@@ -36,6 +36,9 @@ const (
 	SettingType   = "cloudevents.type"
 )
 
+// SettingNames lists the settings of a profile that these formats read.
+func SettingNames() []string { return []string{SettingSource, SettingType} }
+
 // Formats returns the wire formats of all modes.
 func Formats() []wireformat.Format {
 	return []wireformat.Format{&Structured{}, &Batch{}, NewBinary(), NewAMQP()}

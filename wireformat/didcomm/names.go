@@ -52,6 +52,13 @@ const (
 	SettingProtectSender = "didcomm.protect_sender"
 )
 
+// SettingNames lists the settings of a profile that these formats read.
+func SettingNames() []string {
+	return []string{
+		SettingRecipients, SettingRoutingKeys, SettingSender, SettingNewMediaType, SettingNewPrefix, SettingSign, SettingProtectSender,
+	}
+}
+
 // Limits.
 const (
 	maxBytes      = 16 << 20 // of an envelope

@@ -16,14 +16,11 @@ type signingKeys struct {
 
 // keys returns what the profile signs with, at least one.
 func (f *Format) keys(ctx context.Context, p *profile.Profile) (*signingKeys, error) {
-	k := &signingKeys{}
-	if list, ok := p.Secret(f.options.SecretName); ok {
-		signer, err := NewSigner(list)
-		if err != nil {
-			return nil, fmt.Errorf("the profile's secret %q: %w", f.options.SecretName, err)
-		}
-		k.secrets = signer.secrets
+	secrets, err := f.secrets(p)
+	if err != nil {
+		return nil, err
 	}
+	k := &signingKeys{secrets: secrets}
 	for id := range strings.FieldsSeq(p.Settings().String(f.options.KeySetting, "")) {
 		key, err := p.Keys().Find(ctx, id)
 		if err != nil {
@@ -42,6 +39,30 @@ func (f *Format) keys(ctx context.Context, p *profile.Profile) (*signingKeys, er
 	}
 	return k, nil
 }
+
+// secrets reads the profile's secret, if it has one.
+func (f *Format) secrets(p *profile.Profile) ([]*secret, error) {
+	list, ok := p.Secret(f.options.SecretName)
+	if !ok {
+		return nil, nil
+	}
+	signer, err := NewSigner(list)
+	if err != nil {
+		return nil, fmt.Errorf("the profile's secret %q: %w", f.options.SecretName, err)
+	}
+	return signer.secrets, nil
+}
+
+// CheckSecret says what is wrong with the signing secrets of a profile, before any
+// message is to be signed. A profile without any may sign with its keys, or not at
+// all.
+func (f *Format) CheckSecret(p *profile.Profile) error {
+	_, err := f.secrets(p)
+	return err
+}
+
+// SettingNames lists the settings of a profile that the format reads.
+func (f *Format) SettingNames() []string { return []string{f.options.KeySetting} }
 
 func (k *signingKeys) sign(ctx context.Context, content []byte) (string, error) {
 	var signatures []string

@@ -29,6 +29,9 @@ type Subprotocol struct {
 	WireFormat string
 }
 
+// DefaultConcurrency is the Concurrency of [Options] that say none.
+const DefaultConcurrency = 1
+
 // Options of a [Transport]. The zero value works.
 type Options struct {
 	// Server are the limits of the server, its TLS, and a listener where it is not to
@@ -120,7 +123,7 @@ func (o Options) withDefaults() Options {
 	o.Timeout = cmp.Or(o.Timeout, 15*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 2*time.Second)
-	o.Concurrency = cmp.Or(o.Concurrency, 1)
+	o.Concurrency = cmp.Or(o.Concurrency, DefaultConcurrency)
 	o.Waiting = cmp.Or(o.Waiting, 16)
 	o.Acks = cmp.Or(o.Acks, AckPing)
 	return o

@@ -36,6 +36,9 @@ const (
 // statuses that are not known to be temporary permanent. Default: false.
 const SettingPermanent4xx = "http.permanent_4xx"
 
+// SettingNames lists the settings of a profile that this transport reads.
+func SettingNames() []string { return []string{SettingPermanent4xx} }
+
 // ErrStopped is the cause when a transport is used before Start or after Stop.
 var ErrStopped = errors.New("transport is not running")
 

@@ -15,6 +15,14 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
+// Defaults of [Options] that the configuration of an agent has too.
+const (
+	DefaultMaxConnsPerHost = 50
+	DefaultMaxIdleConns    = 200
+	DefaultUserAgent       = "outrider"
+	DefaultMessageIDHeader = "Message-Id"
+)
+
 // Options of a [Transport]. The zero value is ready to use.
 type Options struct {
 	// MaxConnsPerHost bounds the connections of one profile to one host, and is
@@ -86,13 +94,13 @@ func (o Options) validate() error {
 }
 
 func (o Options) withDefaults() Options {
-	o.MaxConnsPerHost = cmp.Or(o.MaxConnsPerHost, 50)
-	o.MaxIdleConns = cmp.Or(o.MaxIdleConns, 200)
+	o.MaxConnsPerHost = cmp.Or(o.MaxConnsPerHost, DefaultMaxConnsPerHost)
+	o.MaxIdleConns = cmp.Or(o.MaxIdleConns, DefaultMaxIdleConns)
 	o.IdleConnTimeout = cmp.Or(o.IdleConnTimeout, 90*time.Second)
 	o.MaxResponseBytes = cmp.Or(o.MaxResponseBytes, 64<<10)
 	o.KeepResponse = min(max(cmp.Or(o.KeepResponse, 1<<10), 0), o.MaxResponseBytes)
-	o.UserAgent = cmp.Or(o.UserAgent, "outrider")
-	o.MessageIDHeader = http.CanonicalHeaderKey(cmp.Or(o.MessageIDHeader, "Message-Id"))
+	o.UserAgent = cmp.Or(o.UserAgent, DefaultUserAgent)
+	o.MessageIDHeader = http.CanonicalHeaderKey(cmp.Or(o.MessageIDHeader, DefaultMessageIDHeader))
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}

@@ -29,6 +29,13 @@ const (
 	SecretName = "wamp.secret"
 )
 
+// SettingNames lists the settings of a profile that this transport reads.
+func SettingNames() []string {
+	return []string{
+		SettingAuthMethod, SettingAuthID, SettingKey, SettingBind, SettingCryptoboxKey, SettingCryptoboxPeer, SettingStyle,
+	}
+}
+
 // credentials are who joins, and how it is proved.
 type credentials struct {
 	method string // empty: what fits

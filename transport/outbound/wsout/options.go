@@ -14,6 +14,14 @@ import (
 	"github.com/outrider-go/outrider/transport/egress"
 )
 
+// Defaults of [Options] that the configuration of an agent has too.
+const (
+	DefaultConnections     = 1
+	DefaultMaxConnsPerHost = 50
+	DefaultIdleTimeout     = 5 * time.Minute
+	DefaultPingInterval    = 30 * time.Second
+)
+
 // Options of a [Transport]. The zero value is ready to use.
 type Options struct {
 	// Mode says whether messages share connections. A profile's ws.mode goes
@@ -170,15 +178,15 @@ func (o Options) validate() error {
 func (o Options) withDefaults() Options {
 	o.Mode = cmp.Or(o.Mode, Shared)
 	o.Ack = cmp.Or(o.Ack, AckNone)
-	o.Connections = cmp.Or(o.Connections, 1)
-	o.MaxConnsPerHost = cmp.Or(o.MaxConnsPerHost, 50)
+	o.Connections = cmp.Or(o.Connections, DefaultConnections)
+	o.MaxConnsPerHost = cmp.Or(o.MaxConnsPerHost, DefaultMaxConnsPerHost)
 	o.MaxConns = cmp.Or(o.MaxConns, 4096)
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 15*time.Second)
 	o.ReconnectWait = cmp.Or(o.ReconnectWait, 100*time.Millisecond)
 	o.MaxReconnectWait = cmp.Or(o.MaxReconnectWait, max(5*time.Second, o.ReconnectWait))
-	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, DefaultIdleTimeout)
 	o.MaxAge = cmp.Or(o.MaxAge, time.Hour)
-	o.PingInterval = cmp.Or(o.PingInterval, 30*time.Second)
+	o.PingInterval = cmp.Or(o.PingInterval, DefaultPingInterval)
 	o.PongTimeout = cmp.Or(o.PongTimeout, 2*o.PingInterval)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 3*time.Second)

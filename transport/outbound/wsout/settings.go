@@ -22,6 +22,13 @@ const (
 	SettingPermanent4xx = "ws.permanent_4xx" // a refused handshake is permanent, as http.permanent_4xx has it
 )
 
+// SettingNames lists the settings of a profile that this transport reads.
+func SettingNames() []string {
+	return []string{
+		SettingMode, SettingAck, SettingAckPointer, SettingConnections, SettingSubprotocols, SettingCloseCodes, SettingPermanent4xx,
+	}
+}
+
 // Mode says whether messages share connections.
 type Mode string
 
