@@ -175,28 +175,29 @@ func keyOfCopies(m *inbound.Message) string {
 // forwarded is the metadata of a message, with where it came from in place of what
 // was about its way here. What the header for our own id says is of the way here.
 func (a *Agent) forwarded(m *inbound.Message) transport.Metadata {
-	all := maps.Clone(m.Metadata)
-	if all == nil {
-		all = transport.Metadata{}
+	format, recipient := encryptedBy(m)
+	ours := transport.Metadata{
+		MetadataSession: m.Session, MetadataPeer: m.Peer, MetadataThread: m.Receipt.ThreadID,
+		MetadataFormat: format, MetadataRecipient: recipient, MetadataMessageID: m.Receipt.MessageID,
 	}
-	own := http.CanonicalHeaderKey(a.config.HTTP.MessageIDHeader)
-	for _, name := range []string{inbound.HeaderMessageID, inbound.HeaderReturnRoute, inbound.HeaderThreadID, own} {
-		delete(all, name)
-	}
-	set := func(name, value string) {
-		delete(all, name) // a sender must not say it
-		if value != "" {
-			all[name] = value
+	maps.DeleteFunc(ours, func(_, value string) bool { return value == "" })
+	for name, value := range m.Metadata {
+		if !a.isOurs(name) {
+			ours[name] = value
 		}
 	}
-	set(MetadataSession, m.Session)
-	set(MetadataPeer, m.Peer)
-	set(MetadataThread, m.Receipt.ThreadID)
-	format, recipient := encryptedBy(m)
-	set(MetadataFormat, format)
-	set(MetadataRecipient, recipient)
-	set(MetadataMessageID, m.Receipt.MessageID)
-	return all
+	return ours
+}
+
+// isOurs reports whether the name of a header, which counts in any case, is one that a
+// sender must not have forwarded.
+func (a *Agent) isOurs(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	switch name {
+	case inbound.HeaderMessageID, inbound.HeaderReturnRoute, inbound.HeaderThreadID, http.CanonicalHeaderKey(a.config.HTTP.MessageIDHeader):
+		return true
+	}
+	return strings.HasPrefix(name, "Outrider-")
 }
 
 // encryptedBy returns the wire format of a message that was encrypted for a key of

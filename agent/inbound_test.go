@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -559,5 +560,19 @@ func TestInboundConfigFaults(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+// TestForwardedIsNotForged: what a sender says in our name is not forwarded, in
+// whatever case: AMQP keeps that of its properties, and HTTP has none.
+func TestForwardedIsNotForged(t *testing.T) {
+	t.Parallel()
+	a := &Agent{config: Config{HTTP: HTTPConfig{MessageIDHeader: "webhook-id"}}}
+	got := a.forwarded(&inbound.Message{Session: "s", Metadata: transport.Metadata{
+		"kind": "order", "outrider-peer": "did:example:victim", "OUTRIDER-Recipient": "evil", "Outrider-Endpoint": "https://elsewhere.example/",
+		"message-ID": "1", "return-route": "all", "Webhook-Id": "2",
+	}})
+	if want := (transport.Metadata{"kind": "order", MetadataSession: "s"}); !maps.Equal(got, want) {
+		t.Errorf("forwarded with %v, want %v", got, want)
 	}
 }
