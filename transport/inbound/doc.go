@@ -45,5 +45,5 @@
 // # Errors
 //
 // What is told to a peer is a [Refusal], and says nothing of the inside. A handler
-// that panics has failed.
+// that panics has failed, and so has what it needs: Tenants, the wire format, Unsent.
 package inbound

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -20,16 +21,24 @@ import (
 //
 // ctx bounds the wait for a free handler, and nothing else: what is being handled
 // is handled to the end, though the peer may have gone.
-func (s *Session) Receive(ctx context.Context, f wireformat.Frame) error {
+//
+// What handles the message, or reads it, and panics has failed. One that calls
+// runtime.Goexit has, too: Receive then does not return, and its goroutine ends.
+func (s *Session) Receive(ctx context.Context, f wireformat.Frame) (err error) {
 	started := time.Now()
-	defer s.release(len(f.Body))
 	m := &Message{Session: s.id, Origin: s.origin, ReceivedAt: started, Frame: f}
-	err := s.receive(ctx, m)
-	s.received.Add(1)
-	s.host.received(len(f.Body), time.Since(started), err)
-	s.manager.tellReceived(s, m, time.Since(started), err)
+	defer func() {
+		s.release(len(f.Body))
+		s.received.Add(1)
+		s.host.received(len(f.Body), time.Since(started), err)
+		s.manager.tellReceived(s, m, time.Since(started), err)
+	}()
+	err = errExited // which nothing changes where the goroutine ends
+	err = s.receive(ctx, m)
 	return err
 }
+
+var errExited = errors.New("the handler, or what it needs, ended its goroutine (runtime.Goexit, which testing.T.FailNow calls)")
 
 // Refuse counts a message that a transport could not even read, and has it told.
 func (s *Session) Refuse(err error) {
@@ -37,7 +46,26 @@ func (s *Session) Refuse(err error) {
 	s.manager.tellReceived(s, &Message{}, 0, err)
 }
 
-func (s *Session) receive(ctx context.Context, m *Message) error {
+// receive has a message read and handled. What is not ours runs in it: its panic
+// becomes an error, since one message must not take the process down.
+func (s *Session) receive(ctx context.Context, m *Message) (err error) {
+	defer s.manager.survive("the handler, or what it needs,", &err)
+	if err = s.readAndHandle(ctx, m); err != nil {
+		_, _ = RefusalOf(err), err.Error() // it may have methods of its own, which panic
+	}
+	return err
+}
+
+// survive, deferred, makes an error of a panic, whose value may hold anything and is
+// not told.
+func (m *Manager) survive(what string, err *error) {
+	if value := recover(); value != nil {
+		*err = fmt.Errorf("%s panicked with a %T", what, value)
+		m.log.Error("inbound: something panicked", zap.NamedError("panic", *err), zap.ByteString("stack", debug.Stack()))
+	}
+}
+
+func (s *Session) readAndHandle(ctx context.Context, m *Message) error {
 	if err := s.manager.handlers.enter(ctx, s.options.HandlerWait); err != nil {
 		return err
 	}
@@ -55,7 +83,7 @@ func (s *Session) receive(ctx context.Context, m *Message) error {
 	if learnt.more && s.options.Replies < 0 {
 		s.manager.arrived(at)
 	}
-	reply, err := s.manager.handle(handling, m)
+	reply, err := s.manager.handler(handling, m)
 	if err != nil {
 		return err
 	}
@@ -172,17 +200,6 @@ func formatFor(formats *wireformat.Registry, own string, p *profile.Profile, f *
 
 const rawFormat = "raw"
 
-// handle calls the handler, and survives it.
-func (m *Manager) handle(ctx context.Context, message *Message) (reply *Reply, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			m.log.Error("inbound handler panicked", zap.Any("panic", value), zap.ByteString("stack", debug.Stack()))
-			reply, err = nil, fmt.Errorf("the handler panicked: %v", value)
-		}
-	}()
-	return m.handler(ctx, message)
-}
-
 // reply queues the handler's reply, or has it sent otherwise. It fails only where
 // the reply is lost by that.
 func (s *Session) reply(ctx context.Context, m *Message, r *Reply, silent bool) error {
@@ -259,7 +276,7 @@ func (m *Manager) unsent(ctx context.Context, s *Session, to *Message, r *Reply,
 	var err error
 	switch {
 	case m.options.Unsent != nil:
-		if err = m.options.Unsent(ctx, to, r); err != nil {
+		if err = m.giveUnsent(ctx, to, r); err != nil {
 			err = fmt.Errorf("send the reply otherwise: %w", err)
 			e.Error = err.Error()
 		}
@@ -275,8 +292,16 @@ func (m *Manager) unsent(ctx context.Context, s *Session, to *Message, r *Reply,
 	return err
 }
 
-// arrived tells that a session takes more messages for a key.
+func (m *Manager) giveUnsent(ctx context.Context, to *Message, r *Reply) (err error) {
+	defer m.survive("Unsent", &err)
+	return m.options.Unsent(ctx, to, r)
+}
+
+// arrived tells that a session takes more messages for a key. That the one who is
+// told panics is no failure of a message.
 func (m *Manager) arrived(at address) {
+	var logged error
+	defer m.survive("OnArrival", &logged)
 	if m.options.OnArrival != nil {
 		m.options.OnArrival(at.profile, []string{at.key})
 	}

@@ -1,16 +1,23 @@
 package inbound_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/profile"
@@ -174,15 +181,117 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestHandlerPanics(t *testing.T) {
+// rude is an error that panics when it is asked what it says.
+type rude struct{}
+
+func (rude) Error() string { panic("s3cr3t") }
+
+// broken is a wire format that panics.
+type broken struct{}
+
+func (broken) Name() string         { return "broken" }
+func (broken) MediaTypes() []string { return []string{"application/broken"} }
+
+func (broken) Parse(context.Context, *profile.Profile, wireformat.Frame) (wireformat.Message, wireformat.Receipt, error) {
+	panic("s3cr3t")
+}
+
+func (broken) Encode(context.Context, *profile.Profile, wireformat.Message, wireformat.Target) (wireformat.Frame, error) {
+	panic("s3cr3t")
+}
+
+// TestPanics: whatever panics while a message is read, handled or answered, the
+// message has failed, and nothing else. The value of the panic is not told.
+func TestPanics(t *testing.T) {
 	t.Parallel()
-	a := start(t, func(context.Context, *inbound.Message) (*inbound.Reply, error) { panic("bug") }, inbound.Options{})
-	c := a.dial(t)
-	for range 2 {
-		if err := c.Send(t.Context(), text("x")); inbound.RefusalOf(err) != inbound.Failed {
-			t.Errorf("%v", err)
-		}
+	formats, err := wireformat.NewRegistry(append(wireformat.Builtin(), broken{})...)
+	send(t, err)
+	replies := func(r inbound.Reply) inbound.Handler {
+		return func(context.Context, *inbound.Message) (*inbound.Reply, error) { return &r, nil }
 	}
+	unsent := func(context.Context, *inbound.Message, *inbound.Reply) error { panic("s3cr3t") }
+	for name, test := range map[string]struct {
+		handler inbound.Handler
+		options inbound.Options
+		origin  []string
+		want    string
+	}{
+		"handler":         {handler: func(context.Context, *inbound.Message) (*inbound.Reply, error) { panic("s3cr3t") }},
+		"error's text":    {handler: func(context.Context, *inbound.Message) (*inbound.Reply, error) { return nil, rude{} }},
+		"encoding":        {handler: replies(inbound.Reply{WireFormat: "broken"})},
+		"unsent":          {handler: replies(inbound.Reply{}), options: inbound.Options{Unsent: unsent}, origin: []string{inbound.HeaderReturnRoute, "none"}},
+		"tenants":         {options: inbound.Options{Tenants: inbound.TenantsFunc(func(context.Context, *inbound.Origin, *wireformat.Frame) (inbound.Tenant, error) { panic("s3cr3t") })}},
+		"parsing":         {options: inbound.Options{Tenants: inbound.Fixed(parsesWith(t, "broken"))}},
+		"ends goroutine":  {handler: exits, want: "ended its goroutine"},
+		"ends in tenants": {options: inbound.Options{Tenants: inbound.TenantsFunc(exitsInTenants)}, want: "ended its goroutine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			core, logs := observer.New(zapcore.DebugLevel)
+			bus := event.New(event.Options{})
+			defer bus.Close(t.Context())
+			refused, err := bus.Subscribe(inbound.TopicRefused, event.SubscribeOptions{})
+			send(t, err)
+			test.options.Formats, test.options.Events, test.options.Logger = formats, bus, zap.New(core)
+			if test.handler == nil {
+				test.handler = ignore
+			}
+			a := start(t, test.handler, test.options)
+			c := a.dial(t, test.origin...)
+			for range 2 {
+				failed := make(chan error, 1)
+				go func() {
+					err := errors.New("it has not returned")
+					defer func() { failed <- err }()
+					err = c.Send(t.Context(), text("x"))
+				}()
+				if err := <-failed; err == nil || inbound.RefusalOf(err) != inbound.Failed {
+					t.Errorf("%v", err)
+				}
+				e, err := refused.Wait(t.Context(), nil)
+				send(t, err)
+				if got := e.Payload.(inbound.MessageEvent); got.Refusal != inbound.Failed || !strings.Contains(got.Error, cmp.Or(test.want, "panicked with a string")) || strings.Contains(got.Error, "s3cr3t") {
+					t.Errorf("the event is %+v", got)
+				}
+			}
+			if errs := a.mem.Collector().Snapshot().Errors; errs[string(inbound.Failed)] != 2 {
+				t.Errorf("counted: %v", errs)
+			}
+			wantStacks := 2
+			if test.want != "" {
+				wantStacks = 0
+			}
+			if got := logs.FilterFieldKey("stack").Len(); got != wantStacks || strings.Contains(fmt.Sprint(logs.All()), "s3cr3t") {
+				t.Errorf("log: %v", logs.All())
+			}
+		})
+	}
+}
+
+func exits(context.Context, *inbound.Message) (*inbound.Reply, error) {
+	runtime.Goexit()
+	return nil, nil
+}
+
+func exitsInTenants(context.Context, *inbound.Origin, *wireformat.Frame) (inbound.Tenant, error) {
+	runtime.Goexit()
+	return inbound.Tenant{}, nil
+}
+
+// parsesWith is a profile with a wire format.
+func parsesWith(t *testing.T, name string) *profile.Profile {
+	t.Helper()
+	p, err := profile.New("parses", profile.Options{WireFormat: name})
+	send(t, err)
+	return p
+}
+
+// TestOnArrivalPanics: who is told of an arrival does no harm to the message that
+// brought it.
+func TestOnArrivalPanics(t *testing.T) {
+	t.Parallel()
+	a := start(t, ignore, inbound.Options{Tenants: peers(t), OnArrival: func(string, []string) { panic("bug") }})
+	send(t, a.dial(t, "Peer", "k", inbound.HeaderReturnRoute, "all").Send(t.Context(), text("x")))
 }
 
 func TestReply(t *testing.T) {

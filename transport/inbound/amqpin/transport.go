@@ -211,14 +211,31 @@ const (
 )
 
 // handle has one message handled, and settles it. It reports whether it was given
-// back.
+// back. Where the handler ends its goroutine, the message has failed, and another one
+// goes on.
 func (r *running) handle(d *amqp1.Delivery) (returned bool) {
-	fate := r.take(d)
+	fate := errExited
+	defer func() {
+		if fate == errExited { //nolint:errorlint // nobody wraps it
+			r.settle(d, fate)
+			r.workers.Go(func() {
+				r.pause(1)
+				r.receive()
+			})
+		}
+	}()
+	fate = r.take(d)
+	r.settle(d, fate)
+	return fate != nil && isReturned(fate)
+}
+
+var errExited = errors.New("the handler ended its goroutine")
+
+func (r *running) settle(d *amqp1.Delivery, fate error) {
 	if err := settle(d, fate); err != nil { // it will be delivered again
 		r.t.Collector().CountError("unsettled")
 		r.t.options.Logger.Warn("a message could not be settled", zap.Stringer("endpoint", r.t.endpoint), zap.Error(err))
 	}
-	return fate != nil && isReturned(fate)
 }
 
 func (r *running) take(d *amqp1.Delivery) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -391,5 +392,29 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 	}
 	if _, err := amqpin.New(profile.Default(), endpoint(t, "amqp://127.0.0.1/q"), amqpin.Options{}); err != nil {
 		t.Errorf("what a profile may not reach is said at the start: %v", err)
+	}
+}
+
+// TestAHandlerThatEndsItsGoroutine: its message has failed and comes again, and the
+// receiver goes on.
+func TestAHandlerThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int64
+	got := make(chan string, 2)
+	peer, _ := start(t, amqppeer.Options{}, "", func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		if calls.Add(1) == 1 {
+			runtime.Goexit()
+		}
+		got <- string(m.Payload)
+		return nil, nil
+	})
+	peer.Put("q", encode(t, &message.Message{Value: value.String("x")}))
+	select {
+	case body := <-got:
+		if body != "x" {
+			t.Errorf("got %q", body)
+		}
+	case <-time.After(patience):
+		t.Fatal("nothing is received any more")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -15,10 +16,12 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/inbound/httpin"
 	"github.com/outrider-go/outrider/transport/inbound/inboundtest"
 	"github.com/outrider-go/outrider/transport/inbound/wsin"
+	"github.com/outrider-go/outrider/wireformat"
 )
 
 // TestPongMeansHandled: a ping of ours is answered after what stands before it,
@@ -358,4 +361,37 @@ func TestStopAcknowledges(t *testing.T) {
 			t.Errorf("%v, handled: %s", err, r.payloads())
 		}
 	})
+}
+
+// TestAPanicIsAFailure: also one of what finds out whom a message is for, and a
+// handler that ends its goroutine. The peer is told, and the receiver goes on.
+func TestAPanicIsAFailure(t *testing.T) {
+	t.Parallel()
+	for name, bad := range map[string]func(*wireformat.Frame){
+		"panics":             func(f *wireformat.Frame) { _ = f.Body[10] },
+		"ends the goroutine": func(*wireformat.Frame) { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := receive(t, nil, wsin.Options{Heartbeat: -1}, inbound.Options{
+				Tenants: inbound.TenantsFunc(func(_ context.Context, _ *inbound.Origin, f *wireformat.Frame) (inbound.Tenant, error) {
+					if len(f.Body) < 10 {
+						bad(f)
+					}
+					return inbound.Tenant{Profile: profile.Default()}, nil
+				}),
+			})
+			p := r.raw(t)
+			p.write(t, frame(final|opText, []byte("ok")), ackPing(1))
+			if code, err := p.closedWith(); code != 1011 || err != nil {
+				t.Errorf("closed with %d, %v, want 1011", code, err)
+			}
+			_ = p.Close()
+			p = r.raw(t)
+			p.write(t, frame(final|opText, []byte("long enough")), ackPing(2))
+			if got := string(p.until(t, opPong)); got != "outrider:2" {
+				t.Errorf("the pong is %q", got)
+			}
+		})
+	}
 }

@@ -3,6 +3,7 @@ package wsin
 import (
 	"sync"
 
+	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/wireformat"
 )
 
@@ -74,15 +75,29 @@ func (b *inbox) wakeReader() {
 	}
 }
 
-// work handles items until there are none for it.
+// work handles items until there are none for it. Where the handler ends its
+// goroutine, the message has failed, and another one goes on.
 func (b *inbox) work() {
+	returned := false
+	defer func() {
+		if !returned {
+			b.socket.refuse(inbound.Failed)
+			b.handled()
+			b.socket.work.Go(b.work)
+		}
+	}()
 	for i, ok := b.next(); ok; i, ok = b.next() {
 		b.socket.handle(i)
-		b.mu.Lock()
-		b.busy--
-		b.mu.Unlock()
+		b.handled()
 	}
+	returned = true
 	b.socket.settled()
+}
+
+func (b *inbox) handled() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busy--
 }
 
 // next takes the first item. A ping is taken when nobody is at work on what was
