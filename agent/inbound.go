@@ -245,8 +245,9 @@ func (a *Agent) sendUnsent(ctx context.Context, m *inbound.Message, r *inbound.R
 
 // onReply sends what answers a message that was forwarded back to where that came
 // from. The answer to another message is one for the handler, where the message has
-// asked for it.
-func (a *Agent) onReply(ctx context.Context, m *outbound.Message, r httpout.Reply) {
+// asked for it. The error says that there is no room for it now: the message is sent
+// again, for the answer. One that would never be taken is lost.
+func (a *Agent) onReply(ctx context.Context, m *outbound.Message, r httpout.Reply) error {
 	session := m.Metadata[MetadataSession]
 	var err error
 	switch {
@@ -255,9 +256,18 @@ func (a *Agent) onReply(ctx context.Context, m *outbound.Message, r httpout.Repl
 	case a.asksForAnswer(ctx, m):
 		err = a.answers.take(ctx, m.Endpoint, m.Profile, wireformat.Frame{ContentType: r.ContentType, Text: utf8.Valid(r.Body), Body: r.Body})
 	}
-	if err != nil {
+	if err != nil && neverTaken(err) {
 		a.log.Warn("the answer to a message is lost", zap.Stringer("message_id", m.ID), zap.Stringer("endpoint", m.Endpoint), zap.Error(err))
+		return nil
 	}
+	return err
+}
+
+// neverTaken reports an answer that no other attempt would have taken: it is about
+// what the answer says, or whom it is for, and not about room.
+func neverTaken(err error) bool {
+	_, isAboutField := errors.AsType[*outbound.FieldError](err)
+	return isAboutField || errors.Is(err, wireformat.ErrEncode) || errors.Is(err, inbound.ErrPanicked) || inbound.RefusalOf(refusal(err)).Lasting()
 }
 
 // answer sends what answers a message that was forwarded.
@@ -271,7 +281,7 @@ func (a *Agent) answer(ctx context.Context, m *outbound.Message, r httpout.Reply
 	if peer := m.Metadata[MetadataPeer]; peer != "" {
 		message.Target.Recipients = []string{peer}
 	}
-	_, err := a.manager.Send(ctx, message)
+	_, err := a.manager.SendInPlace(ctx, message)
 	return err
 }
 

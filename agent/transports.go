@@ -27,7 +27,7 @@ func (a *Agent) openTransports() error {
 	if err != nil {
 		return err
 	}
-	wamp, err := wampout.New(wampout.Options{})
+	wamp, err := wampout.New(wampout.Options{Logger: a.log})
 	if err != nil {
 		return err
 	}

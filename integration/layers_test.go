@@ -91,7 +91,7 @@ var layers = []rule{
 	// L3: drivers, of one direction and one library each.
 	{pkg: "transport/outbound/httpout", internal: outboundDriver, external: []string{retryable, zap}},
 	{pkg: "transport/outbound/wsout", internal: outboundDriver, external: []string{gorilla, zap}},
-	{pkg: "transport/outbound/wampout", internal: append([]string{"transport/wamp2", "wireformat/serializer", "wireformat/wamp"}, outboundDriver...)},
+	{pkg: "transport/outbound/wampout", internal: append([]string{"transport/wamp2", "wireformat/serializer", "wireformat/wamp"}, outboundDriver...), external: []string{zap}},
 	{pkg: "transport/outbound/*out", internal: outboundDriver, external: []string{zap}},
 	{pkg: "transport/outbound/outboundtest", internal: append([]string{"event", "queue"}, outboundDriver...), external: []string{rapid, zap}},
 	{pkg: "transport/inbound/wsin", internal: inboundDriver, external: []string{gorilla, zap}},

@@ -19,6 +19,8 @@ var (
 	ErrTooLarge = errors.New("the message is too large")
 	// ErrBusy: there is no room for the message now; later there may be.
 	ErrBusy = errors.New("there is no room for the message now")
+	// ErrPanicked: the handler, or what it needs, panicked. It counts as failed.
+	ErrPanicked = errors.New("panicked")
 	// ErrStopped: the manager is stopping or has stopped. It counts as busy.
 	ErrStopped = errors.New("the manager is stopped")
 )

@@ -60,7 +60,7 @@ func (s *Session) receive(ctx context.Context, m *Message) (err error) {
 // not told.
 func (m *Manager) survive(what string, err *error) {
 	if value := recover(); value != nil {
-		*err = fmt.Errorf("%s panicked with a %T", what, value)
+		*err = fmt.Errorf("%s %w with a %T", what, ErrPanicked, value)
 		m.log.Error("inbound: something panicked", zap.NamedError("panic", *err), zap.ByteString("stack", debug.Stack()))
 	}
 }

@@ -101,3 +101,22 @@ func TestMinEvidenceThatCannotBe(t *testing.T) {
 		f.send("test://host/", func(m *outbound.Message) { m.MinEvidence = transport.Acknowledged })
 	})
 }
+
+// TestEvidenceIsKeptBesideAFault: what a receiver has acknowledged stays so where the
+// attempt is to be made again.
+func TestEvidenceIsKeptBesideAFault(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := &witness{evidence: func(*outbound.Message) transport.Evidence { return transport.Acknowledged }}
+		w.handle = func(context.Context, *outbound.Message) error {
+			return &outbound.DeliveryError{Class: transport.Unknown, MaybeSent: true, Code: outbound.CodeReplyNotTaken, Err: errors.New("full")}
+		}
+		f := startWith(t, w, outbound.Options{Retry: outbound.NoRetry()})
+		id := f.send("test://host/", nil)
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.attempt(id); got.Evidence != transport.Acknowledged || got.Class != transport.Unknown || got.Code != outbound.CodeReplyNotTaken || got.Note != "as told" {
+			t.Errorf("attempt = %+v", got)
+		}
+	})
+}

@@ -24,8 +24,8 @@ type load struct {
 }
 
 // add counts messages that are about to be enqueued, each with its tenant, or
-// refuses.
-func (l *load) add(batch []queue.Message, tenants []*profile.Profile) error {
+// refuses. What takes the place of others is not refused because of those that wait.
+func (l *load) add(batch []queue.Message, tenants []*profile.Profile, inPlace bool) error {
 	messages, bytes := int64(len(batch)), int64(0)
 	limited := false
 	for i := range batch {
@@ -42,14 +42,14 @@ func (l *load) add(batch []queue.Message, tenants []*profile.Profile) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.fits(messages, bytes); err != nil {
+	if err := l.fits(messages, bytes); err != nil && !inPlace {
 		return err
 	}
 	if err := l.pickups.admit(batch, tenants); err != nil {
 		return err
 	}
 	if limited {
-		if err := l.quotas.admit(batch, tenants, elapsed); err != nil {
+		if err := l.quotas.admit(batch, tenants, elapsed, inPlace); err != nil {
 			l.pickups.giveBack(batch)
 			return err
 		}

@@ -102,8 +102,9 @@ func (q *quotas) move(from, to queue.Lane) {
 	}
 }
 
-// admit counts a batch, each message of which has its tenant, or refuses it.
-func (q *quotas) admit(batch []queue.Message, tenants []*profile.Profile, elapsed time.Duration) error {
+// admit counts a batch, each message of which has its tenant, or refuses it. What
+// takes the place of others is held to the rates, and to what would never fit.
+func (q *quotas) admit(batch []queue.Message, tenants []*profile.Profile, elapsed time.Duration, inPlace bool) error {
 	if err := neverFits(batch, tenants); err != nil {
 		return err
 	}
@@ -112,7 +113,10 @@ func (q *quotas) admit(batch []queue.Message, tenants []*profile.Profile, elapse
 			q.track(batch[i].Lane, 1, batch[i].Size())
 		}
 	}
-	err := q.check(tenants)
+	var err error
+	if !inPlace {
+		err = q.check(tenants)
+	}
 	if err == nil {
 		err = q.spend(tenants, elapsed)
 	}

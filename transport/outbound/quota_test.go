@@ -295,3 +295,34 @@ func TestQuotaThatNothingFits(t *testing.T) {
 		}
 	})
 }
+
+// TestSendInPlace: what answers a message takes its place, also where nothing more fits.
+func TestSendInPlace(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		directory, tenant := tenants(t, profile.Limits{MaxMessages: 1, MaxDestinations: 1})
+		d := &driver{}
+		f := start(t, d, outbound.Options{Profiles: directory, MaxMessages: 1})
+		answer := outbound.Message{Endpoint: endpoint(t, "test://other/"), Payload: []byte("answer"), Profile: tenant, IdempotencyKey: "reply"}
+		d.handle = func(ctx context.Context, m *outbound.Message) error {
+			if string(m.Payload) == "answer" {
+				return nil
+			}
+			if _, err := f.Send(ctx, answer); !errors.Is(err, outbound.ErrQueueFull) {
+				t.Errorf("a message like any other: %v, want ErrQueueFull", err)
+			}
+			for i := range 2 {
+				if accepted, err := f.SendInPlace(ctx, answer); err != nil || accepted.Duplicate != (i == 1) {
+					t.Errorf("the answer: %+v, %v", accepted, err)
+				}
+			}
+			return nil
+		}
+		f.send("test://host/", func(m *outbound.Message) { m.Profile = tenant })
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(d.seen()); got != 2 {
+			t.Errorf("%d messages were attempted, want 2", got)
+		}
+	})
+}

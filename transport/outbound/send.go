@@ -28,6 +28,18 @@ const (
 // ErrStopped say that it could be sent another time, be it the repeat of what was
 // accepted. In each case nothing more was kept.
 func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
+	return m.send(ctx, message, false)
+}
+
+// SendInPlace is Send for what answers a message whose attempt is under way, and is
+// to be called within that: it takes the place that the other is about to leave, and
+// so finds room where the queue, or the profile's limit of messages, is full. If it
+// did not, a queue full of messages that are answered would never empty.
+func (m *Manager) SendInPlace(ctx context.Context, message Message) (Accepted, error) {
+	return m.send(ctx, message, true)
+}
+
+func (m *Manager) send(ctx context.Context, message Message, inPlace bool) (Accepted, error) {
 	single := m.singles.Get().(*single) //nolint:forcetypeassert // the pool holds nothing else
 	defer single.free(&m.singles)
 	single.message = message
@@ -35,7 +47,7 @@ func (m *Manager) Send(ctx context.Context, message Message) (Accepted, error) {
 		return Accepted{}, err
 	}
 	single.tenant[0] = single.message.Profile
-	accepted, err := m.enqueue(ctx, single.batch[:], single.tenant[:])
+	accepted, err := m.enqueue(ctx, single.batch[:], single.tenant[:], inPlace)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -71,7 +83,7 @@ func (m *Manager) SendBatch(ctx context.Context, messages []Message) ([]Accepted
 		}
 		tenants[i] = message.Profile
 	}
-	enqueued, err := m.enqueue(ctx, batch, tenants)
+	enqueued, err := m.enqueue(ctx, batch, tenants, false)
 	if err != nil {
 		return nil, err
 	}
@@ -287,8 +299,8 @@ func (m *Manager) encode(ctx context.Context, route *registered, message *Messag
 
 // enqueue keeps a batch, each message of which has its tenant, tells of it, and
 // has it delivered.
-func (m *Manager) enqueue(ctx context.Context, batch []queue.Message, tenants []*profile.Profile) ([]queue.Enqueued, error) {
-	if err := m.load.add(batch, tenants); err != nil {
+func (m *Manager) enqueue(ctx context.Context, batch []queue.Message, tenants []*profile.Profile, inPlace bool) ([]queue.Enqueued, error) {
+	if err := m.load.add(batch, tenants, inPlace); err != nil {
 		return nil, err
 	}
 	m.prepareAnnouncements(batch)

@@ -37,6 +37,9 @@ type Transport interface {
 	// context made from ctx met the deadline or the hard stop is told by
 	// context.Cause, not by its Err.
 	//
+	// What the receipt says counts beside an error, too: a receiver may have
+	// acknowledged what is to be attempted again.
+	//
 	// An error that is no [*DeliveryError] counts as temporary, and as one after
 	// which the payload may have arrived. So does a panic, and a call of
 	// runtime.Goexit. Of an error 4 KiB are kept, of an answer 64 KiB.

@@ -253,7 +253,7 @@ func (w *worker) handOver(ctx context.Context, endpoint transport.Endpoint, star
 		return Receipt{}, "", &DeliveryError{Op: "stamp", Transport: route.name, Endpoint: endpoint, Err: err}
 	}
 	if receipt, err = route.HandleMessage(ctx, &w.message); err != nil {
-		return Receipt{}, "", err
+		return receipt, "", err
 	}
 	err = weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
 	status = route.statusOf(&receipt)

@@ -17,14 +17,16 @@
 //
 // # Delivery
 //
-// A 2xx answer is the receiver's acknowledgement, whatever becomes of the
-// answer's body. Redirects are never followed: they would turn the POST into a
-// GET without the payload. 410 says that the destination is gone. 408, 425, 429
-// and 5xx are temporary, and a Retry-After in them is honoured, up to a day. 501,
-// 505 and the rest of 4xx are temporary too, unless the profile's setting
-// http.permanent_4xx is true. An answer that is lost after the payload was
-// written makes the outcome unknown. There is one attempt for each call: neither
-// go-retryablehttp nor net/http repeats what a receiver may have seen.
+// A 2xx answer is the receiver's acknowledgement, whatever becomes of the answer's
+// body. Where Options.OnReply has no room for that, the attempt keeps the
+// evidence, and is made again for the answer. Redirects are never followed: they
+// would turn the POST into a GET without the payload. 410 says that the
+// destination is gone. 408, 425, 429 and 5xx are temporary, and a Retry-After in
+// them is honoured, up to a day. 501, 505 and the rest of 4xx are temporary too,
+// unless the profile's setting http.permanent_4xx is true. An answer that is lost
+// after the payload was written makes the outcome unknown. There is one attempt
+// for each call: neither go-retryablehttp nor net/http repeats what a receiver may
+// have seen.
 //
 // # Connections
 //
@@ -49,7 +51,7 @@
 // [*outbound.DeliveryError]. Its code is the answer's status; or one of
 // [egress.Classify]; or timeout, canceled, connection_reset, connection_closed and
 // bad_response where an answer was lost; tls_client_refused; proxy (it refused);
-// bad_message; stopped. CheckMessage returns [*outbound.FieldError].
+// bad_message; reply_not_taken; stopped. CheckMessage returns [*outbound.FieldError].
 // No text repeats what a receiver sent, nor anything secret of the endpoint. What
 // is kept of an answer has *** for the endpoint's API key, user and password, and
 // for the values of metadata whose names speak of a secret (authorization, cookie,

@@ -4,11 +4,17 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/outrider-go/outrider/internal/fakepeer"
 	"github.com/outrider-go/outrider/profile"
@@ -159,8 +165,9 @@ func TestReplies(t *testing.T) {
 	})
 	var got []Reply
 	var about []*outbound.Message
-	tr := start(t, Options{KeepResponse: 3, OnReply: func(_ context.Context, m *outbound.Message, r Reply) {
+	tr := start(t, Options{KeepResponse: 3, OnReply: func(_ context.Context, m *outbound.Message, r Reply) error {
 		got, about = append(got, r), append(about, m)
+		return nil
 	}})
 	p := local(t, profile.Options{})
 	for path, want := range map[string]int{"/": 5, "/long": 64 << 10, "/longer": 0, "/empty": 0, "/failed": 0} {
@@ -228,5 +235,35 @@ func TestStatistics(t *testing.T) {
 		if got.Metrics[phase].Count != count {
 			t.Errorf("%s was timed %d times, want %d", phase, got.Metrics[phase].Count, count)
 		}
+	}
+}
+
+// TestAReplyThatIsNotTaken: the receiver has acknowledged the message whatever becomes
+// of its answer. Where that may be taken another time, the attempt is made again.
+func TestAReplyThatIsNotTaken(t *testing.T) {
+	t.Parallel()
+	receiver := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "reply") })
+	full := errors.New("full")
+	var answer func() error
+	core, logs := observer.New(zapcore.DebugLevel)
+	tr := start(t, Options{Logger: zap.New(core), OnReply: func(context.Context, *outbound.Message, Reply) error { return answer() }})
+	m := message(t, local(t, profile.Options{}), receiver.URL)
+
+	answer = func() error { return full }
+	receipt, err := tr.HandleMessage(t.Context(), m)
+	fault := faultOf(err)
+	if fault == nil || fault.Class != transport.Unknown || fault.Code != outbound.CodeReplyNotTaken || !fault.MaybeSent || !errors.Is(err, full) {
+		t.Errorf("no room: %v", err)
+	}
+	if receipt.Evidence != transport.Acknowledged || fault != nil && (string(fault.Response) != "reply" || fault.Endpoint != m.Endpoint) {
+		t.Errorf("no room: %+v, %+v", receipt, fault)
+	}
+	answer = func() error { panic("s3cr3t") }
+	receipt = deliver(t, tr, m)
+	if receipt.Evidence != transport.Acknowledged || !strings.Contains(receipt.Note, "panicked with a string") {
+		t.Errorf("a panic: %+v", receipt)
+	}
+	if logs.FilterFieldKey("stack").Len() != 1 || strings.Contains(fmt.Sprint(logs.All()), "s3cr3t") {
+		t.Errorf("log: %v", logs.All())
 	}
 }

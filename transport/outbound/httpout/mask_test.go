@@ -34,7 +34,7 @@ func TestAnswersHoldNoSecrets(t *testing.T) {
 	for name, options := range map[string]Options{
 		"kept":         {},
 		"cut":          {KeepResponse: 100},
-		"with a reply": {OnReply: func(_ context.Context, _ *outbound.Message, r Reply) { replies <- r }},
+		"with a reply": {OnReply: func(_ context.Context, _ *outbound.Message, r Reply) error { replies <- r; return nil }},
 	} {
 		for _, status := range []int{http.StatusOK, http.StatusServiceUnavailable} {
 			t.Run(fmt.Sprint(name, " ", status), func(t *testing.T) {

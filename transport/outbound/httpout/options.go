@@ -52,12 +52,15 @@ type Options struct {
 	WireFormat string
 	// OnReply is called with each 2xx answer that has a body no longer than
 	// MaxResponseBytes, during the attempt and with its context. m is only to be
-	// read. Default: such bodies are dropped.
-	OnReply func(ctx context.Context, m *outbound.Message, r Reply)
+	// read. An error says that the answer may be taken another time: the attempt is
+	// unknown, keeps its evidence, and is made again. What can never be taken is no
+	// error. Default: such bodies are dropped.
+	OnReply func(ctx context.Context, m *outbound.Message, r Reply) error
 	// Egress are the options of the dialers. Phases are observed by the
 	// transport's collector as well.
 	Egress egress.Options
-	// Logger is told of profiles that do not verify certificates. Default: none.
+	// Logger is told of profiles that do not verify certificates, and of an OnReply
+	// that panics. Default: none.
 	Logger *zap.Logger
 }
 

@@ -215,7 +215,12 @@ func (t *Transport) conclude(ctx context.Context, m *outbound.Message, c *call, 
 	}
 	if t.options.OnReply != nil && a.whole && len(a.start) > 0 {
 		receipt.Response = bytes.Clone(receipt.Response) // the body goes to somebody else
-		t.options.OnReply(ctx, m, Reply{Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: a.start})
+		reply := Reply{Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: a.start}
+		fault := outbound.TakeReply(&receipt, t.options.Logger, func() error { return t.options.OnReply(ctx, m, reply) })
+		if fault != nil {
+			fault.Transport, fault.Endpoint = name, m.Endpoint
+		}
+		return receipt, fault
 	}
 	return receipt, nil
 }

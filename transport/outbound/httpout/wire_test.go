@@ -131,7 +131,7 @@ func TestTruncatedBodyIsDeliveredWithANote(t *testing.T) {
 				}
 			})
 			replies := 0
-			tr := start(t, Options{OnReply: func(context.Context, *outbound.Message, Reply) { replies++ }})
+			tr := start(t, Options{OnReply: func(context.Context, *outbound.Message, Reply) error { replies++; return nil }})
 			receipt := deliver(t, tr, message(t, local(t, profile.Options{}), address))
 			if receipt.Note != noteBodyCut || string(receipt.Response) != test.response || receipt.Evidence != transport.Acknowledged {
 				t.Errorf("got %+v", receipt)

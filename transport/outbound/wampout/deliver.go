@@ -35,7 +35,11 @@ func (t *Transport) callOnce(ctx context.Context, s *wamp2.Session, m *outbound.
 	}
 	receipt := outbound.Receipt{Evidence: transport.Acknowledged, Code: "result", Response: t.response(result, m)}
 	if t.options.OnReply != nil {
-		t.options.OnReply(ctx, m, result)
+		fault := outbound.TakeReply(&receipt, t.options.Logger, func() error { return t.options.OnReply(ctx, m, result) })
+		if fault != nil {
+			fault.Transport, fault.Endpoint = name, m.Endpoint
+		}
+		return receipt, fault
 	}
 	return receipt, nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/outrider-go/outrider/transport/egress"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/wireformat/wamp"
@@ -38,8 +40,12 @@ type Options struct {
 	// the profile's is used.
 	WireFormat string
 	// OnReply is called with the result of each call, during the attempt and with its
-	// context. m is only to be read. Default: results are dropped.
-	OnReply func(ctx context.Context, m *outbound.Message, result wamp.Payload)
+	// context. m is only to be read. An error says that the result may be taken another
+	// time: the attempt is unknown, keeps its evidence, and is made again. What can never
+	// be taken is no error. Default: results are dropped.
+	OnReply func(ctx context.Context, m *outbound.Message, result wamp.Payload) error
+	// Logger is told of an OnReply that panics. Default: none.
+	Logger *zap.Logger
 	// Egress are the options of the dialers. Phases are observed by the transport's
 	// collector as well.
 	Egress egress.Options
@@ -65,5 +71,8 @@ func (o Options) withDefaults() Options {
 	o.MaxSessions = cmp.Or(o.MaxSessions, 1000)
 	o.MaxMessage = cmp.Or(o.MaxMessage, 16<<20)
 	o.KeepResponse = max(cmp.Or(o.KeepResponse, 1<<10), 0)
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
 	return o
 }

@@ -147,7 +147,7 @@ func TestCallReturnsTheResult(t *testing.T) {
 	t.Parallel()
 	router, _ := recorder(t, wamptest.Options{Accounts: map[string]wamptest.Account{"alice": {Secret: "secret-1"}}})
 	replies := make(chan wamp.Payload, 1)
-	tr := started(t, wampout.Options{OnReply: func(_ context.Context, _ *outbound.Message, result wamp.Payload) { replies <- result }})
+	tr := started(t, wampout.Options{OnReply: func(_ context.Context, _ *outbound.Message, result wamp.Payload) error { replies <- result; return nil }})
 	uri := strings.Replace(base(router), "://", "://alice:secret-1@", 1) + "com.x.add?call=true"
 	receipt, err := tr.HandleMessage(t.Context(), outboundtest.Message(t, uri, "2"))
 	if err != nil || receipt.Evidence != transport.Acknowledged || string(receipt.Response) != `{"args":["hello com.x.add","***"],"kwargs":{}}` {
