@@ -229,16 +229,13 @@ func (a *Agent) begin(ctx context.Context) error {
 	base, halt := context.WithCancel(ctx)
 	if err := a.manager.Start(base); err != nil {
 		halt()
-		if a.api != nil {
-			err = errors.Join(err, a.api.stop(ctx))
-		}
-		return err
+		return errors.Join(err, a.stopAPI(ctx))
 	}
 	coming, cutInbound := context.WithCancel(base)
 	a.halt, a.cutInbound = halt, cutInbound
 	if err := a.inbound.Start(coming); err != nil { // last: what comes in is handed on at once
-		_, stopErr := a.stopAll(ctx)
-		return errors.Join(err, stopErr)
+		_, stopErr := a.drain(ctx)
+		return errors.Join(err, stopErr, a.stopAPI(ctx))
 	}
 	return nil
 }
@@ -286,21 +283,25 @@ func (a *Agent) prepare(ctx context.Context) error {
 // short, and do not count. Requests that are being received have half of that time;
 // what they bring is kept. The API answers meanwhile, so that the end can be
 // watched, and closes last. ctx bounds the wait: when it ends, Stop returns its
-// error and may be called again. It may be called before Start, twice, and by
-// several at once, each of which waits for its own ctx at most.
+// error and may be called again; until then attempts go on, the API answers, and
+// events are told. It may be called before Start, twice, and by several at once,
+// each of which waits for its own ctx at most.
 func (a *Agent) Stop(ctx context.Context) (outbound.Left, error) {
 	if err := a.enter(ctx); err != nil {
 		return outbound.Left{}, fmt.Errorf("stop agent: %w", err)
 	}
 	defer a.leave()
-	left, err := a.stopAll(ctx)
-	faults := []error{err, a.events.Close(ctx)}
-	if err == nil { // no attempt needs the store any more
-		a.halt()
-		faults = append(faults, a.closeStore(ctx))
-		a.log.Info("agent stopped", zap.Int64("messages_left", left.Messages), zap.Int64("bytes_left", left.Bytes))
+	left, err := a.drain(ctx)
+	if err != nil { // attempts go on, and are told
+		return left, err
 	}
-	return left, errors.Join(faults...)
+	if err := a.stopAPI(ctx); err != nil {
+		return left, err
+	}
+	a.halt() // no attempt needs the store any more
+	err = errors.Join(a.events.Close(ctx), a.closeStore(ctx))
+	a.log.Info("agent stopped", zap.Int64("messages_left", left.Messages), zap.Int64("bytes_left", left.Bytes))
+	return left, err
 }
 
 // enter waits until no other Start or Stop is under way, or until ctx ends.
@@ -320,13 +321,11 @@ func (a *Agent) enter(ctx context.Context) error {
 
 func (a *Agent) leave() { <-a.life }
 
-// stopAll stops what begin has started.
-func (a *Agent) stopAll(ctx context.Context) (outbound.Left, error) {
-	left, err := a.drain(ctx)
-	if a.api != nil {
-		err = errors.Join(err, a.api.stop(ctx))
+func (a *Agent) stopAPI(ctx context.Context) error {
+	if a.api == nil {
+		return nil
 	}
-	return left, err
+	return a.api.stop(ctx)
 }
 
 // drain stops both managers, softly first, then at once. No attempt begins any more,

@@ -344,18 +344,23 @@ func TestStopCutsShort(t *testing.T) {
 }
 
 // TestStopIsBounded: when its context ends, Stop returns, and can be called again.
+// Meanwhile the attempt goes on: the API answers, and what comes of it is told.
 func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	url, arrived, answer := hanging(t)
 	b := start(t, nil)
-	b.send(SendRequest{Endpoint: url, Payload: new("x")})
+	id := b.send(SendRequest{Endpoint: url, Payload: new("x")})
 	<-arrived
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if left, err := b.agent.Stop(ended); !errors.Is(err, context.Canceled) || left.InFlight != 1 {
 		t.Errorf("stop: %+v %v", left, err)
 	}
+	if m := b.message(id, ""); m.State != queue.StateDeliver {
+		t.Errorf("the message under way is %s", m.State)
+	}
 	close(answer)
+	b.await(outbound.TopicDelivered, id)
 	if left, err := b.agent.Stop(t.Context()); err != nil || left != (outbound.Left{}) {
 		t.Errorf("second stop: %+v %v", left, err)
 	}
