@@ -32,6 +32,10 @@ const (
 	heartbeat      = 15 * time.Second // between comments on a quiet event stream
 	eventTimeout   = 30 * time.Second // to take one event
 	maxHeaderBytes = 64 << 10
+	// maxEscaping is how much longer text may be as JSON than it is: quotes and line
+	// ends take twice their room, and letters beyond ASCII, where a library escapes
+	// them, up to three times. Base64 takes less. Only control characters take more.
+	maxEscaping = 3
 )
 
 // api serves the HTTP API. It runs the goroutine that accepts connections, and
@@ -69,7 +73,7 @@ func newAPI(a *Agent) (*api, error) {
 	s := &api{
 		manager: a.manager, inbound: a.inbound, profiles: a.profiles, eventLog: newEventLog(a.events, a.log), log: a.log, ready: a.Ready, stopping: &a.stopping,
 		listenOn:  a.config.API.Listen,
-		maxBody:   min(a.config.MaxMessageBytes, 1<<40)/3*4 + 64<<10, // of base64, and what stands around it
+		maxBody:   min(a.config.MaxMessageBytes, 1<<40)*maxEscaping + 64<<10, // and what stands around the payload
 		testTime:  cmp.Or(a.config.AttemptTimeout, outbound.DefaultAttemptTimeout) + answerTimeout,
 		hosts:     a.config.API.AllowedHosts,
 		secured:   !a.config.API.Token.IsZero(),

@@ -145,7 +145,7 @@ func (s *api) tooLarge(r *http.Request) error {
 	if mediaType, err := bodyType(r); err == nil && mediaType == typeNDJSON {
 		return problem(kindTooLarge, "the batch has more than %d bytes: split it, or raise max_message_bytes", s.maxBody)
 	}
-	return problem(kindTooLarge, "the message takes more than %d bytes in the request: send less, or raise max_message_bytes", s.maxBody)
+	return problem(kindTooLarge, "the message takes more than %d bytes in the request: give the payload as payload_base64, send less, or raise max_message_bytes", s.maxBody)
 }
 
 // decodeSendRequest reads a request to send.

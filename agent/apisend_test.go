@@ -140,7 +140,7 @@ func TestSendRefusals(t *testing.T) {
 		{"two payloads", `{"payload":"","payload_base64":"",` + rest + `}`, 400, "payload_base64", "payload is given too"},
 		{"bad base64", `{"payload_base64":"?",` + rest + `}`, 400, "payload_base64", "base64"},
 		{"payload too large", `{"payload":"` + strings.Repeat("x", 1001) + `",` + rest + `}`, 413, "payload", "1000"},
-		{"body too large", `{"payload":"` + strings.Repeat("x", 70_000) + `",` + rest + `}`, 413, "", "the message takes more than"},
+		{"body too large", `{"payload":"` + strings.Repeat("x", 70_000) + `",` + rest + `}`, 413, "", "payload_base64"},
 		{"no endpoint", `{"payload":"x"}`, 400, "endpoint", "is empty"},
 		{"bad endpoint", `{"payload":"x","endpoint":"example.com"}`, 400, "endpoint", "no scheme"},
 		{"unknown scheme", `{"payload":"x","endpoint":"gopher://example.com"}`, 400, "endpoint", "gopher"},
@@ -328,4 +328,23 @@ func sameAsStandard(t *testing.T, body []byte, request *SendRequest) bool {
 		t.Fatalf("%q has a character replaced", body)
 	}
 	return reflect.DeepEqual(standard, *request)
+}
+
+// TestEscapedTextIsNoLarger: what is as long as a message may be is taken, however much
+// longer it is in the request.
+func TestEscapedTextIsNoLarger(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20
+	b := start(t, func(c *Config) { c.MaxMessageBytes = most })
+	for name, text := range map[string]struct{ escaped, char string }{
+		"JSON in JSON":   {`\"`, `"`},
+		"escaped letter": {`\u0434`, "д"},
+		"escaped emoji":  {`\ud83d\ude00`, "😀"},
+	} {
+		n := most / len(text.char)
+		body := `{"endpoint":"http://127.0.0.1:9/","not_before":"2100-01-01T00:00:00Z","payload":"` + strings.Repeat(text.escaped, n) + `"}`
+		if a := b.do("POST", "/v1/messages", body); a.status != http.StatusAccepted {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
 }
