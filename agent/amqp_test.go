@@ -109,3 +109,24 @@ func TestUnknownAMQPOption(t *testing.T) {
 	b := start(t, nil)
 	b.wantProblem(b.do("POST", "/v1/messages", `{"endpoint":"amqp://127.0.0.1/q?colour=red","payload":"x"}`), http.StatusBadRequest, "endpoint")
 }
+
+// TestALinkToABrokerCannotBeClosed: nobody is told that it is ending.
+func TestALinkToABrokerCannotBeClosed(t *testing.T) {
+	t.Parallel()
+	p, err := amqppeer.Listen(t.Context(), "", amqppeer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	b := start(t, func(c *Config) {
+		c.Inbound.From, c.Inbound.Handler = []transport.Endpoint{mustEndpoint(t, "amqp://"+p.Addr()+"/q")}, HandlerDrop
+	})
+	all := into[SessionsView](t, b.want(b.do("GET", "/v1/sessions", ""), http.StatusOK)).Sessions
+	if len(all) != 1 {
+		t.Fatalf("sessions: %+v", all)
+	}
+	problem := b.wantProblem(b.do("POST", "/v1/sessions/"+all[0].ID+"/close", ""), http.StatusConflict, "")
+	if !strings.Contains(problem.Detail, "inbound.from") {
+		t.Errorf("problem is %+v", problem)
+	}
+}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/outrider-go/outrider/transport/inbound"
@@ -20,7 +21,10 @@ func (s *api) closeSession(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	id := r.PathValue("id")
-	if err := s.inbound.CloseSession(id); err != nil {
+	switch err := s.inbound.CloseSession(id); {
+	case errors.Is(err, inbound.ErrLasting):
+		return problem(kindConflict, "%v: to end a link to a broker, take its URL from inbound.from and start again", inbound.ErrLasting)
+	case err != nil:
 		return problem(kindNotFound, "no session has that id")
 	}
 	return reply(w, http.StatusAccepted, SessionClosing{ID: id})

@@ -63,11 +63,14 @@ func (m *Manager) Stats() []TransportStatistics {
 }
 
 // CloseSession ends a session. The error is transport.ErrSessionGone where there
-// is none of that id.
+// is none of that id, and ErrLasting where it ends with its transport only.
 func (m *Manager) CloseSession(id string) error {
 	s := m.sessions.get(id)
 	if s == nil {
 		return fmt.Errorf("session %q: %w", id, transport.ErrSessionGone)
+	}
+	if !s.options.canEnd() {
+		return fmt.Errorf("session %q: %w", id, ErrLasting)
 	}
 	s.end(ErrSessionClosed)
 	return nil

@@ -241,7 +241,9 @@ func (m *Manager) expire(now time.Time) {
 		if now.Sub(s.opened) < m.options.MaxSessionAge {
 			return // the others are younger
 		}
-		s.end(ErrSessionExpired)
+		if s.options.canEnd() {
+			s.end(ErrSessionExpired)
+		}
 	}
 }
 

@@ -52,8 +52,8 @@ type Options struct {
 	// profile; a session belongs to each profile it has brought a message for.
 	// Default: 16384, and no limit for one profile.
 	MaxSessions, MaxSessionsPerProfile int
-	// MaxSessionAge is when a session is ended, so that its peer opens another.
-	// Negative is no limit. Default: 24 h.
+	// MaxSessionAge is when a session is ended, so that its peer opens another. The
+	// link to a node of a broker stays. Negative is no limit. Default: 24 h.
 	MaxSessionAge time.Duration
 	// MaxBytes bounds what all sessions together have received of messages that are
 	// not handled yet. Default: 256 MiB.

@@ -503,6 +503,49 @@ func TestSessionAge(t *testing.T) {
 	})
 }
 
+// oneWay is a receiver of one connection, to which nothing can be written.
+type oneWay struct {
+	inbound.Base
+	session *inbound.Session
+}
+
+func (*oneWay) Scheme() string  { return "oneway" }
+func (*oneWay) Address() string { return "" }
+
+func (o *oneWay) Start(_ context.Context, host inbound.Host) (err error) {
+	o.session, err = host.Open(&inbound.Origin{Scheme: "oneway"}, inbound.SessionOptions{})
+	return err
+}
+
+func (o *oneWay) Stop(context.Context) error {
+	o.session.Close()
+	return nil
+}
+
+// TestASessionThatCannotBeEnded is refused to who would close it, and stays when it is
+// old: it is never said to be ending.
+func TestASessionThatCannotBeEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := &oneWay{}
+		bus := event.New(event.Options{})
+		defer bus.Close(t.Context())
+		closed, err := bus.Subscribe(inbound.TopicSessionClosed, event.SubscribeOptions{})
+		send(t, err)
+		m := inboundtest.Start(t, ignore, inbound.Options{MaxSessionAge: time.Hour, Events: bus}, o)
+		if err := m.CloseSession(o.session.ID()); !errors.Is(err, inbound.ErrLasting) {
+			t.Errorf("%v, want ErrLasting", err)
+		}
+		<-time.After(2 * time.Hour)
+		send(t, m.Stop(t.Context()))
+		e, err := closed.Wait(t.Context(), nil)
+		send(t, err)
+		if got := e.Payload.(inbound.SessionEvent); got.Reason != "" {
+			t.Errorf("it was ended: %+v", got)
+		}
+	})
+}
+
 func TestCloseSession(t *testing.T) {
 	t.Parallel()
 	a := start(t, ignore, inbound.Options{})

@@ -18,6 +18,10 @@ var (
 	ErrSessionExpired = errors.New("the session has reached its greatest age")
 )
 
+// ErrLasting is for [Manager.CloseSession]: no peer has opened the session, or its
+// transport cannot end it by itself. Neither does it end at Options.MaxSessionAge.
+var ErrLasting = errors.New("the session cannot be closed: it lasts as long as its transport, or the message it was opened for")
+
 // SessionOptions say what a connection can do. The zero value is a connection
 // that nothing can be written to.
 type SessionOptions struct {
@@ -28,7 +32,8 @@ type SessionOptions struct {
 	// wait. Default: nobody is told, and the transport uses [Session.Await].
 	Ready func()
 	// End is called, once and on a goroutine that holds no lock, when the manager
-	// wants the connection to end. It must not wait. Default: Await tells.
+	// wants the connection to end. It must not wait. Default: Await tells; without
+	// Replies there is nothing to await, and the manager leaves the session open.
 	End func(reason error)
 	// MaxMessageBytes bounds one message, for [Session.Read]. Default: 2 MiB.
 	MaxMessageBytes int
@@ -39,6 +44,9 @@ type SessionOptions struct {
 	// transport's.
 	WireFormat string
 }
+
+// canEnd reports whether the manager can end the session.
+func (o *SessionOptions) canEnd() bool { return o.End != nil || o.Replies != 0 }
 
 // DefaultMaxMessageBytes is the longest message where nothing is said: ACA-Py's.
 const DefaultMaxMessageBytes = 2 << 20

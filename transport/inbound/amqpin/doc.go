@@ -32,6 +32,11 @@
 // nothing to write to on such a link, so a handler's reply goes to Options.Unsent of
 // the manager.
 //
+// # Sessions
+//
+// The link to the node is one session from Start to Stop, whatever becomes of the
+// connections below it. The manager cannot close it: inbound.ErrLasting.
+//
 // # Concurrency
 //
 // The messages of one receiver are handled one at a time, in order, unless the

@@ -418,3 +418,25 @@ func TestAHandlerThatEndsItsGoroutine(t *testing.T) {
 		t.Fatal("nothing is received any more")
 	}
 }
+
+// TestALinkCannotBeClosed: nobody says that it is ending, by hand or by its age, and
+// messages come on.
+func TestALinkCannotBeClosed(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 2)
+	peer, m := start(t, amqppeer.Options{}, "", func(_ context.Context, m *inbound.Message) (*inbound.Reply, error) {
+		got <- string(m.Payload)
+		return nil, nil
+	})
+	all := m.Sessions()
+	if len(all) != 1 {
+		t.Fatalf("sessions: %+v", all)
+	}
+	if err := m.CloseSession(all[0].ID); !errors.Is(err, inbound.ErrLasting) {
+		t.Errorf("%v, want ErrLasting", err)
+	}
+	peer.Put("q", encode(t, &message.Message{Value: value.String("x")}))
+	if body := <-got; body != "x" {
+		t.Errorf("got %q", body)
+	}
+}
