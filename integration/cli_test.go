@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -169,7 +171,7 @@ func TestProgram(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, string){
 		"exit codes":                  exitCodes,
 		"first signal drains":         func(t *testing.T, binary string) { firstSignalDrains(t, binary, syscall.SIGTERM) },
-		"hang-up drains":              func(t *testing.T, binary string) { firstSignalDrains(t, binary, syscall.SIGHUP) },
+		"hang-up drains":              hangUpDrains,
 		"drain has an end":            drainHasAnEnd,
 		"second signal ends the rest": secondSignalEndsIt,
 		"store commands and a daemon": storeAndDaemon,
@@ -202,12 +204,12 @@ func exitCodes(t *testing.T, binary string) {
 	}
 }
 
-func firstSignalDrains(t *testing.T, binary string, signal syscall.Signal) {
+func firstSignalDrains(t *testing.T, binary string, first syscall.Signal) {
 	t.Helper()
 	d, box := serve(t, binary), newSlowInbox(t)
 	d.send(t, box.url)
 	<-box.begun
-	d.signal(t, signal)
+	d.signal(t, first)
 	d.waitRefusing(t) // it drains: the attempt is still under way
 	close(box.finish)
 	var end struct {
@@ -222,6 +224,16 @@ func firstSignalDrains(t *testing.T, binary string, signal syscall.Signal) {
 	if code := d.wait(t); code != 0 {
 		t.Errorf("exit code: got %d, want 0; stderr: %s", code, d.stderr)
 	}
+}
+
+// hangUpDrains, also where the tests were started so that a hang-up is ignored, which
+// a process hands down unless it handles the signal.
+func hangUpDrains(t *testing.T, binary string) {
+	t.Helper()
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP)
+	defer signal.Stop(handled)
+	firstSignalDrains(t, binary, syscall.SIGHUP)
 }
 
 func drainHasAnEnd(t *testing.T, binary string) {

@@ -155,7 +155,9 @@ func testInboundCrash(t *testing.T, peer *process, node, durable string) {
 	if err := d.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	received := take(t, peer, node+durable, nil)
+	received := take(t, peer, node+durable, func(e amqp1.Event) { // shown when the test fails
+		t.Logf("%s %s %s %s %v", time.Now().Format("05.000"), e.Kind, e.State, e.Link, e.Err)
+	})
 	missing := map[string]bool{}
 	for i := range messages {
 		missing[fmt.Sprint(i)] = true
