@@ -17,6 +17,7 @@ import (
 	"github.com/outrider-go/outrider/queue"
 	"github.com/outrider-go/outrider/queue/memqueue"
 	"github.com/outrider-go/outrider/queue/sqlitequeue"
+	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/inbound"
 	"github.com/outrider-go/outrider/transport/outbound"
 	"github.com/outrider-go/outrider/wireformat"
@@ -58,8 +59,8 @@ type Agent struct {
 	api      *api // nil where there is none
 
 	started    atomic.Bool
-	stopping   atomic.Bool   // the API takes no messages any more
-	life       chan struct{} // one slot, taken by Start and Stop: a wait for it can be given up
+	stopping   atomic.Bool    // the API takes no messages any more
+	life       transport.Turn // taken by Start and Stop: a wait for it can be given up
 	halt       context.CancelFunc
 	cutInbound context.CancelFunc // ends what comes in; halt does, too
 	closed     bool               // the store
@@ -77,7 +78,7 @@ func New(config Config, options Options) (*Agent, error) {
 	}
 	a := &Agent{
 		config: config.withDefaults(), log: options.Logger, store: options.Store, formats: formats,
-		life: make(chan struct{}, 1), halt: func() {}, cutInbound: func() {},
+		life: transport.NewTurn(), halt: func() {}, cutInbound: func() {},
 	}
 	if a.log == nil {
 		a.log = zap.NewNop()
@@ -200,7 +201,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	if err := a.enter(ctx); err != nil {
 		return fmt.Errorf("start agent: %w", err)
 	}
-	defer a.leave()
+	defer a.life.Give()
 	if a.started.Load() {
 		return errors.New("start agent: it has been started before")
 	}
@@ -290,7 +291,7 @@ func (a *Agent) Stop(ctx context.Context) (outbound.Left, error) {
 	if err := a.enter(ctx); err != nil {
 		return outbound.Left{}, fmt.Errorf("stop agent: %w", err)
 	}
-	defer a.leave()
+	defer a.life.Give()
 	left, err := a.drain(ctx)
 	if err != nil { // attempts go on, and are told
 		return left, err
@@ -306,20 +307,11 @@ func (a *Agent) Stop(ctx context.Context) (outbound.Left, error) {
 
 // enter waits until no other Start or Stop is under way, or until ctx ends.
 func (a *Agent) enter(ctx context.Context) error {
-	select {
-	case a.life <- struct{}{}: // also when ctx has ended
-		return nil
-	default:
+	if err := a.life.Take(ctx); err != nil {
+		return fmt.Errorf("another start or stop is under way: %w", err)
 	}
-	select {
-	case a.life <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("another start or stop is under way: %w", ctx.Err())
-	}
+	return nil
 }
-
-func (a *Agent) leave() { <-a.life }
 
 func (a *Agent) stopAPI(ctx context.Context) error {
 	if a.api == nil {

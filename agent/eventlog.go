@@ -190,6 +190,7 @@ func (l *eventLog) encode(e event.Event) []byte {
 
 // frame returns what is sent for an event.
 func (l *eventLog) frame(topic string, n uint64, data []byte) []byte {
-	name := strings.NewReplacer("\n", " ", "\r", " ").Replace(topic)
-	return fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n\n", name, l.id(n), data)
+	return fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n\n", noLineEnds.Replace(topic), l.id(n), data)
 }
+
+var noLineEnds = strings.NewReplacer("\n", " ", "\r", " ")

@@ -157,10 +157,8 @@ func (t *Transport) Stop(ctx context.Context) error {
 			defer close(ended)
 			now.workers.Wait()
 		}()
-		select {
-		case <-ended:
-		case <-ctx.Done():
-			return fmt.Errorf("messages are being handled: %w", ctx.Err())
+		if err := transport.Wait(ctx, ended); err != nil {
+			return fmt.Errorf("messages are being handled: %w", err)
 		}
 		now.receiver.Close()
 		now.session.Close()
