@@ -131,6 +131,7 @@ func pythonLoses(v value.Value) bool {
 func TestRabbitMQ(t *testing.T) {
 	t.Parallel()
 	peer := start(t, rabbit())
+	makeDurable(t, peer, "/queue/inbound-crash", "/queue/crash")
 	t.Run("types", func(t *testing.T) {
 		testComposites(t, openNode(t, peer, "/queue/types"), manner{wrap: inDescribed, unwrap: outOfDescribed, loses: rabbitLoses})
 	})

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/go-amqp"
+
 	"github.com/outrider-go/outrider/event"
 	"github.com/outrider-go/outrider/profile"
 	"github.com/outrider-go/outrider/transport"
@@ -21,6 +23,22 @@ import (
 
 // crashMessages are how many are sent while the broker is killed.
 const crashMessages = 20_000
+
+// makeDurable makes queues of RabbitMQ that are there after a kill, and restarts it in
+// order. Of a queue that was made within the last seconds, RabbitMQ 3.10 knows nothing
+// after a kill, and drops what it had accepted and stored for it.
+func makeDurable(t *testing.T, peer *process, nodes ...string) {
+	t.Helper()
+	s := session(t, peer.address())
+	for _, node := range nodes {
+		_, err := s.NewSender(t.Context(), node, &amqp.SenderOptions{TargetDurability: amqp.DurabilityUnsettledState})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	peer.stop()
+	peer.restart()
+}
 
 // testCrash takes the broker down while messages go to it, and starts it again. Each
 // message that was taken in is delivered, and none is said to be that the broker
