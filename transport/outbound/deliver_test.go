@@ -274,6 +274,32 @@ func TestNotBeforeAndExpiry(t *testing.T) {
 	})
 }
 
+// TestExpiryAfterAnAttempt: while the attempt was under way, the clock could learn only
+// when its lease runs out.
+func TestExpiryAfterAnAttempt(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, &driver{}, outbound.Options{Retry: outbound.RetryPolicy{Base: time.Hour, MaxAttempts: 9}})
+		f.driver.handle = func(_ context.Context, m *outbound.Message) error {
+			if m.Endpoint.Host() == "slow" {
+				pass(20 * time.Second)
+			}
+			return errBroken
+		}
+		began := time.Now()
+		expires := func(after time.Duration) func(*outbound.Message) {
+			return func(m *outbound.Message) { m.ExpiresAt = began.Add(after) }
+		}
+		f.send("test://slow/", expires(time.Minute))
+		f.send("test://down/", expires(10*time.Second))
+		if err := f.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("the last has expired after %v, want a minute", took)
+		}
+	})
+}
+
 func TestUnknownProfileIsNotLost(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store, err := memqueue.New(memqueue.Options{})

@@ -174,6 +174,9 @@ func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 	default:
 		m.done(lane, leased.Size())
 	}
+	if outcome.Result == "" {
+		m.expiresAt(leased.ExpiresAt) // while it was leased, the clock may have learnt a later time
+	}
 	if outcome.Result != "" || outcome.Skip || target != nil {
 		m.passTurn(&leased.Message, lane)
 	}
