@@ -87,6 +87,7 @@ func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error)
 		if status := statusIn(record.Lane); m.events.Active(m.options.TopicPrefix + status.Topic()) {
 			e := eventOf(record)
 			e.Status, e.Attempt, e.Error = status, 0, ""
+			m.announceQueued(e.ID) // it may have ended before that was told
 			m.announce.add(e)
 		}
 	}

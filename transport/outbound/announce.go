@@ -30,8 +30,10 @@ func (a *announcer) add(e MessageEvent) {
 	if a.pending == nil {
 		a.pending = map[transport.ID]*announcement{}
 	}
+	if a.pending[e.ID] == nil {
+		a.count.Add(1)
+	}
 	a.pending[e.ID] = &announcement{event: e}
-	a.count.Add(1)
 }
 
 // publish publishes the event of a message, if one is kept.
@@ -39,9 +41,14 @@ func (a *announcer) publish(id transport.ID, publish func(e *MessageEvent)) {
 	a.mu.Lock()
 	announced := a.pending[id]
 	a.mu.Unlock()
-	if announced != nil {
-		announced.once.Do(func() { publish(&announced.event) })
-		a.forget(id)
+	if announced == nil {
+		return
+	}
+	announced.once.Do(func() { publish(&announced.event) })
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pending[id] == announced { // and not that of a replay, which may be queued already
+		a.drop(id)
 	}
 }
 
@@ -52,8 +59,13 @@ func (a *announcer) forget(id transport.ID) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, kept := a.pending[id]; kept {
-		delete(a.pending, id)
-		a.count.Add(-1)
+	if a.pending[id] != nil {
+		a.drop(id)
 	}
+}
+
+// drop drops an event that is kept, for those who hold the lock.
+func (a *announcer) drop(id transport.ID) {
+	delete(a.pending, id)
+	a.count.Add(-1)
 }
