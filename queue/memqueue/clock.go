@@ -40,6 +40,9 @@ func (n instant) after(d time.Duration) int64 {
 
 // tickOf returns the tick of t, and that of n where t is earlier or zero.
 func (n instant) tickOf(t time.Time) int64 {
+	if t.IsZero() {
+		return n.tick
+	}
 	return n.after(max(0, t.Sub(n.time)))
 }
 

@@ -112,23 +112,24 @@ func (w *worker) answerTest() {
 }
 
 // makeTest makes an attempt for the worker's request, where there is a message for
-// it, and returns when it ended. The answer goes out when the scheduler knows, too.
-func (w *worker) makeTest(l *lane) (finished time.Time) {
+// it. The answer goes out when the scheduler knows, too.
+func (w *worker) makeTest(l *lane) {
 	w.finding, w.answer.err = finding{}, ErrNothingWaits
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: 1, Early: true}
-	var err error
-	if w.batch, err = w.askStore(); err != nil {
+	leased, err := w.askStore(w.batch[:0])
+	w.now = time.Now()
+	if err != nil {
 		w.answer.err = err
-		return time.Now()
+		return
 	}
-	if len(w.batch) == 0 {
-		return time.Now()
+	if len(leased) == 0 {
+		return
 	}
-	w.m.sched.charge(l, w.m.paceOf(w.m.base, l.key.Profile), time.Now())
+	w.batch = leased
+	w.m.sched.charge(l, w.m.paceOf(w.m.base, l.key.Profile), w.now)
 	w.testing = true
-	finished = w.attempt(l)
+	w.attempt(l)
 	w.reportTest()
-	return finished
 }
 
 // reportTest makes the answer of the attempt that was made for the request, if there

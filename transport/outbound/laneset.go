@@ -9,8 +9,7 @@ import (
 	"github.com/outrider-go/outrider/transport"
 )
 
-// readyBuffer holds leased messages until workers come for them, oldest first,
-// and keeps its memory.
+// readyBuffer holds leased messages until workers come for them, oldest first.
 type readyBuffer struct {
 	messages []queue.Leased
 	next     int       // of messages; those before it are taken
@@ -18,15 +17,6 @@ type readyBuffer struct {
 }
 
 func (b *readyBuffer) empty() bool { return b.next == len(b.messages) }
-
-// trade takes over a slice of messages that were leased at an instant, into an
-// empty buffer, and returns the first of them in the slice it had before. Messages
-// are large: they are copied once, on the way to their worker.
-func (b *readyBuffer) trade(messages []queue.Leased, at time.Time) []queue.Leased {
-	spare := b.messages
-	b.messages, b.next, b.since = messages, 0, at
-	return b.take(spare[:0])
-}
 
 // take appends the next message.
 func (b *readyBuffer) take(into []queue.Leased) []queue.Leased {
@@ -53,6 +43,30 @@ func (b *readyBuffer) withdraw(id transport.ID) []queue.Leased {
 		}
 	}
 	return nil
+}
+
+// rooms are slices to lease messages into. The one that was used last goes first: it is
+// in the processor's caches, and messages are large.
+type rooms struct{ spare [][]queue.Leased }
+
+// mostRooms is how many are kept.
+const mostRooms = 64
+
+func (r *rooms) get() []queue.Leased {
+	last := len(r.spare) - 1
+	if last < 0 {
+		return nil
+	}
+	room := r.spare[last]
+	r.spare = r.spare[:last]
+	return room
+}
+
+// put takes back a room in which nothing is left.
+func (r *rooms) put(room []queue.Leased) {
+	if len(r.spare) < mostRooms {
+		r.spare = append(r.spare, room[:0])
+	}
 }
 
 // laneHeap orders lanes by when they can next run.

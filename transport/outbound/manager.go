@@ -54,7 +54,7 @@ type Manager struct {
 	unhook    func() bool
 	workers   sync.WaitGroup
 	idle      chan struct{} // closed when all workers have ended; nil before Start
-	settler   *settler      // nil where the store is not durable
+	settler   *settler
 	clockDone chan struct{}
 	stopClock chan struct{} // nil when the clock does not run
 	stopped   chan struct{} // closed when Stop is done
@@ -85,6 +85,7 @@ func New(store queue.Store, options Options) (*Manager, error) {
 		base:    context.Background(), settling: context.Background(), cancel: func() {},
 		stopped: make(chan struct{}),
 	}
+	m.settler = newSettler(m)
 	m.load.maxMessages, m.load.maxBytes, m.load.began = options.MaxMessages, options.MaxBytes, time.Now()
 	if m.events == nil {
 		m.events, m.ownEvents = event.New(event.Options{}), true
@@ -133,18 +134,14 @@ func (m *Manager) Start(ctx context.Context) error {
 // run starts the workers and the clock.
 func (m *Manager) run() {
 	m.idle, m.stopClock, m.clockDone = make(chan struct{}), make(chan struct{}), make(chan struct{})
-	if m.store.Capabilities().Durable {
-		m.settler = newSettler(m)
-	}
+	m.settler.start()
 	for range m.options.Workers {
 		w := newWorker(m)
-		m.workers.Go(func() { w.run(nil, time.Now()) })
+		m.workers.Go(func() { w.run(nil) })
 	}
 	go func() {
 		m.workers.Wait()
-		if m.settler != nil {
-			m.settler.close()
-		}
+		m.settler.close()
 		close(m.idle)
 	}()
 	go m.runClock()
@@ -241,11 +238,8 @@ type Left struct {
 func (m *Manager) Stop(ctx context.Context) (Left, error) {
 	m.halt()
 	err := m.finish(ctx)
-	left := Left{InFlight: m.sched.inFlight()}
+	left := Left{InFlight: m.sched.inFlight(), Unrecorded: m.settler.left()}
 	left.Messages, left.Bytes = m.load.waiting()
-	if m.settler != nil {
-		left.Unrecorded = m.settler.left()
-	}
 	return left, err
 }
 

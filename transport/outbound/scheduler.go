@@ -23,6 +23,7 @@ type scheduler struct {
 	lanes     map[queue.Lane]*lane
 	ring      profileRing
 	later     laneHeap
+	rooms     rooms         // for leases
 	arrivals  atomic.Uint64 // counts what arrived has been told
 	idle      []*worker
 	searching int // workers awake that have not looked into the ring yet
@@ -165,17 +166,15 @@ const (
 // take is a free worker's turn: it gives back the lane of the attempt it has
 // finished, if any, and returns a lane and what to do for it; for taskLease, also
 // how many messages to ask for. It waits while there is nothing to do.
-//
-// now is when the attempt ended. The clock is asked as seldom as can be.
-func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do task, most int) {
+func (s *scheduler) take(w *worker, finished *lane) (l *lane, do task, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.searching++
 	if finished != nil {
 		finished.running--
-		s.learn(finished, &w.finding, now)
+		s.learn(finished, &w.finding, w.now)
 		w.answerTest()
-		s.place(finished, now)
+		s.place(finished, w.now)
 		if (finished.away || !finished.heldUntil().IsZero()) && !finished.ready.empty() {
 			s.leaveRing()
 			w.batch = finished.ready.takeAll(w.batch[:0])
@@ -195,30 +194,30 @@ func (s *scheduler) take(w *worker, finished *lane, now time.Time) (l *lane, do 
 		l := s.ring.pop()
 		if l == nil {
 			s.sleep(w)
-			now = time.Now()
+			w.now = time.Now()
 			continue
 		}
 		l.inRing = false
 		if l.pace.bounds() {
-			now = time.Now()
+			w.now = time.Now()
 		}
-		if !s.mayRun(l, now) { // since it came into the ring
-			s.place(l, now)
+		if !s.mayRun(l, w.now) { // since it came into the ring
+			s.place(l, w.now)
 			continue
 		}
 		s.searching--
 		switch {
 		case l.ready.empty():
-			l.leasing = true
-			return l, taskLease, s.leaseAtMost(l, now)
-		case now.Sub(l.ready.since) > heldAtMost:
+			l.leasing, w.room = true, s.rooms.get()
+			return l, taskLease, s.leaseAtMost(l, w.now)
+		case w.now.Sub(l.ready.since) > heldAtMost:
 			w.batch = l.ready.takeAll(w.batch[:0])
-			s.place(l, now)
+			s.place(l, w.now)
 			return l, taskRelease, 0
 		}
-		w.batch = l.ready.take(w.batch[:0])
-		l.begin(now)
-		s.place(l, now)
+		s.takeReady(w, l)
+		l.begin(w.now)
+		s.place(l, w.now)
 		return l, taskAttempt, 0
 	}
 	s.searching--
@@ -251,27 +250,37 @@ type supply struct {
 	pace     pace      // of the lane's profile
 }
 
-// leased takes what the store gave a worker for a lane. The first message becomes
-// the worker's batch; the others are for those on their way. False: there is none,
-// or the lane is held or the scheduler has stopped meanwhile; the worker releases
-// what it has and goes back to take.
-func (s *scheduler) leased(w *worker, l *lane, from supply, now time.Time) bool {
+// leased takes what the store gave a worker for a lane, in the worker's room. The first
+// message becomes the worker's batch; the others are for those on their way. False:
+// there is none, or the lane is held or the scheduler has stopped meanwhile; the worker
+// releases what it was given and goes back to take.
+func (s *scheduler) leased(w *worker, l *lane, from supply) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.leasing = false
 	l.due = earlier(from.next, l.dueMeantime)
 	l.dueMeantime = time.Time{}
 	l.pace, l.paceKnown = from.pace, true
-	w.batch = from.messages
 	ok := len(from.messages) > 0 && !s.stopped && !l.away && l.heldUntil().IsZero()
-	if ok {
-		if len(from.messages) > 1 {
-			w.batch = l.ready.trade(from.messages, now)
-		}
-		l.begin(now)
+	switch {
+	case ok:
+		l.ready = readyBuffer{messages: from.messages, since: w.now}
+		s.takeReady(w, l)
+		l.begin(w.now)
+	case len(from.messages) == 0:
+		s.rooms.put(from.messages)
 	}
-	s.place(l, now)
+	s.place(l, w.now)
 	return ok
+}
+
+// takeReady hands a worker the lane's next message that was leased ahead.
+func (s *scheduler) takeReady(w *worker, l *lane) {
+	w.batch = l.ready.take(w.batch[:0])
+	if l.ready.empty() {
+		s.rooms.put(l.ready.messages)
+		l.ready.messages, l.ready.next = nil, 0
+	}
 }
 
 // mayRun reports whether an attempt may begin in the lane now.

@@ -13,14 +13,13 @@ import (
 // and returns their keys in the order in which they came. Each turn is a lease and
 // the attempt that follows.
 func turns(s *scheduler, n int) []queue.Lane {
-	w := &worker{wake: make(chan struct{}, 1)}
+	w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
 	var order []queue.Lane
 	var finished *lane
-	now := time.Now()
 	for range n {
-		l, do, _ := s.take(w, finished, now)
+		l, do, _ := s.take(w, finished)
 		if finished = l; do == taskLease {
-			s.leased(w, l, supply{messages: []queue.Leased{{}}, next: immediately}, now)
+			s.leased(w, l, supply{messages: []queue.Leased{{}}, next: immediately})
 		}
 		order = append(order, l.key)
 	}
@@ -185,14 +184,46 @@ func TestPaceOfRates(t *testing.T) {
 func TestProfilesAreForgotten(t *testing.T) {
 	t.Parallel()
 	s := newScheduler(laneRules{limit: 8})
-	w := &worker{wake: make(chan struct{}, 1)}
+	w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
 	for i := range 10 * keepProfiles {
 		s.notify(laneNo(fmt.Sprint("profile", i), 0), time.Time{})
-		l, _, _ := s.take(w, nil, time.Now())
-		s.leased(w, l, supply{}, time.Now())
+		l, _, _ := s.take(w, nil)
+		s.leased(w, l, supply{})
 	}
 	if len(s.lanes) != 0 || len(s.ring.profiles) > keepProfiles {
 		t.Errorf("%d lanes and %d profiles are left", len(s.lanes), len(s.ring.profiles))
+	}
+}
+
+// The memory that messages are leased into goes round, and little of it is kept.
+func TestRoomsGoRound(t *testing.T) {
+	t.Parallel()
+	for name, atOnce := range map[string]int{"one lane after the other": 1, "many lanes at once": 5 * mostRooms} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScheduler(laneRules{limit: 8})
+			w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
+			var finished *lane
+			fresh := 0
+			for i := range 3 {
+				for j := range atOnce {
+					s.notify(laneNo("profile", i*atOnce+j), time.Time{})
+				}
+				for range 2 * atOnce {
+					l, do, _ := s.take(w, finished)
+					if finished = l; do != taskLease {
+						continue
+					}
+					if cap(w.room) == 0 {
+						fresh++
+					}
+					s.leased(w, l, supply{messages: append(w.room, queue.Leased{}, queue.Leased{})})
+				}
+			}
+			if kept := min(atOnce, mostRooms); len(s.rooms.spare) != kept || fresh != 3*atOnce-2*kept {
+				t.Errorf("%d rooms are kept, and %d were made", len(s.rooms.spare), fresh)
+			}
+		})
 	}
 }
 
@@ -204,14 +235,14 @@ func BenchmarkTurn(b *testing.B) {
 			for i := range 1000 {
 				s.notify(laneNo(fmt.Sprint("profile", i%profiles), i), time.Time{})
 			}
-			w := &worker{wake: make(chan struct{}, 1)}
-			now, one := time.Now(), []queue.Leased{{}}
+			w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
+			one := []queue.Leased{{}}
 			var finished *lane
 			b.ReportAllocs()
 			for b.Loop() {
-				l, do, _ := s.take(w, finished, now)
+				l, do, _ := s.take(w, finished)
 				if finished = l; do == taskLease {
-					s.leased(w, l, supply{messages: one, next: immediately}, now)
+					s.leased(w, l, supply{messages: one, next: immediately})
 				}
 			}
 		})

@@ -10,11 +10,13 @@ import (
 	"github.com/outrider-go/outrider/queue"
 )
 
-// settler records outcomes for workers that do not wait for it. A durable store
-// takes as long for one outcome as for a hundred, and a worker that waited for the
-// disk would not be delivering. What it has not recorded yet is in flight still:
-// at most as many as there are workers in each of three places, being recorded,
-// waiting for that, and with their workers.
+// settler records outcomes for workers that do not wait for it, as many at once as
+// there are. A durable store takes as long for one outcome as for a hundred, and a
+// worker that waited for the disk would not be delivering; in memory a run of them is
+// cheaper, since after an attempt little of this code and its data is still in the
+// processor's caches. What it has not recorded yet is in flight still: at most as many
+// as there are workers in each of three places, being recorded, waiting for that, and
+// with their workers.
 //
 // While the store has no room for them, outcomes are kept, and their leases with
 // them, and workers wait: were they dropped, their messages would be attempted again
@@ -48,9 +50,11 @@ type settlements struct {
 func newSettler(m *Manager) *settler {
 	s := &settler{m: m, most: m.options.Workers, wake: make(chan struct{}, 1)}
 	s.room.L = &s.mu
-	s.ended.Go(s.run)
 	return s
 }
+
+// start has it record what is added, until close.
+func (s *settler) start() { s.ended.Go(s.run) }
 
 // add takes over an outcome. It waits only while the store does not keep up, or has
 // no room, and reports whether it did.

@@ -39,9 +39,11 @@ type worker struct {
 	wake chan struct{} // the scheduler's; has room for one
 	test *testRequest  // the scheduler's, for taskTest; nil: none
 
+	now      time.Time // the latest it knows: the clock is asked as seldom as can be
 	context  attemptContext
-	batch    []queue.Leased // as leased; the first is what it attempts
+	batch    []queue.Leased // the first is what it attempts; or what it releases
 	leased   *queue.Leased  // the first of batch
+	room     []queue.Leased // the scheduler's, for taskLease
 	message  Message        // the same, for the transport
 	budgets  [1]queue.Budget
 	outcomes [1]queue.Outcome
@@ -53,15 +55,15 @@ type worker struct {
 }
 
 func newWorker(m *Manager) *worker {
-	return &worker{m: m, wake: make(chan struct{}, 1), context: newAttemptContext(m)}
+	return &worker{m: m, wake: make(chan struct{}, 1), now: time.Now(), context: newAttemptContext(m)}
 }
 
 // run serves lanes until the scheduler stops. It begins where an attempt in a lane,
 // if it is not nil, has just finished.
-func (w *worker) run(finished *lane, now time.Time) {
+func (w *worker) run(finished *lane) {
 	defer w.context.end()
 	for {
-		l, do, most := w.m.sched.take(w, finished, now)
+		l, do, most := w.m.sched.take(w, finished)
 		finished = nil
 		switch do {
 		case taskStop:
@@ -69,18 +71,21 @@ func (w *worker) run(finished *lane, now time.Time) {
 		case taskRelease:
 			w.m.release(w.batch)
 			clear(w.batch)
-			now = time.Now()
+			w.now = time.Now()
 		case taskTest:
-			now, finished = w.makeTest(l), l
+			w.makeTest(l)
+			finished = l
 		case taskTell:
 			w.m.tellLanes()
-			now = time.Now()
+			w.now = time.Now()
 		case taskLease:
 			if w.lease(l, most) {
-				now, finished = w.attempt(l), l
+				w.attempt(l)
+				finished = l
 			}
 		case taskAttempt:
-			now, finished = w.attempt(l), l
+			w.attempt(l)
+			finished = l
 		}
 	}
 }
@@ -95,65 +100,66 @@ func (w *worker) forget() {
 func (w *worker) lease(l *lane, most int) bool {
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: most}
 	from := supply{pace: w.m.paceOf(w.m.base, l.key.Profile)}
-	leased, err := w.askStore()
-	now := time.Now()
+	leased, err := w.askStore(w.room[:0])
+	w.now = time.Now()
 	if err != nil {
-		if w.m.base.Err() == nil && w.m.mayComplain(now) {
+		if w.m.base.Err() == nil && w.m.mayComplain(w.now) {
 			w.m.log.Error("cannot lease messages", zap.String("destination", l.key.Destination), zap.Error(err))
 		}
-		leased, w.budgets[0].NextAt = w.batch[:0], now.Add(leaseAgain)
+		leased, w.budgets[0].NextAt = w.room[:0], w.now.Add(leaseAgain)
 	}
 	from.messages, from.next = leased, w.budgets[0].NextAt
-	if !w.m.sched.leased(w, l, from, now) {
-		w.m.release(w.batch)
-		clear(w.batch)
+	w.room = nil
+	if !w.m.sched.leased(w, l, from) {
+		w.m.release(leased)
 		return false
 	}
 	return true
 }
 
 // askStore leases messages for the worker's budget.
-func (w *worker) askStore() ([]queue.Leased, error) {
-	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{TTL: w.m.leaseTime(), Budgets: w.budgets[:]}, w.batch[:0])
+func (w *worker) askStore(into []queue.Leased) ([]queue.Leased, error) {
+	leased, err := w.m.store.Lease(w.m.base, queue.LeaseRequest{TTL: w.m.leaseTime(), Budgets: w.budgets[:]}, into)
 	if w.budgets[0].Ended > 0 {
 		w.m.expiresAt(time.Now()) // has their end told
 	}
 	return leased, err
 }
 
-// attempt makes one attempt for the worker's message, has the outcome recorded, and
-// returns when that was. A message that expired on its way is not attempted.
-func (w *worker) attempt(l *lane) (finished time.Time) {
+// attempt makes one attempt for the worker's message, and has the outcome recorded. A
+// message that expired on its way is not attempted.
+func (w *worker) attempt(l *lane) {
 	w.leased, w.finding = &w.batch[0], finding{}
-	started := time.Now()
+	started := w.now
 	w.m.announceQueued(w.leased.ID)
 	outcome := &w.outcomes[0]
 	*outcome = queue.Outcome{LeaseRef: w.leased.Ref()}
 	if expires := w.leased.ExpiresAt; !expires.IsZero() && !started.Before(expires) {
 		outcome.Verdict, outcome.Status = queue.VerdictExpired, string(StatusUndeliverable)
-		return w.settle(started)
+		w.settle()
+		return
 	}
 	arrivals := w.m.sched.arrivals.Load()
 	w.m.load.taken(l.key, 1)
 	returned := false
 	defer func() {
 		if !returned { // the transport has ended the goroutine
-			finished = w.conclude(l, started, arrivals, Receipt{}, "", faultOf(&DeliveryError{Op: "attempt", MaybeSent: true, Err: errExited}))
-			w.bequeath(l, finished)
+			w.conclude(l, started, arrivals, Receipt{}, "", faultOf(&DeliveryError{Op: "attempt", MaybeSent: true, Err: errExited}))
+			w.bequeath(l)
 		}
 	}()
 	receipt, status, fault := w.deliver(l, started)
 	returned = true
-	return w.conclude(l, started, arrivals, receipt, status, fault)
+	w.conclude(l, started, arrivals, receipt, status, fault)
 }
 
-// conclude has recorded what came of the attempt, and returns when that was. arrivals is
-// the scheduler's count when it began.
-func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt Receipt, status Status, fault *attemptFault) time.Time {
-	w.fault = fault
-	finished := time.Now()
+// conclude has recorded what came of the attempt. arrivals is the scheduler's count when
+// it began.
+func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt Receipt, status Status, fault *attemptFault) {
+	w.fault, w.now = fault, time.Now()
+	took := w.now.Sub(started)
 	w.log = queue.Attempt{
-		Target: w.leased.Target, StartedAt: started, Duration: finished.Sub(started),
+		Target: w.leased.Target, StartedAt: started, Duration: took,
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
 	}
 	outcome := &w.outcomes[0]
@@ -169,40 +175,31 @@ func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt R
 	w.log.Code, w.log.Note = clip(w.log.Code, maxCode), clip(w.log.Note, maxText)
 	w.log.Error, w.log.Response = clip(w.log.Error, maxText), w.log.Response[:min(len(w.log.Response), maxResponse)]
 	w.finding = findingOf(l.key, outcome)
-	w.finding.hung = fault != nil && finished.Sub(started) >= w.m.options.AttemptTimeout
-	return w.settle(finished)
+	w.finding.hung = fault != nil && took >= w.m.options.AttemptTimeout
+	w.settle()
 }
 
 // bequeath has another worker go on, where the goroutine of this one ends.
-func (w *worker) bequeath(l *lane, finished time.Time) {
+func (w *worker) bequeath(l *lane) {
 	heir := *w
 	heir.context = newAttemptContext(w.m)
 	heir.reportTest()
-	w.m.workers.Go(func() { heir.run(l, finished) })
+	w.m.workers.Go(func() { heir.run(l) })
 }
 
-// settle has the outcome recorded: at once where that costs nothing, or somebody waits
-// for it, and soon where it takes a disk. It returns the time, which was now before,
-// and is asked for only where it has passed.
-func (w *worker) settle(now time.Time) time.Time {
-	m := w.m
-	if m.settler != nil && !w.testing {
-		return w.settleSoon(now)
-	}
-	faults, err := m.record(w.batch, w.outcomes[:])
-	if m.settler != nil && errors.Is(err, queue.ErrStoreFull) {
+// settle has the outcome recorded: soon, or at once where somebody waits for it.
+func (w *worker) settle() {
+	if w.testing {
+		faults, err := w.m.record(w.batch, w.outcomes[:])
+		if !errors.Is(err, queue.ErrStoreFull) {
+			w.m.recorded(w.batch, w.outcomes[:], faults, err)
+			return
+		}
 		w.outcomes[0].Result = ""
-		return w.settleSoon(now)
 	}
-	m.recorded(w.batch, w.outcomes[:], faults, err)
-	return now
-}
-
-func (w *worker) settleSoon(now time.Time) time.Time {
-	if w.m.settler.add(w.leased, &w.outcomes[0]) {
-		return time.Now()
+	if waited := w.m.settler.add(w.leased, &w.outcomes[0]); waited {
+		w.now = time.Now()
 	}
-	return now
 }
 
 // deliver hands the worker's message to its transport. What is not ours runs in
