@@ -48,15 +48,15 @@ func (s *api) pause(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	state := queue.LaneState{Lane: lane, PausedUntil: queue.Forever, Reason: "paused by an operator"}
+	until := queue.Forever
 	if request.For != "" {
 		wait, err := time.ParseDuration(request.For)
-		if err != nil || wait <= 0 {
-			return fieldError("for", "want a duration above zero, such as 90s or 24h, or nothing, to pause until it is resumed")
+		if err != nil || wait < time.Millisecond {
+			return fieldError("for", "want a duration of a millisecond or more, such as 90s or 24h, or nothing, to pause until it is resumed")
 		}
-		state.PausedUntil = time.Now().Add(wait)
+		until = time.Now().Add(wait)
 	}
-	if err := s.manager.PauseDestination(r.Context(), state); err != nil {
+	if err := s.manager.PauseDestination(r.Context(), lane, until, "paused by an operator"); err != nil {
 		return err
 	}
 	return s.replyDestination(w, r, lane)

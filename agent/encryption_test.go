@@ -86,7 +86,7 @@ func (b *sealedBench) endpoint() transport.Endpoint {
 // hold keeps messages from being delivered, and sends one.
 func (b *sealedBench) hold(m *outbound.Manager, payload string) transport.ID {
 	b.Helper()
-	if err := m.PauseDestination(b.Context(), queue.LaneState{Lane: b.lane(), PausedUntil: queue.Forever}); err != nil {
+	if err := m.PauseDestination(b.Context(), b.lane(), queue.Forever, ""); err != nil {
 		b.Fatal(err)
 	}
 	accepted, err := m.Send(b.Context(), outbound.Message{Endpoint: b.endpoint(), Payload: []byte(payload)})

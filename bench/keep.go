@@ -92,7 +92,7 @@ func benchReplay(ctx context.Context, s settings, _ *sinkProcess) (figures []fig
 	if err != nil {
 		return nil, errors.Join(err, store.Close(ctx))
 	}
-	if err := f.manager.PauseDestination(ctx, queue.LaneState{Lane: lane, PausedUntil: queue.Forever}); err != nil {
+	if err := f.manager.PauseDestination(ctx, lane, queue.Forever, ""); err != nil {
 		return nil, errors.Join(err, f.close(ctx))
 	}
 	replayed := 0

@@ -98,10 +98,7 @@ func TestReplayedExpires(t *testing.T) {
 			m.NotBefore, m.ExpiresAt = time.Now().Add(9*time.Minute), time.Now().Add(10*time.Minute)
 		})
 		pass(20 * time.Minute) // one is dead, the other has expired, and nothing else is to
-		state := queue.LaneState{Lane: queue.Lane{Profile: "default", Destination: "test://host/"}, PausedUntil: queue.Forever}
-		if err := f.PauseDestination(t.Context(), state); err != nil {
-			t.Fatal(err)
-		}
+		f.hold(queue.Forever)
 		page, err := f.Replay(t.Context(), queue.Query{IDs: []transport.ID{id}, Limit: 1})
 		if err != nil || len(page.Records) != 1 {
 			t.Fatalf("%d replayed, %v", len(page.Records), err)

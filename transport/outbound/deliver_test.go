@@ -243,7 +243,7 @@ func TestNotBeforeAndExpiry(t *testing.T) {
 		later := f.send("test://host/", func(m *outbound.Message) { m.NotBefore = began.Add(time.Minute) })
 		expires := f.send("test://down/", func(m *outbound.Message) { m.ExpiresAt = began.Add(90 * time.Minute) })
 		lane := queue.Lane{Profile: "default", Destination: "test://paused/"}
-		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: lane, PausedUntil: queue.Forever}); err != nil {
+		if err := f.PauseDestination(t.Context(), lane, queue.Forever, ""); err != nil {
 			t.Fatal(err)
 		}
 		paused := f.send("test://paused/", func(m *outbound.Message) { m.ExpiresAt = began.Add(30 * time.Minute) })

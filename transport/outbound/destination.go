@@ -10,24 +10,25 @@ import (
 	"github.com/outrider-go/outrider/queue"
 )
 
-// PauseDestination holds a destination of a profile until an instant;
-// queue.Forever holds it until it is resumed. Attempts under way go on.
-func (m *Manager) PauseDestination(ctx context.Context, state queue.LaneState) error {
-	if !state.PausedUntil.After(time.Now()) {
-		return &FieldError{"for", fmt.Errorf("the pause of %s would be over already", state.Lane.Destination)}
+// PauseDestination holds a destination of a profile until an instant; queue.Forever
+// holds it until it is resumed. The reason, which may be empty, is shown with it.
+// Attempts under way go on.
+func (m *Manager) PauseDestination(ctx context.Context, key queue.Lane, until time.Time, reason string) error {
+	if !until.After(time.Now()) {
+		return &FieldError{"until", fmt.Errorf("the pause of %s would be over already", key.Destination)}
 	}
 	var held []queue.Leased
 	err := m.inTurn(ctx, func() error {
-		state.FailingSince = m.sched.stateOf(state.Lane).FailingSince
+		state := queue.LaneState{Lane: key, PausedUntil: until, Reason: reason, FailingSince: m.sched.stateOf(key).FailingSince}
 		if err := m.store.SetLane(ctx, state); err != nil {
 			return err
 		}
-		held = m.sched.pause(state)
+		held = m.sched.pause(key, until, reason)
 		m.tellNews()
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("pause %s: %w", state.Lane.Destination, err)
+		return fmt.Errorf("pause %s: %w", key.Destination, err)
 	}
 	m.release(held)
 	return nil

@@ -24,7 +24,7 @@ func (f *fixture) test() outbound.DestinationTest {
 
 func (f *fixture) hold(until time.Time) {
 	f.t.Helper()
-	if err := f.PauseDestination(f.t.Context(), queue.LaneState{Lane: hostLane(), PausedUntil: until}); err != nil {
+	if err := f.PauseDestination(f.t.Context(), hostLane(), until, ""); err != nil {
 		f.t.Fatal(err)
 	}
 }

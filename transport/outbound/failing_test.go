@@ -248,7 +248,7 @@ func TestPauseWhileFailing(t *testing.T) {
 		pass(20 * time.Hour)
 		f.wantTold("failing 0")
 		until := time.Now().Add(10 * time.Hour)
-		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: hostLane(), PausedUntil: until, Reason: "repair"}); err != nil {
+		if err := f.PauseDestination(t.Context(), hostLane(), until, "repair"); err != nil {
 			t.Fatal(err)
 		}
 		if s := f.states(); len(s) != 1 || !s[0].FailingSince.Equal(began) || !s[0].PausedUntil.Equal(until) || s[0].Reason != "repair" {
@@ -340,7 +340,7 @@ func TestFailuresFarApartSpendNoBudget(t *testing.T) {
 		f.send("test://host/", nil)
 		synctest.Wait()
 		const repair = 6 * 24 * time.Hour // the budget is five days
-		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: hostLane(), PausedUntil: time.Now().Add(repair)}); err != nil {
+		if err := f.PauseDestination(t.Context(), hostLane(), time.Now().Add(repair), ""); err != nil {
 			t.Fatal(err)
 		}
 		pass(repair)

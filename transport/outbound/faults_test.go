@@ -89,7 +89,7 @@ func TestALeaseThatIsOldIsNotUsed(t *testing.T) {
 		}}
 		f := startOver(t, store, d, outbound.Options{Workers: 4, LaneConcurrency: 4})
 		slow := queue.Lane{Profile: "default", Destination: "test://slow/"}
-		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: slow, PausedUntil: queue.Forever}); err != nil {
+		if err := f.PauseDestination(t.Context(), slow, queue.Forever, ""); err != nil {
 			t.Fatal(err)
 		}
 		var ids []transport.ID
@@ -277,9 +277,9 @@ func TestPauseThatIsOverIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{}, outbound.Options{})
 		for _, until := range []time.Time{{}, time.Now().Add(-time.Second)} {
-			err := f.PauseDestination(t.Context(), queue.LaneState{Lane: queue.Lane{Profile: "default", Destination: "test://host/"}, PausedUntil: until})
+			err := f.PauseDestination(t.Context(), queue.Lane{Profile: "default", Destination: "test://host/"}, until, "")
 			var field *outbound.FieldError
-			if !errors.As(err, &field) || field.Field != "for" {
+			if !errors.As(err, &field) || field.Field != "until" {
 				t.Errorf("until %v: %v", until, err)
 			}
 		}

@@ -125,7 +125,7 @@ func TestPauseOutlivesARestart(t *testing.T) {
 		}
 		first := startOver(t, store, &driver{}, outbound.Options{})
 		lane := queue.Lane{Profile: "default", Destination: "test://host/"}
-		if err := first.PauseDestination(t.Context(), queue.LaneState{Lane: lane, PausedUntil: time.Now().Add(time.Hour)}); err != nil {
+		if err := first.PauseDestination(t.Context(), lane, time.Now().Add(time.Hour), ""); err != nil {
 			t.Fatal(err)
 		}
 		id := first.send("test://host/", nil)

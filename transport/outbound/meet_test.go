@@ -64,7 +64,7 @@ func TestCancelReachesWhatWasLeasedAhead(t *testing.T) {
 		d := &driver{handle: func(context.Context, *outbound.Message) error { pass(time.Second); return nil }}
 		f := start(t, d, outbound.Options{Workers: 1})
 		lane := queue.Lane{Profile: "default", Destination: "test://host/"}
-		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: lane, PausedUntil: queue.Forever}); err != nil {
+		if err := f.PauseDestination(t.Context(), lane, queue.Forever, ""); err != nil {
 			t.Fatal(err)
 		}
 		for range 10 {

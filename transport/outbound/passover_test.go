@@ -18,8 +18,8 @@ func TestPassesOver(t *testing.T) {
 	temporary, gone := fail(transport.Temporary), fail(transport.Permanent)
 	gone.Gone = true
 	pauseA := func(f *fixture) {
-		state := queue.LaneState{Lane: queue.Lane{Profile: "default", Destination: "test://a/"}, PausedUntil: queue.Forever, Reason: "by hand"}
-		if err := f.PauseDestination(f.t.Context(), state); err != nil {
+		a := queue.Lane{Profile: "default", Destination: "test://a/"}
+		if err := f.PauseDestination(f.t.Context(), a, queue.Forever, "by hand"); err != nil {
 			f.t.Fatal(err)
 		}
 	}

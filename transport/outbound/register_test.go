@@ -156,7 +156,7 @@ func TestMessagesWaitForTheirTransport(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{}, outbound.Options{Retry: outbound.RetryPolicy{Base: time.Minute, MaxAttempts: 9}})
 		lane := queue.Lane{Profile: "default", Destination: "test://host/"}
-		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: lane, PausedUntil: queue.Forever}); err != nil {
+		if err := f.PauseDestination(t.Context(), lane, queue.Forever, ""); err != nil {
 			t.Fatal(err)
 		}
 		id := f.send("test://host/", nil)

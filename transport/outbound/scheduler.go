@@ -96,10 +96,10 @@ func (s *scheduler) notify(key queue.Lane, at time.Time) {
 
 // pause holds a lane, and returns the messages that had been leased for it, which
 // are to be released.
-func (s *scheduler) pause(state queue.LaneState) []queue.Leased {
+func (s *scheduler) pause(key queue.Lane, until time.Time, reason string) []queue.Leased {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.halt(s.laneOf(state.Lane), state.PausedUntil, state.Reason)
+	return s.halt(s.laneOf(key), until, reason)
 }
 
 // hold is pause for what an attempt has found out. Attempts that run side by side

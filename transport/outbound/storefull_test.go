@@ -155,7 +155,7 @@ func TestTestOfADestinationWithoutRoom(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store, full := fullStore(t)
 		f := startOver(t, store, &driver{}, outbound.Options{})
-		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: hostLane(), PausedUntil: queue.Forever}); err != nil {
+		if err := f.PauseDestination(t.Context(), hostLane(), queue.Forever, ""); err != nil {
 			t.Fatal(err)
 		}
 		id := f.send("test://host/", nil)

@@ -165,7 +165,7 @@ func (s *stress) act(m *outbound.Manager) {
 	case luck < 3:
 		_, _ = m.Replay(ctx, queue.Query{Limit: 50})
 	case luck < 5:
-		_ = m.PauseDestination(ctx, queue.LaneState{Lane: s.lane(), PausedUntil: time.Now().Add(time.Duration(1+s.intn(20)) * time.Millisecond)})
+		_ = m.PauseDestination(ctx, s.lane(), time.Now().Add(time.Duration(1+s.intn(20))*time.Millisecond), "")
 	case luck < 7:
 		_ = m.ResumeDestination(ctx, s.lane())
 	case luck < 9:

@@ -46,7 +46,7 @@ func TestUnreadableMessages(t *testing.T) {
 		d := &driver{}
 		f := startOver(t, store, d, outbound.Options{})
 		held := queue.Lane{Profile: profile.DefaultID, Destination: endpoint(t, "test://a").Destination()}
-		if err := f.PauseDestination(t.Context(), queue.LaneState{Lane: held, PausedUntil: queue.Forever}); err != nil {
+		if err := f.PauseDestination(t.Context(), held, queue.Forever, ""); err != nil {
 			t.Fatal(err)
 		}
 		lost := []transport.ID{f.send("test://a", nil), f.send("test://a", nil), f.send("test://a", nil)}

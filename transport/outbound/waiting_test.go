@@ -25,7 +25,7 @@ func (f *fixture) wantWait(what string, id transport.ID, want outbound.Wait) {
 // pause holds the destination of the tests.
 func (f *fixture) pause(until time.Time) {
 	f.t.Helper()
-	if err := f.PauseDestination(f.t.Context(), queue.LaneState{Lane: queue.Lane{Profile: profile.DefaultID, Destination: "test://host/"}, PausedUntil: until}); err != nil {
+	if err := f.PauseDestination(f.t.Context(), queue.Lane{Profile: profile.DefaultID, Destination: "test://host/"}, until, ""); err != nil {
 		f.t.Fatal(err)
 	}
 }
