@@ -76,6 +76,7 @@ func (m *Manager) Replay(ctx context.Context, q queue.Query) (queue.Page, error)
 	if err != nil || len(found.Records) == 0 {
 		return found, err
 	}
+	m.settler.catchUp()
 	// What is told and counted of a message comes before its first attempt, which
 	// may come before the store has answered.
 	ids := make([]transport.ID, len(found.Records))

@@ -20,13 +20,6 @@ type badStore struct {
 	settled func([]queue.Outcome) // after they are recorded
 	purge   func() (more bool)
 	expire  func() error // with its error all are returned as ended
-	durable bool         // outcomes are recorded by the settler
-}
-
-func (s *badStore) Capabilities() queue.Capabilities {
-	all := s.Store.Capabilities()
-	all.Durable = all.Durable || s.durable
-	return all
 }
 
 func (s *badStore) Due(ctx context.Context, after queue.Lane, limit int) ([]queue.LaneDue, error) {

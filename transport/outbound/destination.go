@@ -67,7 +67,11 @@ func (m *Manager) tellLanes() {
 // tellNews is tellLanes for one whose turn it is. A state that cannot be recorded is
 // tried again with the next news.
 func (m *Manager) tellNews() {
-	for _, news := range m.sched.takeNews() {
+	all := m.sched.takeNews()
+	if len(all) > 0 {
+		m.settler.catchUp()
+	}
+	for _, news := range all {
 		if news.keep {
 			if err := m.store.SetLane(m.settling, m.sched.stateOf(news.key)); err != nil {
 				m.log.Error("cannot record the state of a destination", zap.String("destination", news.key.Destination), zap.Error(err))

@@ -115,6 +115,7 @@ func (w *worker) answerTest() {
 // it. The answer goes out when the scheduler knows, too.
 func (w *worker) makeTest(l *lane) {
 	w.finding, w.answer.err = finding{}, ErrNothingWaits
+	w.m.settler.catchUp()
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: 1, Early: true}
 	leased, err := w.askStore(w.batch[:0])
 	w.now = time.Now()

@@ -29,8 +29,7 @@ func (b *readyBuffer) take(into []queue.Leased) []queue.Leased {
 // takeAll empties the buffer into a slice.
 func (b *readyBuffer) takeAll(into []queue.Leased) []queue.Leased {
 	into = append(into, b.messages[b.next:]...)
-	clear(b.messages)
-	b.messages, b.next = b.messages[:0], 0
+	b.messages, b.next = nil, 0
 	return into
 }
 
@@ -38,7 +37,9 @@ func (b *readyBuffer) takeAll(into []queue.Leased) []queue.Leased {
 func (b *readyBuffer) withdraw(id transport.ID) []queue.Leased {
 	for i := b.next; i < len(b.messages); i++ {
 		if message := b.messages[i]; message.ID == id {
-			b.messages = slices.Delete(b.messages, i, i+1)
+			if b.messages = slices.Delete(b.messages, i, i+1); b.empty() {
+				b.messages, b.next = nil, 0
+			}
 			return []queue.Leased{message}
 		}
 	}
@@ -49,8 +50,11 @@ func (b *readyBuffer) withdraw(id transport.ID) []queue.Leased {
 // in the processor's caches, and messages are large.
 type rooms struct{ spare [][]queue.Leased }
 
-// mostRooms is how many are kept.
-const mostRooms = 64
+// mostRooms is how many are kept, of those that are no longer than largestRoom.
+const (
+	mostRooms   = 64
+	largestRoom = 4 * (1 + leaseAhead)
+)
 
 func (r *rooms) get() []queue.Leased {
 	last := len(r.spare) - 1
@@ -64,7 +68,7 @@ func (r *rooms) get() []queue.Leased {
 
 // put takes back a room in which nothing is left.
 func (r *rooms) put(room []queue.Leased) {
-	if len(r.spare) < mostRooms {
+	if size := cap(room); size > 0 && size <= largestRoom && len(r.spare) < mostRooms {
 		r.spare = append(r.spare, room[:0])
 	}
 }

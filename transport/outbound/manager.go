@@ -22,9 +22,8 @@ import (
 // manager. Its methods may be called from any goroutine.
 //
 // While it is started it runs Options.Workers goroutines that make attempts, one
-// that wakes lanes when they are due, one that waits for the workers and, where the
-// store is durable, one that records outcomes. No goroutine and no timer waits for a
-// single message.
+// that wakes lanes when they are due, one that waits for the workers and one that records
+// outcomes. No goroutine and no timer waits for a single message.
 type Manager struct {
 	options    Options
 	store      queue.Store

@@ -277,6 +277,7 @@ func (s *scheduler) leased(w *worker, l *lane, from supply) bool {
 // takeReady hands a worker the lane's next message that was leased ahead.
 func (s *scheduler) takeReady(w *worker, l *lane) {
 	w.batch = l.ready.take(w.batch[:0])
+	w.now = laterOf(w.now, l.ready.since)
 	if l.ready.empty() {
 		s.rooms.put(l.ready.messages)
 		l.ready.messages, l.ready.next = nil, 0

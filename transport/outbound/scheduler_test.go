@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
+	"github.com/outrider-go/outrider/transport"
 )
 
 // turns has a worker that is always free take lanes that always have more work,
@@ -224,6 +225,24 @@ func TestRoomsGoRound(t *testing.T) {
 				t.Errorf("%d rooms are kept, and %d were made", len(s.rooms.spare), fresh)
 			}
 		})
+	}
+}
+
+// A lane keeps no memory for what was leased for it and taken back.
+func TestRoomsOfHeldLanes(t *testing.T) {
+	t.Parallel()
+	s := newScheduler(laneRules{limit: 8})
+	w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
+	s.notify(laneNo("profile", 0), time.Time{})
+	l, _, _ := s.take(w, nil)
+	id := transport.ID{1}
+	s.leased(w, l, supply{messages: []queue.Leased{{}, {Message: queue.Message{ID: id}}}})
+	if s.withdraw(l.key, id); l.ready.messages != nil {
+		t.Error("the lane keeps memory for a message that was withdrawn")
+	}
+	l.ready.messages = make([]queue.Leased, 2)
+	if s.pause(l.key, queue.Forever, ""); l.ready.messages != nil {
+		t.Error("the lane keeps memory for messages that were given back")
 	}
 }
 

@@ -98,23 +98,11 @@ func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) 
 	}
 }
 
-// settle records what becomes of leased messages, and tells of it.
+// settle records what becomes of leased messages that stay where they are, and tells of
+// it.
 func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
-	faults, err := m.record(leased, outcomes)
+	faults, err := m.store.Settle(m.settling, outcomes)
 	m.recorded(leased, outcomes, faults, err)
-}
-
-// record has the store record what becomes of leased messages. It may be called again
-// with those for which there was no room.
-func (m *Manager) record(leased []queue.Leased, outcomes []queue.Outcome) (faults []error, err error) {
-	m.countMoves(leased, outcomes, false) // before somebody else can end one where it goes
-	faults, err = m.store.Settle(m.settling, outcomes)
-	for i := range outcomes {
-		if faultAt(i, faults, err) != nil || outcomes[i].Result != "" {
-			m.countMoves(leased[i:i+1], outcomes[i:i+1], true)
-		}
-	}
-	return faults, err
 }
 
 // faultAt is why an outcome was not recorded; nil: it was.
@@ -126,10 +114,13 @@ func faultAt(i int, faults []error, err error) error {
 }
 
 // recorded tells of the outcomes that were recorded, and leaves the others to the end
-// of their leases.
+// of their leases. Their moves have been counted: where there was none, that is undone.
 func (m *Manager) recorded(leased []queue.Leased, outcomes []queue.Outcome, faults []error, err error) {
 	for i := range outcomes {
 		fault := faultAt(i, faults, err)
+		if fault != nil || outcomes[i].Result != "" {
+			m.countMoves(leased[i:i+1], outcomes[i:i+1], true)
+		}
 		if fault == nil {
 			m.settled(&leased[i], &outcomes[i])
 		}
@@ -173,6 +164,9 @@ func (m *Manager) settled(leased *queue.Leased, outcome *queue.Outcome) {
 		m.sched.notify(lane, outcome.At)
 	default:
 		m.done(lane, leased.Size())
+		if outcome.Result == queue.Cancelled { // it may have been the last that waited for a destination that is away
+			m.sched.recheck(lane)
+		}
 	}
 	if outcome.Result == "" {
 		m.expiresAt(leased.ExpiresAt) // while it was leased, the clock may have learnt a later time

@@ -31,6 +31,8 @@ type settler struct {
 
 	mu         sync.Mutex
 	room       sync.Cond
+	added      int  // outcomes, ever
+	done       int  // of these: recorded and told, or given up
 	recording  int  // outcomes of batch
 	full       bool // the store has no room for batch
 	unrecorded int  // outcomes that were given up for want of room
@@ -66,6 +68,7 @@ func (s *settler) add(leased *queue.Leased, outcome *queue.Outcome) (waited bool
 		s.room.Wait()
 	}
 	s.pending.add(leased, outcome)
+	s.added++
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -75,6 +78,16 @@ func (s *settler) add(leased *queue.Leased, outcome *queue.Outcome) (waited bool
 		s.room.Wait()
 	}
 	return waited
+}
+
+// catchUp waits until what was added before is recorded and told, unless the store has no
+// room for it. It is for those who look at, or tell, what follows from it.
+func (s *settler) catchUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for until := s.added; !s.full && s.done < until; {
+		s.room.Wait()
+	}
 }
 
 func (b *settlements) add(leased *queue.Leased, outcome *queue.Outcome) {
@@ -107,6 +120,7 @@ func (s *settler) run() {
 		}
 		s.batch.clear()
 		s.mu.Lock()
+		s.done += s.recording
 		s.recording = 0
 		s.mu.Unlock()
 		s.room.Broadcast()
@@ -120,12 +134,12 @@ func (s *settler) run() {
 // there is.
 func (s *settler) record() {
 	m, b := s.m, &s.batch
-	faults, err := m.record(b.leased, b.outcomes)
+	faults, err := m.store.Settle(m.settling, b.outcomes)
 	if errors.Is(err, queue.ErrStoreFull) {
 		s.setFull(true)
 		m.log.Error("cannot record outcomes: they are kept until there is room, and nothing else is attempted", zap.Error(err))
 		for errors.Is(err, queue.ErrStoreFull) && s.waitForRoom() {
-			faults, err = m.record(b.leased, b.outcomes)
+			faults, err = m.store.Settle(m.settling, b.outcomes)
 		}
 		s.setFull(false)
 	}

@@ -14,11 +14,10 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
-// fullStore is a durable store that has no room for outcomes while full is set.
+// fullStore is a store that has no room for outcomes while full is set.
 func fullStore(t *testing.T) (store *badStore, full *atomic.Bool) {
 	t.Helper()
 	store, full = newBadStore(t), new(atomic.Bool)
-	store.durable = true
 	store.settle = func() error {
 		if full.Load() {
 			return fmt.Errorf("settle: %w", queue.ErrStoreFull)
@@ -182,7 +181,6 @@ func TestTestOfADestinationWithoutRoom(t *testing.T) {
 func TestOutcomeThatCannotBeRecorded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newBadStore(t)
-		store.durable = true
 		var failed atomic.Bool
 		store.settle = func() error {
 			if failed.CompareAndSwap(false, true) {

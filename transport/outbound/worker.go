@@ -106,12 +106,13 @@ func (w *worker) lease(l *lane, most int) bool {
 		if w.m.base.Err() == nil && w.m.mayComplain(w.now) {
 			w.m.log.Error("cannot lease messages", zap.String("destination", l.key.Destination), zap.Error(err))
 		}
-		leased, w.budgets[0].NextAt = w.room[:0], w.now.Add(leaseAgain)
+		leased, w.budgets[0].NextAt = nil, w.now.Add(leaseAgain)
 	}
 	from.messages, from.next = leased, w.budgets[0].NextAt
 	w.room = nil
 	if !w.m.sched.leased(w, l, from) {
 		w.m.release(leased)
+		w.now = time.Now()
 		return false
 	}
 	return true
@@ -171,6 +172,7 @@ func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt R
 		if away := w.m.judge(w.leased, fault, outcome); away {
 			w.m.sched.goAway(l, arrivals) // before it is due again
 		}
+		w.now = time.Now() // the store may have been waited for
 	}
 	w.log.Code, w.log.Note = clip(w.log.Code, maxCode), clip(w.log.Note, maxText)
 	w.log.Error, w.log.Response = clip(w.log.Error, maxText), w.log.Response[:min(len(w.log.Response), maxResponse)]
@@ -189,10 +191,12 @@ func (w *worker) bequeath(l *lane) {
 
 // settle has the outcome recorded: soon, or at once where somebody waits for it.
 func (w *worker) settle() {
+	w.m.countMoves(w.batch, w.outcomes[:], false) // before the next is judged, and before somebody can end one where it goes
 	if w.testing {
-		faults, err := w.m.record(w.batch, w.outcomes[:])
+		faults, err := w.m.store.Settle(w.m.settling, w.outcomes[:])
 		if !errors.Is(err, queue.ErrStoreFull) {
 			w.m.recorded(w.batch, w.outcomes[:], faults, err)
+			w.now = time.Now()
 			return
 		}
 		w.outcomes[0].Result = ""
