@@ -22,6 +22,7 @@ func (f *fixture) test() outbound.DestinationTest {
 	return result
 }
 
+// hold pauses the destination of the tests.
 func (f *fixture) hold(until time.Time) {
 	f.t.Helper()
 	if err := f.PauseDestination(f.t.Context(), hostLane(), until, ""); err != nil {

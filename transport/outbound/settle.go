@@ -98,13 +98,6 @@ func (m *Manager) holdLane(key queue.Lane, facts *DeliveryError, now time.Time) 
 	}
 }
 
-// settle records what becomes of leased messages that stay where they are, and tells of
-// it.
-func (m *Manager) settle(leased []queue.Leased, outcomes []queue.Outcome) {
-	faults, err := m.store.Settle(m.settling, outcomes)
-	m.recorded(leased, outcomes, faults, err)
-}
-
 // faultAt is why an outcome was not recorded; nil: it was.
 func faultAt(i int, faults []error, err error) error {
 	if err == nil && faults != nil {
@@ -258,7 +251,8 @@ func (m *Manager) release(leased []queue.Leased) {
 	for i := range leased {
 		outcomes[i] = released(&leased[i])
 	}
-	m.settle(leased, outcomes)
+	faults, err := m.store.Settle(m.settling, outcomes)
+	m.recorded(leased, outcomes, faults, err)
 }
 
 // released is the outcome of a message that is to be attempted as though it had

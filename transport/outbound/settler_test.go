@@ -1,7 +1,6 @@
 package outbound_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 
@@ -10,26 +9,14 @@ import (
 	"github.com/outrider-go/outrider/transport/outbound"
 )
 
-// slowDisk is a store that takes its time to record outcomes.
-type slowDisk struct {
-	*badStore
-	disk chan struct{} // closed: it is fast
-}
-
-func (s *slowDisk) Capabilities() queue.Capabilities { return queue.Capabilities{Durable: true} }
-
-func (s *slowDisk) Settle(ctx context.Context, outcomes []queue.Outcome) ([]error, error) {
-	<-s.disk
-	return s.badStore.Settle(ctx, outcomes)
-}
-
 // TestOutcomesOnTheirWayAreBounded: what is attempted, and not recorded, may arrive
 // twice after a crash. It is no more than three messages for each worker, whatever
 // the disk does.
 func TestOutcomesOnTheirWayAreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const workers, all = 4, 100
-		store := &slowDisk{newBadStore(t), make(chan struct{})}
+		store, disk := newBadStore(t), make(chan struct{})
+		store.settle = func() error { <-disk; return nil }
 		f := startOver(t, store, &driver{}, outbound.Options{Workers: workers})
 		var ids []transport.ID
 		for range all {
@@ -40,7 +27,7 @@ func TestOutcomesOnTheirWayAreBounded(t *testing.T) {
 		if n := len(f.driver.seen()); n < 2*workers+1 || n > 3*workers {
 			t.Errorf("%d messages were attempted before an outcome was recorded, want %d to %d", n, 2*workers+1, 3*workers)
 		}
-		close(store.disk)
+		close(disk)
 		if err := f.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -22,25 +22,17 @@ func (f *fixture) wantWait(what string, id transport.ID, want outbound.Wait) {
 	}
 }
 
-// pause holds the destination of the tests.
-func (f *fixture) pause(until time.Time) {
-	f.t.Helper()
-	if err := f.PauseDestination(f.t.Context(), queue.Lane{Profile: profile.DefaultID, Destination: "test://host/"}, until, ""); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
 func TestAMessageSaysThatItsDestinationIsPaused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{}, outbound.Options{})
 		at := time.Now().Add(time.Minute)
-		f.pause(at)
+		f.hold(at)
 		id := f.send("test://host/", nil)
 		f.wantWait("paused for a minute", id, outbound.Wait{For: outbound.WaitingForResume, Until: at})
 		f.wantWait("another destination", f.send("test://other/", nil), outbound.Wait{})
 		later := f.send("test://host/", func(m *outbound.Message) { m.NotBefore = at.Add(time.Second) })
 		f.wantWait("the pause ends before its time", later, outbound.Wait{})
-		f.pause(queue.Forever)
+		f.hold(queue.Forever)
 		for _, id := range []transport.ID{id, later} {
 			f.wantWait("paused until it is resumed", id, outbound.Wait{For: outbound.WaitingForResume})
 		}
@@ -83,7 +75,7 @@ func TestAMessageSaysThatItWaitsForItsTurn(t *testing.T) {
 		second := f.send("test://host/", inOrder)
 		f.wantWait("the first waits for its retry", first, outbound.Wait{})
 		f.wantWait("the second waits for the first", second, outbound.Wait{For: outbound.WaitingForTurn})
-		f.pause(queue.Forever)
+		f.hold(queue.Forever)
 		f.wantWait("the destination comes first", second, outbound.Wait{For: outbound.WaitingForResume})
 	})
 }
