@@ -2,7 +2,9 @@ package outbound_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/outrider-go/outrider/transport"
 	"github.com/outrider-go/outrider/transport/outbound"
@@ -65,6 +67,26 @@ func TestExternalQueueTellsItsStatus(t *testing.T) {
 		}
 		for _, topic := range f.topics(lost) {
 			if topic == "acapy::outbound-message::sent_to_external_queue" {
+				t.Error("told although it was not confirmed")
+			}
+		}
+	})
+}
+
+// An answer that proves less than the message demands leaves the status as it was.
+func TestStatusWaitsForTheEvidence(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := start(t, nil, outbound.Options{})
+		if err := f.Register(&external{}); err != nil {
+			t.Fatal(err)
+		}
+		id := f.send("test://host/", func(m *outbound.Message) { m.MinEvidence = transport.Accepted })
+		synctest.Wait()
+		if r := f.record(id); r.Attempts != 1 || r.Status != "queued_for_delivery" {
+			t.Errorf("after %d attempts: %s", r.Attempts, r.Status)
+		}
+		for _, topic := range f.topics(id) {
+			if strings.Contains(topic, "sent_to_external_queue") {
 				t.Error("told although it was not confirmed")
 			}
 		}

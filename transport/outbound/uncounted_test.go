@@ -57,6 +57,7 @@ func TestATestByHandSaysThatNobodyIsThere(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := start(t, &driver{}, outbound.Options{Sessions: &peers{}, Profiles: picksUp(t, profile.Options{})})
 		f.sendTo("hello", "bob")
+		synctest.Wait() // it was attempted
 		_, err := f.TestDestination(t.Context(), queue.Lane{Profile: profile.DefaultID, Destination: "pickup:bob"})
 		if !errors.Is(err, transport.ErrNoSession) {
 			t.Errorf("test: %v", err)
