@@ -72,12 +72,12 @@ const (
 	signAnswered             // the message was at fault
 )
 
-// findingOf reads what an outcome says about the destination of a lane.
-func findingOf(key queue.Lane, o *queue.Outcome) finding {
-	if o.Attempt == nil || o.Verdict == queue.VerdictRelease || isPeer(key) {
+// findingOf reads what an attempt that counts says about the destination of a lane.
+func findingOf(key queue.Lane, log *queue.Attempt) finding {
+	if isPeer(key) {
 		return finding{}
 	}
-	f := finding{sign: signFails, class: o.Attempt.Class, err: o.Attempt.Error}
+	f := finding{sign: signFails, class: log.Class, err: log.Error}
 	switch f.class {
 	case transport.Success:
 		f.sign = signWorks

@@ -17,7 +17,7 @@ func (m *Manager) PauseDestination(ctx context.Context, key queue.Lane, until ti
 	if !until.After(time.Now()) {
 		return &FieldError{"until", fmt.Errorf("the pause of %s would be over already", key.Destination)}
 	}
-	var held []queue.Leased
+	var held []lease
 	err := m.inTurn(ctx, func() error {
 		state := queue.LaneState{Lane: key, PausedUntil: until, Reason: reason, FailingSince: m.sched.stateOf(key).FailingSince}
 		if err := m.store.SetLane(ctx, state); err != nil {

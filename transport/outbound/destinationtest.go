@@ -117,7 +117,7 @@ func (w *worker) makeTest(l *lane) {
 	w.finding, w.answer.err = finding{}, ErrNothingWaits
 	w.m.settler.catchUp()
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: 1, Early: true}
-	leased, err := w.askStore(w.batch[:0])
+	leased, err := w.askStore(nil)
 	w.now = time.Now()
 	if err != nil {
 		w.answer.err = err
@@ -126,29 +126,44 @@ func (w *worker) makeTest(l *lane) {
 	if len(leased) == 0 {
 		return
 	}
-	w.batch = leased
+	w.leased = lease{Leased: &leased[0]}
 	w.m.sched.charge(l, w.m.paceOf(w.m.base, l.key.Profile), w.now)
 	w.testing = true
 	w.attempt(l)
-	w.reportTest()
 }
 
-// reportTest makes the answer of the attempt that was made for the request, if there
-// is one.
-func (w *worker) reportTest() {
-	if !w.testing {
-		return
-	}
+// settleTest records the outcome of a test, and makes the answer of it. False: the store
+// has no room for the outcome.
+func (w *worker) settleTest(outcome queue.Outcome, log *queue.Attempt) bool {
 	w.testing = false
-	switch outcome := &w.outcomes[0]; {
+	if log != nil {
+		kept := *log
+		outcome.Attempt = &kept
+	}
+	outcomes := []queue.Outcome{outcome}
+	faults, err := w.m.store.Settle(w.m.settling, outcomes)
+	full := errors.Is(err, queue.ErrStoreFull)
+	if full {
+		outcomes[0].Result = ""
+	} else {
+		w.m.recorded([]lease{w.leased}, outcomes, faults, err)
+		w.now = time.Now()
+	}
+	w.reportTest(&outcomes[0])
+	return !full
+}
+
+// reportTest makes the answer of the attempt that led to an outcome.
+func (w *worker) reportTest(outcome *queue.Outcome) {
+	switch log := outcome.Attempt; {
 	case outcome.Verdict == queue.VerdictRelease && w.m.base.Err() != nil: // cut short
 		w.answer.err = ErrStopped
 	case outcome.Verdict == queue.VerdictRelease: // it does not count
 		w.answer.err = w.fault.err
-	case outcome.Attempt != nil: // it has not expired meanwhile
+	case log != nil: // it has not expired meanwhile
 		w.answer = testAnswer{test: DestinationTest{
-			ID: w.leased.ID, Attempt: w.leased.Attempt, Duration: w.log.Duration, Result: outcome.Result,
-			Class: w.log.Class, Evidence: w.log.Evidence, Code: w.log.Code, Error: w.log.Error,
+			ID: w.leased.ID, Attempt: w.leased.Attempt, Duration: log.Duration, Result: outcome.Result,
+			Class: log.Class, Evidence: log.Evidence, Code: log.Code, Error: log.Error,
 		}}
 	}
 }

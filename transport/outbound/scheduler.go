@@ -96,7 +96,7 @@ func (s *scheduler) notify(key queue.Lane, at time.Time) {
 
 // pause holds a lane, and returns the messages that had been leased for it, which
 // are to be released.
-func (s *scheduler) pause(key queue.Lane, until time.Time, reason string) []queue.Leased {
+func (s *scheduler) pause(key queue.Lane, until time.Time, reason string) []lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.halt(s.laneOf(key), until, reason)
@@ -104,7 +104,7 @@ func (s *scheduler) pause(key queue.Lane, until time.Time, reason string) []queu
 
 // hold is pause for what an attempt has found out. Attempts that run side by side
 // ask for almost the same pause: the first is enough.
-func (s *scheduler) hold(key queue.Lane, until time.Time, reason string) []queue.Leased {
+func (s *scheduler) hold(key queue.Lane, until time.Time, reason string) []lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.laneOf(key)
@@ -116,7 +116,7 @@ func (s *scheduler) hold(key queue.Lane, until time.Time, reason string) []queue
 }
 
 // halt pauses a lane and tells of it.
-func (s *scheduler) halt(l *lane, until time.Time, reason string) []queue.Leased {
+func (s *scheduler) halt(l *lane, until time.Time, reason string) []lease {
 	l.pausedUntil, l.reason = until, reason
 	s.tell(l, TopicDestinationPaused, 0)
 	held := l.ready.takeAll(nil)
@@ -125,7 +125,7 @@ func (s *scheduler) halt(l *lane, until time.Time, reason string) []queue.Leased
 }
 
 // withdraw takes back a message that was leased ahead, if no worker has it yet.
-func (s *scheduler) withdraw(key queue.Lane, id transport.ID) []queue.Leased {
+func (s *scheduler) withdraw(key queue.Lane, id transport.ID) []lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.lanes[key]; l != nil {
@@ -208,14 +208,15 @@ func (s *scheduler) take(w *worker, finished *lane) (l *lane, do task, most int)
 		s.searching--
 		switch {
 		case l.ready.empty():
-			l.leasing, w.room = true, s.rooms.get()
-			return l, taskLease, s.leaseAtMost(l, w.now)
+			most = s.leaseAtMost(l, w.now)
+			l.leasing, w.room = true, s.rooms.get(most)
+			return l, taskLease, most
 		case w.now.Sub(l.ready.since) > heldAtMost:
 			w.batch = l.ready.takeAll(w.batch[:0])
 			s.place(l, w.now)
 			return l, taskRelease, 0
 		}
-		s.takeReady(w, l)
+		w.take(&l.ready)
 		l.begin(w.now)
 		s.place(l, w.now)
 		return l, taskAttempt, 0
@@ -245,15 +246,15 @@ func (s *scheduler) sleep(w *worker) {
 
 // supply is what the store gave a worker for a lane.
 type supply struct {
-	messages []queue.Leased
-	next     time.Time // when the store has more; zero: it has none
-	pace     pace      // of the lane's profile
+	room *room     // with the messages
+	next time.Time // when the store has more; zero: it has none
+	pace pace      // of the lane's profile
 }
 
-// leased takes what the store gave a worker for a lane, in the worker's room. The first
-// message becomes the worker's batch; the others are for those on their way. False:
-// there is none, or the lane is held or the scheduler has stopped meanwhile; the worker
-// releases what it was given and goes back to take.
+// leased takes what the store gave a worker for a lane. The first message becomes the
+// worker's; the others are for those on their way. False: there is none, or the lane is
+// held or the scheduler has stopped meanwhile; the worker releases its batch and goes
+// back to take.
 func (s *scheduler) leased(w *worker, l *lane, from supply) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -261,26 +262,30 @@ func (s *scheduler) leased(w *worker, l *lane, from supply) bool {
 	l.due = earlier(from.next, l.dueMeantime)
 	l.dueMeantime = time.Time{}
 	l.pace, l.paceKnown = from.pace, true
-	ok := len(from.messages) > 0 && !s.stopped && !l.away && l.heldUntil().IsZero()
-	switch {
-	case ok:
-		l.ready = readyBuffer{messages: from.messages, since: w.now}
-		s.takeReady(w, l)
+	from.room.inside = len(from.room.messages)
+	if from.room.inside == 0 {
+		s.rooms.put(from.room)
+		s.place(l, w.now)
+		return false
+	}
+	l.ready = readyBuffer{room: from.room, since: w.now}
+	ok := !s.stopped && !l.away && l.heldUntil().IsZero()
+	if ok {
+		w.take(&l.ready)
 		l.begin(w.now)
-	case len(from.messages) == 0:
-		s.rooms.put(from.messages)
+	} else {
+		w.batch = l.ready.takeAll(w.batch[:0])
 	}
 	s.place(l, w.now)
 	return ok
 }
 
-// takeReady hands a worker the lane's next message that was leased ahead.
-func (s *scheduler) takeReady(w *worker, l *lane) {
-	w.batch = l.ready.take(w.batch[:0])
-	w.now = laterOf(w.now, l.ready.since)
-	if l.ready.empty() {
-		s.rooms.put(l.ready.messages)
-		l.ready.messages, l.ready.next = nil, 0
+// leave has messages leave their rooms.
+func (s *scheduler) leave(leases []lease) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range leases {
+		s.rooms.leave(l)
 	}
 }
 
@@ -403,11 +408,11 @@ func (s *scheduler) wakeDue(now time.Time) (next time.Time, news bool) {
 }
 
 // stop makes take return nil, and returns the messages leased for workers.
-func (s *scheduler) stop() []queue.Leased {
+func (s *scheduler) stop() []lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
-	var held []queue.Leased
+	var held []lease
 	for _, l := range s.lanes {
 		held = l.ready.takeAll(held)
 	}

@@ -3,6 +3,7 @@ package outbound
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,12 +21,14 @@ func turns(s *scheduler, n int) []queue.Lane {
 	for range n {
 		l, do, _ := s.take(w, finished)
 		if finished = l; do == taskLease {
-			s.leased(w, l, supply{messages: []queue.Leased{{}}, next: immediately})
+			s.leased(w, l, supply{room: roomFor(queue.Leased{}), next: immediately})
 		}
 		order = append(order, l.key)
 	}
 	return order
 }
+
+func roomFor(messages ...queue.Leased) *room { return &room{messages: messages} }
 
 func laneNo(profile string, i int) queue.Lane {
 	return queue.Lane{Profile: profile, Destination: fmt.Sprint("test://host", i)}
@@ -189,14 +192,14 @@ func TestProfilesAreForgotten(t *testing.T) {
 	for i := range 10 * keepProfiles {
 		s.notify(laneNo(fmt.Sprint("profile", i), 0), time.Time{})
 		l, _, _ := s.take(w, nil)
-		s.leased(w, l, supply{})
+		s.leased(w, l, supply{room: w.room})
 	}
 	if len(s.lanes) != 0 || len(s.ring.profiles) > keepProfiles {
 		t.Errorf("%d lanes and %d profiles are left", len(s.lanes), len(s.ring.profiles))
 	}
 }
 
-// The memory that messages are leased into goes round, and little of it is kept.
+// A room serves again, once its last message has left it.
 func TestRoomsGoRound(t *testing.T) {
 	t.Parallel()
 	for name, atOnce := range map[string]int{"one lane after the other": 1, "many lanes at once": 5 * mostRooms} {
@@ -205,44 +208,65 @@ func TestRoomsGoRound(t *testing.T) {
 			s := newScheduler(laneRules{limit: 8})
 			w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
 			var finished *lane
-			fresh := 0
+			made := map[*room]struct{}{}
 			for i := range 3 {
 				for j := range atOnce {
 					s.notify(laneNo("profile", i*atOnce+j), time.Time{})
 				}
-				for range 2 * atOnce {
+				var inside []lease
+				for len(inside) < 2*atOnce {
 					l, do, _ := s.take(w, finished)
-					if finished = l; do != taskLease {
-						continue
+					if do == taskLease {
+						w.room.messages = append(w.room.messages, queue.Leased{}, queue.Leased{})
+						made[w.room] = struct{}{}
+						s.leased(w, l, supply{room: w.room})
 					}
-					if cap(w.room) == 0 {
-						fresh++
-					}
-					s.leased(w, l, supply{messages: append(w.room, queue.Leased{}, queue.Leased{})})
+					finished, inside = l, append(inside, w.leased)
 				}
+				s.leave(inside)
 			}
-			if kept := min(atOnce, mostRooms); len(s.rooms.spare) != kept || fresh != 3*atOnce-2*kept {
-				t.Errorf("%d rooms are kept, and %d were made", len(s.rooms.spare), fresh)
+			if kept := min(atOnce, mostRooms); len(s.rooms.empty) != kept || len(made) != 3*atOnce-2*kept {
+				t.Errorf("%d rooms are kept, and %d were made", len(s.rooms.empty), len(made))
 			}
 		})
 	}
 }
 
-// A lane keeps no memory for what was leased for it and taken back.
-func TestRoomsOfHeldLanes(t *testing.T) {
+// What is leased ahead stays where it is, whoever takes it and in whatever order.
+func TestLeasesStayInTheirRoom(t *testing.T) {
 	t.Parallel()
 	s := newScheduler(laneRules{limit: 8})
 	w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
 	s.notify(laneNo("profile", 0), time.Time{})
 	l, _, _ := s.take(w, nil)
-	id := transport.ID{1}
-	s.leased(w, l, supply{messages: []queue.Leased{{}, {Message: queue.Message{ID: id}}}})
-	if s.withdraw(l.key, id); l.ready.messages != nil {
-		t.Error("the lane keeps memory for a message that was withdrawn")
+	var messages []queue.Leased
+	for i := range byte(4) {
+		messages = append(messages, queue.Leased{Message: queue.Message{ID: transport.ID{i}}})
 	}
-	l.ready.messages = make([]queue.Leased, 2)
-	if s.pause(l.key, queue.Forever, ""); l.ready.messages != nil {
+	s.leased(w, l, supply{room: roomFor(messages...)})
+	all := append([]lease{w.leased}, s.withdraw(l.key, transport.ID{2})...)
+	if others := s.withdraw(l.key, transport.ID{2}); others != nil {
+		t.Errorf("a message was withdrawn twice")
+	}
+	all = append(all, s.pause(l.key, queue.Forever, "")...)
+	if !l.ready.empty() {
 		t.Error("the lane keeps memory for messages that were given back")
+	}
+	var order []byte
+	for _, l := range all {
+		order = append(order, l.ID[0])
+	}
+	if want := []byte{0, 2, 1, 3}; !slices.Equal(order, want) {
+		t.Errorf("got %v, want %v", order, want)
+	}
+	if s.leave(all[:3]); len(s.rooms.empty) != 0 {
+		t.Fatal("the room was given up while a message was in it")
+	}
+	if s.leave(all[3:]); len(s.rooms.empty) != 1 {
+		t.Fatal("the room was not given back")
+	}
+	if left := s.rooms.empty[0].messages[:len(messages)]; slices.ContainsFunc(left, func(m queue.Leased) bool { return !m.ID.IsZero() }) {
+		t.Error("the room keeps what was in it")
 	}
 }
 
@@ -255,13 +279,13 @@ func BenchmarkTurn(b *testing.B) {
 				s.notify(laneNo(fmt.Sprint("profile", i%profiles), i), time.Time{})
 			}
 			w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
-			one := []queue.Leased{{}}
+			one := roomFor(queue.Leased{})
 			var finished *lane
 			b.ReportAllocs()
 			for b.Loop() {
 				l, do, _ := s.take(w, finished)
 				if finished = l; do == taskLease {
-					s.leased(w, l, supply{messages: one, next: immediately})
+					s.leased(w, l, supply{room: one, next: immediately})
 				}
 			}
 		})

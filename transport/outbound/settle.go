@@ -19,9 +19,8 @@ const askedForPause = "the destination asked for a pause"
 // hard stop cut short, or that found the destination away, does not count; what the
 // policy does not try again is dead. It reports whether the lane is to wait for its
 // destination.
-func (m *Manager) judge(leased *queue.Leased, fault *attemptFault, outcome *queue.Outcome) (away bool) {
+func (m *Manager) judge(leased *queue.Leased, fault *attemptFault, outcome *queue.Outcome, log *queue.Attempt) (away bool) {
 	facts := &fault.facts
-	log := outcome.Attempt
 	log.Class, log.Code, log.Error, log.Response = facts.Class, facts.Code, fault.text, facts.Response
 	if facts.MaybeSent {
 		log.Evidence = max(log.Evidence, transport.Written)
@@ -108,39 +107,42 @@ func faultAt(i int, faults []error, err error) error {
 
 // recorded tells of the outcomes that were recorded, and leaves the others to the end
 // of their leases. Their moves have been counted: where there was none, that is undone.
-func (m *Manager) recorded(leased []queue.Leased, outcomes []queue.Outcome, faults []error, err error) {
-	for i := range outcomes {
+func (m *Manager) recorded(leases []lease, outcomes []queue.Outcome, faults []error, err error) {
+	for i, leased := range leases {
+		outcome := &outcomes[i]
 		fault := faultAt(i, faults, err)
-		if fault != nil || outcomes[i].Result != "" {
-			m.countMoves(leased[i:i+1], outcomes[i:i+1], true)
+		if fault != nil || outcome.Result != "" {
+			m.countMove(leased, outcome, true)
 		}
 		if fault == nil {
-			m.settled(&leased[i], &outcomes[i])
+			m.settled(leased.Leased, outcome)
 		}
-		if outcomes[i].Verdict == queue.VerdictDelivered {
-			m.load.taken(leased[i].Lane, -1) // it is recorded, or will be attempted again
+		if outcome.Verdict == queue.VerdictDelivered {
+			m.load.taken(leased.Lane, -1) // it is recorded, or will be attempted again
 		}
 		if fault == nil {
 			continue
 		}
 		m.log.Error("cannot record an outcome: the message will be attempted again when its lease has run out",
-			zap.Stringer("message_id", leased[i].ID), zap.Error(fault))
-		m.sched.notify(leased[i].Lane, m.leaseEnd())
+			zap.Stringer("message_id", leased.ID), zap.Error(fault))
+		m.sched.notify(leased.Lane, m.leaseEnd())
 	}
+	m.sched.leave(leases)
 }
 
-// countMoves counts messages in the lanes their outcomes take them to, or back.
-func (m *Manager) countMoves(leased []queue.Leased, outcomes []queue.Outcome, back bool) {
-	for i := range outcomes {
-		unsettled := outcomes[i]
-		unsettled.Result = ""
-		switch target := moved(&leased[i], &unsettled); {
-		case target == nil:
-		case back:
-			m.load.move(target.Lane, leased[i].Lane, leased[i].Size())
-		default:
-			m.load.move(leased[i].Lane, target.Lane, leased[i].Size())
-		}
+// countMove counts a message in the lane its outcome takes it to, or back.
+func (m *Manager) countMove(leased lease, outcome *queue.Outcome, back bool) {
+	if outcome.Verdict != queue.VerdictRetry {
+		return
+	}
+	unsettled := *outcome
+	unsettled.Result = ""
+	switch target := moved(leased.Leased, &unsettled); {
+	case target == nil:
+	case back:
+		m.load.move(target.Lane, leased.Lane, leased.Size())
+	default:
+		m.load.move(leased.Lane, target.Lane, leased.Size())
 	}
 }
 
@@ -243,16 +245,16 @@ func (m *Manager) tellEnd(result queue.Result, e *MessageEvent) {
 }
 
 // release gives leased messages back unattempted. They are due again at once.
-func (m *Manager) release(leased []queue.Leased) {
-	if len(leased) == 0 {
+func (m *Manager) release(leases []lease) {
+	if len(leases) == 0 {
 		return
 	}
-	outcomes := make([]queue.Outcome, len(leased))
-	for i := range leased {
-		outcomes[i] = released(&leased[i])
+	outcomes := make([]queue.Outcome, len(leases))
+	for i, leased := range leases {
+		outcomes[i] = released(leased.Leased)
 	}
 	faults, err := m.store.Settle(m.settling, outcomes)
-	m.recorded(leased, outcomes, faults, err)
+	m.recorded(leases, outcomes, faults, err)
 }
 
 // released is the outcome of a message that is to be attempted as though it had

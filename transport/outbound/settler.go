@@ -44,9 +44,9 @@ const recordAgain = time.Second
 
 // settlements are outcomes with what they are about.
 type settlements struct {
-	leased   []queue.Leased
+	leases   []lease
 	outcomes []queue.Outcome
-	attempts []queue.Attempt // of the outcomes that have one, in their order
+	attempts []queue.Attempt // that led to them; zero where none did
 }
 
 func newSettler(m *Manager) *settler {
@@ -58,16 +58,16 @@ func newSettler(m *Manager) *settler {
 // start has it record what is added, until close.
 func (s *settler) start() { s.ended.Go(s.run) }
 
-// add takes over an outcome. It waits only while the store does not keep up, or has
+// add takes over an outcome and the attempt that led to it, if one did. It waits only while the store does not keep up, or has
 // no room, and reports whether it did.
-func (s *settler) add(leased *queue.Leased, outcome *queue.Outcome) (waited bool) {
+func (s *settler) add(leased lease, outcome *queue.Outcome, log *queue.Attempt) (waited bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.full && len(s.pending.outcomes) >= min(s.most, 2*s.most-s.recording) {
 		waited = true
 		s.room.Wait()
 	}
-	s.pending.add(leased, outcome)
+	s.pending.add(leased, outcome, log)
 	s.added++
 	select {
 	case s.wake <- struct{}{}:
@@ -90,11 +90,12 @@ func (s *settler) catchUp() {
 	}
 }
 
-func (b *settlements) add(leased *queue.Leased, outcome *queue.Outcome) {
-	b.leased = append(b.leased, *leased)
+func (b *settlements) add(leased lease, outcome *queue.Outcome, log *queue.Attempt) {
+	b.leases = append(b.leases, leased)
 	b.outcomes = append(b.outcomes, *outcome)
-	if outcome.Attempt != nil {
-		b.attempts = append(b.attempts, *outcome.Attempt)
+	b.attempts = append(b.attempts, queue.Attempt{})
+	if log != nil {
+		b.attempts[len(b.attempts)-1] = *log
 	}
 }
 
@@ -108,11 +109,9 @@ func (s *settler) run() {
 		closed := s.closed
 		s.mu.Unlock()
 		s.room.Broadcast()
-		next := 0
 		for i := range s.batch.outcomes {
-			if s.batch.outcomes[i].Attempt != nil {
-				s.batch.outcomes[i].Attempt = &s.batch.attempts[next]
-				next++
+			if log := &s.batch.attempts[i]; !log.StartedAt.IsZero() {
+				s.batch.outcomes[i].Attempt = log
 			}
 		}
 		if len(s.batch.outcomes) > 0 {
@@ -148,7 +147,7 @@ func (s *settler) record() {
 		s.unrecorded += len(b.outcomes)
 		s.mu.Unlock()
 	}
-	m.recorded(b.leased, b.outcomes, faults, err)
+	m.recorded(b.leases, b.outcomes, faults, err)
 }
 
 // setFull has workers wait for room, or go on.
@@ -163,14 +162,14 @@ func (s *settler) setFull(full bool) {
 // False: the hard stop has come.
 func (s *settler) waitForRoom() bool {
 	s.mu.Lock()
-	var leases []queue.LeaseRef
+	var refs []queue.LeaseRef
 	for _, b := range []*settlements{&s.batch, &s.pending} {
-		for i := range b.leased {
-			leases = append(leases, b.leased[i].Ref())
+		for i := range b.leases {
+			refs = append(refs, b.leases[i].Ref())
 		}
 	}
 	s.mu.Unlock()
-	if _, err := s.m.store.Extend(s.m.settling, leases, s.m.leaseTime()); err != nil { // one that is lost is found when it is recorded
+	if _, err := s.m.store.Extend(s.m.settling, refs, s.m.leaseTime()); err != nil { // one that is lost is found when it is recorded
 		s.m.log.Error("cannot keep the leases of what waits to be recorded", zap.Error(err))
 	}
 	timer := time.NewTimer(recordAgain)
@@ -194,10 +193,10 @@ func (s *settler) left() int {
 }
 
 func (b *settlements) clear() {
-	clear(b.leased)
+	clear(b.leases)
 	clear(b.outcomes)
 	clear(b.attempts)
-	b.leased, b.outcomes, b.attempts = b.leased[:0], b.outcomes[:0], b.attempts[:0]
+	b.leases, b.outcomes, b.attempts = b.leases[:0], b.outcomes[:0], b.attempts[:0]
 }
 
 // close records what is left. Nothing is added any more.

@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"time"
 
@@ -39,19 +38,17 @@ type worker struct {
 	wake chan struct{} // the scheduler's; has room for one
 	test *testRequest  // the scheduler's, for taskTest; nil: none
 
-	now      time.Time // the latest it knows: the clock is asked as seldom as can be
-	context  attemptContext
-	batch    []queue.Leased // the first is what it attempts; or what it releases
-	leased   *queue.Leased  // the first of batch
-	room     []queue.Leased // the scheduler's, for taskLease
-	message  Message        // the same, for the transport
-	budgets  [1]queue.Budget
-	outcomes [1]queue.Outcome
-	log      queue.Attempt
-	finding  finding       // of its latest attempt
-	fault    *attemptFault // of the same; nil: it delivered
-	answer   testAnswer    // for test
-	testing  bool          // somebody waits for the outcome
+	now     time.Time // the latest it knows: the clock is asked as seldom as can be
+	context attemptContext
+	leased  lease   // what it attempts
+	message Message // the same, for the transport
+	batch   []lease // what it releases
+	room    *room   // the scheduler's, for taskLease
+	budgets [1]queue.Budget
+	finding finding       // of its latest attempt
+	fault   *attemptFault // of the latest that failed
+	answer  testAnswer    // for test
+	testing bool          // somebody waits for the outcome
 }
 
 func newWorker(m *Manager) *worker {
@@ -69,9 +66,7 @@ func (w *worker) run(finished *lane) {
 		case taskStop:
 			return
 		case taskRelease:
-			w.m.release(w.batch)
-			clear(w.batch)
-			w.now = time.Now()
+			w.release()
 		case taskTest:
 			w.makeTest(l)
 			finished = l
@@ -90,32 +85,45 @@ func (w *worker) run(finished *lane) {
 	}
 }
 
-// forget lets go of the messages it had, when there is nothing to do.
-func (w *worker) forget() {
+// take gives the worker the next message of a lane to attempt.
+func (w *worker) take(ready *readyBuffer) {
+	w.now = laterOf(w.now, ready.since)
+	w.leased = ready.take()
+}
+
+// release gives the messages of the worker's batch back to the store.
+func (w *worker) release() {
+	w.m.release(w.batch)
 	clear(w.batch)
-	w.message = Message{}
+	w.batch = w.batch[:0]
+	w.now = time.Now()
+}
+
+// forget lets go of the message it had, when there is nothing to do.
+func (w *worker) forget() {
+	w.leased, w.message = lease{}, Message{}
 }
 
 // lease asks the store for messages of a lane and keeps the first for itself.
 func (w *worker) lease(l *lane, most int) bool {
 	w.budgets[0] = queue.Budget{Lane: l.key, Max: most}
-	from := supply{pace: w.m.paceOf(w.m.base, l.key.Profile)}
-	leased, err := w.askStore(w.room[:0])
+	from := supply{room: w.room, pace: w.m.paceOf(w.m.base, l.key.Profile)}
+	w.room = nil
+	leased, err := w.askStore(from.room.messages)
 	w.now = time.Now()
-	if err != nil {
+	if err == nil {
+		from.room.messages, from.next = leased, w.budgets[0].NextAt
+	} else {
 		if w.m.base.Err() == nil && w.m.mayComplain(w.now) {
 			w.m.log.Error("cannot lease messages", zap.String("destination", l.key.Destination), zap.Error(err))
 		}
-		leased, w.budgets[0].NextAt = nil, w.now.Add(leaseAgain)
+		from.next = w.now.Add(leaseAgain)
 	}
-	from.messages, from.next = leased, w.budgets[0].NextAt
-	w.room = nil
-	if !w.m.sched.leased(w, l, from) {
-		w.m.release(leased)
-		w.now = time.Now()
-		return false
+	ok := w.m.sched.leased(w, l, from)
+	if !ok {
+		w.release()
 	}
-	return true
+	return ok
 }
 
 // askStore leases messages for the worker's budget.
@@ -130,14 +138,11 @@ func (w *worker) askStore(into []queue.Leased) ([]queue.Leased, error) {
 // attempt makes one attempt for the worker's message, and has the outcome recorded. A
 // message that expired on its way is not attempted.
 func (w *worker) attempt(l *lane) {
-	w.leased, w.finding = &w.batch[0], finding{}
+	w.finding = finding{}
 	started := w.now
 	w.m.announceQueued(w.leased.ID)
-	outcome := &w.outcomes[0]
-	*outcome = queue.Outcome{LeaseRef: w.leased.Ref()}
 	if expires := w.leased.ExpiresAt; !expires.IsZero() && !started.Before(expires) {
-		outcome.Verdict, outcome.Status = queue.VerdictExpired, string(StatusUndeliverable)
-		w.settle()
+		w.settle(&queue.Outcome{LeaseRef: w.leased.Ref(), Verdict: queue.VerdictExpired, Status: string(StatusUndeliverable)}, nil)
 		return
 	}
 	arrivals := w.m.sched.arrivals.Load()
@@ -145,63 +150,58 @@ func (w *worker) attempt(l *lane) {
 	returned := false
 	defer func() {
 		if !returned { // the transport has ended the goroutine
-			w.conclude(l, started, arrivals, Receipt{}, "", faultOf(&DeliveryError{Op: "attempt", MaybeSent: true, Err: errExited}))
+			w.conclude(l, started, arrivals, &Receipt{}, "", faultOf(&DeliveryError{Op: "attempt", MaybeSent: true, Err: errExited}))
 			w.bequeath(l)
 		}
 	}()
 	receipt, status, fault := w.deliver(l, started)
 	returned = true
-	w.conclude(l, started, arrivals, receipt, status, fault)
+	w.conclude(l, started, arrivals, &receipt, status, fault)
 }
 
 // conclude has recorded what came of the attempt. arrivals is the scheduler's count when
 // it began.
-func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt Receipt, status Status, fault *attemptFault) {
-	w.fault, w.now = fault, time.Now()
-	took := w.now.Sub(started)
-	w.log = queue.Attempt{
-		Target: w.leased.Target, StartedAt: started, Duration: took,
+func (w *worker) conclude(l *lane, started time.Time, arrivals uint64, receipt *Receipt, status Status, fault *attemptFault) {
+	w.now = time.Now()
+	log := queue.Attempt{
+		Target: w.leased.Target, StartedAt: started, Duration: w.now.Sub(started),
 		Class: transport.Success, Evidence: receipt.Evidence, Code: receipt.Code, Note: receipt.Note, Response: receipt.Response,
 	}
-	outcome := &w.outcomes[0]
-	outcome.Verdict, outcome.Attempt = queue.VerdictDelivered, &w.log
-	if fault == nil {
-		outcome.Status = string(status)
-	} else {
+	outcome := queue.Outcome{LeaseRef: w.leased.Ref(), Verdict: queue.VerdictDelivered, Status: string(status)}
+	if fault != nil {
+		w.fault = fault
 		w.m.load.taken(l.key, -1)
-		if away := w.m.judge(w.leased, fault, outcome); away {
+		if away := w.m.judge(w.leased.Leased, fault, &outcome, &log); away {
 			w.m.sched.goAway(l, arrivals) // before it is due again
 		}
 		w.now = time.Now() // the store may have been waited for
 	}
-	w.log.Code, w.log.Note = clip(w.log.Code, maxCode), clip(w.log.Note, maxText)
-	w.log.Error, w.log.Response = clip(w.log.Error, maxText), w.log.Response[:min(len(w.log.Response), maxResponse)]
-	w.finding = findingOf(l.key, outcome)
-	w.finding.hung = fault != nil && took >= w.m.options.AttemptTimeout
-	w.settle()
+	if outcome.Verdict == queue.VerdictRelease {
+		w.settle(&outcome, nil)
+		return
+	}
+	log.Code, log.Note = clip(log.Code, maxCode), clip(log.Note, maxText)
+	log.Error, log.Response = clip(log.Error, maxText), log.Response[:min(len(log.Response), maxResponse)]
+	w.finding = findingOf(l.key, &log)
+	w.finding.hung = fault != nil && log.Duration >= w.m.options.AttemptTimeout
+	w.settle(&outcome, &log)
 }
 
 // bequeath has another worker go on, where the goroutine of this one ends.
 func (w *worker) bequeath(l *lane) {
 	heir := *w
 	heir.context = newAttemptContext(w.m)
-	heir.reportTest()
 	w.m.workers.Go(func() { heir.run(l) })
 }
 
-// settle has the outcome recorded: soon, or at once where somebody waits for it.
-func (w *worker) settle() {
-	w.m.countMoves(w.batch, w.outcomes[:], false) // before the next is judged, and before somebody can end one where it goes
-	if w.testing {
-		faults, err := w.m.store.Settle(w.m.settling, w.outcomes[:])
-		if !errors.Is(err, queue.ErrStoreFull) {
-			w.m.recorded(w.batch, w.outcomes[:], faults, err)
-			w.now = time.Now()
-			return
-		}
-		w.outcomes[0].Result = ""
+// settle has an outcome recorded, with the attempt that led to it, if one did: soon, or
+// at once where somebody waits for it.
+func (w *worker) settle(outcome *queue.Outcome, log *queue.Attempt) {
+	w.m.countMove(w.leased, outcome, false) // before the next is judged, and before somebody can end one where it goes
+	if w.testing && w.settleTest(*outcome, log) {
+		return
 	}
-	if waited := w.m.settler.add(w.leased, &w.outcomes[0]); waited {
+	if waited := w.m.settler.add(w.leased, outcome, log); waited {
 		w.now = time.Now()
 	}
 }
@@ -256,9 +256,11 @@ func (w *worker) handOver(ctx context.Context, endpoint transport.Endpoint, star
 	if receipt, err = route.HandleMessage(ctx, &w.message); err != nil {
 		return receipt, "", err
 	}
-	err = weakEvidence(&receipt, leased.MinEvidence, route, endpoint)
+	if err := weakEvidence(&receipt, leased.MinEvidence, route, endpoint); err != nil {
+		return receipt, "", err
+	}
 	status = route.statusOf(&receipt)
-	return receipt, status, err
+	return receipt, status, nil
 }
 
 // stamp adds what the wire format binds to the attempt's time.
