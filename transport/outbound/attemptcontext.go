@@ -8,9 +8,8 @@ import (
 )
 
 // attemptContext gives each attempt of a worker a context with a deadline. The
-// context and its timer are made once, for as long as no attempt runs into its
-// deadline, and the timer is set again only when it goes off: attempts are short
-// and their deadlines far.
+// context and its timer are made once, for as long as no deadline passes, and the
+// timer is set again only when it goes off: attempts are short and their deadlines far.
 type attemptContext struct {
 	parent  context.Context //nolint:containedctx // contexts are made from it
 	timeout time.Duration
@@ -21,20 +20,15 @@ func newAttemptContext(m *Manager) attemptContext {
 	return attemptContext{parent: m.base, timeout: m.options.AttemptTimeout}
 }
 
-// begin returns the context of an attempt that starts now.
+// begin returns the context of an attempt that starts now, and ends that of the one
+// before it.
 func (a *attemptContext) begin(now time.Time) context.Context {
-	if a.current == nil {
-		a.current = newDeadlineContext(a.parent)
-	}
-	a.current.begin(now.Add(a.timeout), a.timeout)
-	return a.current
-}
-
-// pause ends the attempt. A context whose deadline came is not used again.
-func (a *attemptContext) pause() {
-	if ended := a.current.pause(); ended {
+	deadline := now.Add(a.timeout)
+	if a.current == nil || !a.current.extend(deadline) {
 		a.end()
+		a.current = newDeadlineContext(a.parent, deadline, a.timeout)
 	}
+	return a.current
 }
 
 // end gives everything back.
@@ -45,45 +39,36 @@ func (a *attemptContext) end() {
 	}
 }
 
-// deadlineContext is a context whose deadline moves from attempt to attempt.
+// deadlineContext is a context whose deadline moves from attempt to attempt. When it
+// comes, be it that of an attempt that is over, the context has ended for good.
 type deadlineContext struct {
 	context.Context //nolint:containedctx // it is one
 
 	cancel context.CancelCauseFunc
-	timer  *time.Timer
 
 	mu       sync.Mutex
+	timer    *time.Timer // goes off at the deadline, or that of an earlier attempt
 	deadline time.Time
-	running  bool // an attempt is
-	armed    bool // the timer is set, for this attempt's deadline or an earlier one's
 }
 
-func newDeadlineContext(parent context.Context) *deadlineContext {
-	c := &deadlineContext{}
+func newDeadlineContext(parent context.Context, deadline time.Time, timeout time.Duration) *deadlineContext {
+	c := &deadlineContext{deadline: deadline}
 	c.Context, c.cancel = context.WithCancelCause(parent)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer = time.AfterFunc(timeout, c.goOff)
 	return c
 }
 
-func (c *deadlineContext) begin(deadline time.Time, timeout time.Duration) {
+// extend moves the deadline, unless the context has ended.
+func (c *deadlineContext) extend(deadline time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deadline, c.running = deadline, true
-	switch {
-	case c.armed:
-	case c.timer == nil:
-		c.timer, c.armed = time.AfterFunc(timeout, c.goOff), true
-	default:
-		c.timer.Reset(timeout)
-		c.armed = true
+	if c.Context.Err() != nil {
+		return false
 	}
-}
-
-// pause reports whether the context has ended with the attempt.
-func (c *deadlineContext) pause() (ended bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.running = false
-	return c.Context.Err() != nil
+	c.deadline = deadline
+	return true
 }
 
 func (c *deadlineContext) end() {
@@ -95,15 +80,11 @@ func (c *deadlineContext) end() {
 func (c *deadlineContext) goOff() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	left := time.Until(c.deadline)
-	switch {
-	case !c.running:
-		c.armed = false
-	case left > 0:
+	if left := time.Until(c.deadline); left > 0 {
 		c.timer.Reset(left)
-	default:
-		c.cancel(context.DeadlineExceeded)
+		return
 	}
+	c.cancel(context.DeadlineExceeded)
 }
 
 // Deadline implements context.Context.

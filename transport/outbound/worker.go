@@ -211,7 +211,6 @@ func (w *worker) settle(outcome *queue.Outcome, log *queue.Attempt) {
 // down, and its time is bounded by the attempt's.
 func (w *worker) deliver(l *lane, started time.Time) (receipt Receipt, status Status, fault *attemptFault) {
 	ctx := w.context.begin(started)
-	defer w.context.pause()
 	var endpoint transport.Endpoint
 	defer func() {
 		if value := recover(); value != nil {
