@@ -58,8 +58,8 @@ func newSettler(m *Manager) *settler {
 // start has it record what is added, until close.
 func (s *settler) start() { s.ended.Go(s.run) }
 
-// add takes over an outcome and the attempt that led to it, if one did. It waits only while the store does not keep up, or has
-// no room, and reports whether it did.
+// add takes over an outcome and the attempt that led to it, if one did. It waits only
+// while the store does not keep up, or has no room, and reports whether it did.
 func (s *settler) add(leased lease, outcome *queue.Outcome, log *queue.Attempt) (waited bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
