@@ -13,6 +13,7 @@ const (
 	contentsInRound = 256             // contents dropped with other writes
 	contentsAtOnce  = 4096            // contents dropped on their own
 	ageAtOnce       = 1000            // messages that leave the log in one transaction
+	ageBytes        = 4 << 20         // of them, after which no more do: what is accepted waits for it
 	keysAtOnce      = 10_000          // keys dropped in one transaction
 	idMargin        = 1_000_000       // more ids than are made between two times of maintenance
 	vacuumFrom      = 1024            // unused pages
@@ -143,10 +144,15 @@ func (t *tx) ageFresh() error {
 		return nil
 	}
 	var aged []*item
+	var size int64
 	s.mu.Lock()
 	for _, it := range s.fresh {
-		if t.now.wall-it.created >= int64(freshFor) && it.place != settling && len(aged) < ageAtOnce {
+		if len(aged) == ageAtOnce || size >= ageBytes {
+			break
+		}
+		if t.now.wall-it.created >= int64(freshFor) && it.place != settling {
 			aged = append(aged, it)
+			size += it.bytes
 		}
 	}
 	s.mu.Unlock()

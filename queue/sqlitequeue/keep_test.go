@@ -44,3 +44,35 @@ func TestRoomIsGivenBack(t *testing.T) {
 		must(t, s.Close(t.Context()))
 	})
 }
+
+// TestLogAgesInParts: messages that leave the log are not so many at once that others
+// would wait for them for long.
+func TestLogAgesInParts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := testOpen(t, t.TempDir(), Options{})
+		fresh := func() int {
+			synctest.Wait()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.fresh)
+		}
+		const all, atOnce = 10, ageBytes >> 20
+		for range all {
+			m := testMessage(s, "")
+			m.Payload = bytes.Repeat([]byte("x"), 1<<20)
+			testEnqueue(t, s, m)
+		}
+		<-time.After(freshFor - time.Millisecond)
+		for want := all; want > 0; want = max(0, want-atOnce) {
+			if got := fresh(); got != want {
+				t.Errorf("the log has %d messages, want %d", got, want)
+			}
+			<-time.After(keepEvery)
+		}
+		if got := fresh(); got != 0 {
+			t.Errorf("the log has %d messages for ever", got)
+		}
+		must(t, s.Close(t.Context()))
+	})
+}
