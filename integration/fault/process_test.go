@@ -288,12 +288,12 @@ func peerResets(t *testing.T, program string) {
 	tr.finish()
 }
 
-// noDescriptors leaves a daemon too few file descriptors for its senders and
-// receivers.
+// noDescriptors leaves a daemon too few file descriptors for its senders, and for the
+// connections to receivers that it would keep.
 func noDescriptors(t *testing.T, program string) {
 	t.Helper()
 	tr := newTrial(t, program, verify.LoadOptions{Senders: 40, MaxOpen: 2000})
-	d := tr.start([]string{"sh", "-c", `ulimit -n 32 && exec "$0" "$@"`}, "OUTRIDER_LOG_LEVEL=warn")
+	d := tr.start([]string{"sh", "-c", `ulimit -n 22 && exec "$0" "$@"`}, "OUTRIDER_LOG_LEVEL=warn")
 	tr.accept(d, 100+effort(200))
 	d.Client.Close()                                                            // or the senders' idle connections keep the receivers' out
 	await(t, "all is delivered", func() bool { return tr.history.Open() == 0 }) // the API may be out of reach yet

@@ -32,7 +32,8 @@
 //
 // Each profile has a pool of its own, with its TLS, its proxy and its egress
 // policy (package egress). Failures of one destination leave the connections to
-// others alone. HTTP/2 is used where an https receiver offers it.
+// others alone. HTTP/2 is used where an https receiver offers it. Where the process
+// has no file descriptor left for another connection, those that are idle are closed.
 //
 // # Statistics
 //

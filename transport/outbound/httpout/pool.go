@@ -2,12 +2,14 @@ package httpout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -41,6 +43,7 @@ type pool struct {
 	protocols []string // for ALPN
 	transport *http.Transport
 	lines     *lines
+	closeIdle func()       // of all pools
 	used      atomic.Int64 // nanoseconds since 1970
 }
 
@@ -100,6 +103,14 @@ func (s *pools) keep(fresh *pool) (found, retired *pool) {
 	return fresh, retired
 }
 
+// closeIdle closes the connections on which no request is under way.
+func (s *pools) closeIdle() {
+	s.byProfile.Range(func(_, known any) bool {
+		known.(*pool).transport.CloseIdleConnections() //nolint:forcetypeassert // the map holds nothing else
+		return true
+	})
+}
+
 // abort ends every connection, and with them the attempts under way. The channel
 // is closed when no connection is left.
 func (s *pools) abort() <-chan struct{} { return s.lines.close() }
@@ -127,7 +138,7 @@ func (s *pools) newPool(p *profile.Profile) (*pool, error) {
 	if p.TLS().InsecureSkipVerify {
 		s.options.Logger.Warn("certificates of https receivers are not verified", zap.String("profile", p.ID()))
 	}
-	fresh := &pool{profile: p, dialer: dialer, lines: s.lines, protocols: []string{"h2", "http/1.1"}}
+	fresh := &pool{profile: p, dialer: dialer, lines: s.lines, closeIdle: s.closeIdle, protocols: []string{"h2", "http/1.1"}}
 	if s.options.DisableHTTP2 {
 		fresh.protocols = fresh.protocols[1:]
 	}
@@ -160,9 +171,20 @@ func newTransport(o Options) *http.Transport {
 }
 
 func (p *pool) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return p.lines.connect(ctx, addr, func(ctx context.Context) (net.Conn, error) {
+	return p.connect(ctx, addr, func(ctx context.Context) (net.Conn, error) {
 		return p.dialer.DialContext(ctx, network, addr)
 	})
+}
+
+// connect dials. Where this process has no file descriptor left, idle connections give
+// theirs: else they would keep out other destinations until they are closed for their age.
+func (p *pool) connect(ctx context.Context, addr string, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
+	conn, err := p.lines.connect(ctx, addr, dial)
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		p.closeIdle()
+		conn, err = p.lines.connect(ctx, addr, dial)
+	}
+	return conn, err
 }
 
 func (p *pool) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -188,7 +210,7 @@ func (p *pool) useProxy(proxy *url.URL) error {
 	p.transport.TLSHandshakeTimeout = 10 * time.Second
 	p.transport.Proxy = http.ProxyURL(proxy)
 	p.transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return p.lines.connect(ctx, addr, func(ctx context.Context) (net.Conn, error) {
+		return p.connect(ctx, addr, func(ctx context.Context) (net.Conn, error) {
 			return p.dialer.DialProxy(ctx, network, addr)
 		})
 	}
