@@ -20,8 +20,8 @@ func newAttemptContext(m *Manager) attemptContext {
 	return attemptContext{parent: m.base, timeout: m.options.AttemptTimeout}
 }
 
-// begin returns the context of an attempt that starts now, and ends that of the one
-// before it.
+// begin returns the context of an attempt that starts now: that of the one before, with
+// a later deadline, unless it has ended.
 func (a *attemptContext) begin(now time.Time) context.Context {
 	deadline := now.Add(a.timeout)
 	if a.current == nil || !a.current.extend(deadline) {
@@ -47,7 +47,7 @@ type deadlineContext struct {
 	cancel context.CancelCauseFunc
 
 	mu       sync.Mutex
-	timer    *time.Timer // goes off at the deadline, or that of an earlier attempt
+	timer    *time.Timer // goes off at the deadline, or at an earlier one and is set again
 	deadline time.Time
 }
 
@@ -72,14 +72,19 @@ func (c *deadlineContext) extend(deadline time.Time) bool {
 }
 
 func (c *deadlineContext) end() {
-	c.timer.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.cancel(nil)
+	c.timer.Stop()
 }
 
 // goOff ends the context, or waits for the deadline of a later attempt.
 func (c *deadlineContext) goOff() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.Context.Err() != nil {
+		return
+	}
 	if left := time.Until(c.deadline); left > 0 {
 		c.timer.Reset(left)
 		return

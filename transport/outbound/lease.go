@@ -15,41 +15,39 @@ type lease struct {
 }
 
 // room is where messages that are leased together are put. It serves again when the
-// last of them has left.
+// last of them has left it.
 type room struct {
 	messages []queue.Leased
 	inside   int // of messages; guarded by the scheduler
 }
 
 // rooms are empty. The one that was used last goes first: it is in the processor's
-// caches.
-type rooms struct{ empty []*room }
+// caches, and as large as is needed now.
+type rooms struct {
+	empty []*room
+	size  int // messages that they have place for
+}
 
-// mostRooms is how many are kept, of those for no more messages than largestRoom.
-const (
-	mostRooms   = 64
-	largestRoom = 4 * (1 + leaseAhead)
-)
+// mostPlaces bounds the size of the rooms that are kept.
+const mostPlaces = 4096
 
-// get returns a room for so many messages.
-func (r *rooms) get(size int) *room {
-	if last := len(r.empty) - 1; last >= 0 {
-		kept := r.empty[last]
-		r.empty[last] = nil
-		r.empty = r.empty[:last]
-		if cap(kept.messages) >= size {
-			return kept
-		}
+func (r *rooms) get() *room {
+	last := len(r.empty) - 1
+	if last < 0 {
+		return &room{}
 	}
-	return &room{messages: make([]queue.Leased, 0, size)}
+	kept := r.empty[last]
+	r.empty[last] = nil
+	r.empty = r.empty[:last]
+	r.size -= cap(kept.messages)
+	return kept
 }
 
 // put takes back a room that nobody is in.
 func (r *rooms) put(left *room) {
-	clear(left.messages)
 	left.messages = left.messages[:0]
-	if cap(left.messages) <= largestRoom && len(r.empty) < mostRooms {
-		r.empty = append(r.empty, left)
+	if size := r.size + cap(left.messages); size <= mostPlaces {
+		r.empty, r.size = append(r.empty, left), size
 	}
 }
 

@@ -157,10 +157,10 @@ type task int
 const (
 	taskStop    task = iota // there is no lane: the scheduler has stopped
 	taskLease               // ask the store for messages, and come back through leased
-	taskAttempt             // attempt the one in the worker's batch
+	taskAttempt             // attempt the one that it has got
 	taskTell                // tell the news
 	taskTest                // answer the worker's request
-	taskRelease             // release those in the worker's batch, which waited too long or may not be attempted now
+	taskRelease             // release those in its batch, which waited too long or may not be attempted now
 )
 
 // take is a free worker's turn: it gives back the lane of the attempt it has
@@ -209,7 +209,7 @@ func (s *scheduler) take(w *worker, finished *lane) (l *lane, do task, most int)
 		switch {
 		case l.ready.empty():
 			most = s.leaseAtMost(l, w.now)
-			l.leasing, w.room = true, s.rooms.get(most)
+			l.leasing, w.room = true, s.rooms.get()
 			return l, taskLease, most
 		case w.now.Sub(l.ready.since) > heldAtMost:
 			w.batch = l.ready.takeAll(w.batch[:0])
@@ -280,8 +280,14 @@ func (s *scheduler) leased(w *worker, l *lane, from supply) bool {
 	return ok
 }
 
-// leave has messages leave their rooms.
+// leave has messages leave their rooms. They are gone at once: what is in a room with
+// them may stay for long.
 func (s *scheduler) leave(leases []lease) {
+	for _, l := range leases {
+		if l.room != nil {
+			*l.Leased = queue.Leased{}
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range leases {

@@ -3,12 +3,10 @@ package outbound
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/outrider-go/outrider/queue"
-	"github.com/outrider-go/outrider/transport"
 )
 
 // turns has a worker that is always free take lanes that always have more work,
@@ -196,77 +194,6 @@ func TestProfilesAreForgotten(t *testing.T) {
 	}
 	if len(s.lanes) != 0 || len(s.ring.profiles) > keepProfiles {
 		t.Errorf("%d lanes and %d profiles are left", len(s.lanes), len(s.ring.profiles))
-	}
-}
-
-// A room serves again, once its last message has left it.
-func TestRoomsGoRound(t *testing.T) {
-	t.Parallel()
-	for name, atOnce := range map[string]int{"one lane after the other": 1, "many lanes at once": 5 * mostRooms} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newScheduler(laneRules{limit: 8})
-			w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
-			var finished *lane
-			made := map[*room]struct{}{}
-			for i := range 3 {
-				for j := range atOnce {
-					s.notify(laneNo("profile", i*atOnce+j), time.Time{})
-				}
-				var inside []lease
-				for len(inside) < 2*atOnce {
-					l, do, _ := s.take(w, finished)
-					if do == taskLease {
-						w.room.messages = append(w.room.messages, queue.Leased{}, queue.Leased{})
-						made[w.room] = struct{}{}
-						s.leased(w, l, supply{room: w.room})
-					}
-					finished, inside = l, append(inside, w.leased)
-				}
-				s.leave(inside)
-			}
-			if kept := min(atOnce, mostRooms); len(s.rooms.empty) != kept || len(made) != 3*atOnce-2*kept {
-				t.Errorf("%d rooms are kept, and %d were made", len(s.rooms.empty), len(made))
-			}
-		})
-	}
-}
-
-// What is leased ahead stays where it is, whoever takes it and in whatever order.
-func TestLeasesStayInTheirRoom(t *testing.T) {
-	t.Parallel()
-	s := newScheduler(laneRules{limit: 8})
-	w := &worker{wake: make(chan struct{}, 1), now: time.Now()}
-	s.notify(laneNo("profile", 0), time.Time{})
-	l, _, _ := s.take(w, nil)
-	var messages []queue.Leased
-	for i := range byte(4) {
-		messages = append(messages, queue.Leased{Message: queue.Message{ID: transport.ID{i}}})
-	}
-	s.leased(w, l, supply{room: roomFor(messages...)})
-	all := append([]lease{w.leased}, s.withdraw(l.key, transport.ID{2})...)
-	if others := s.withdraw(l.key, transport.ID{2}); others != nil {
-		t.Errorf("a message was withdrawn twice")
-	}
-	all = append(all, s.pause(l.key, queue.Forever, "")...)
-	if !l.ready.empty() {
-		t.Error("the lane keeps memory for messages that were given back")
-	}
-	var order []byte
-	for _, l := range all {
-		order = append(order, l.ID[0])
-	}
-	if want := []byte{0, 2, 1, 3}; !slices.Equal(order, want) {
-		t.Errorf("got %v, want %v", order, want)
-	}
-	if s.leave(all[:3]); len(s.rooms.empty) != 0 {
-		t.Fatal("the room was given up while a message was in it")
-	}
-	if s.leave(all[3:]); len(s.rooms.empty) != 1 {
-		t.Fatal("the room was not given back")
-	}
-	if left := s.rooms.empty[0].messages[:len(messages)]; slices.ContainsFunc(left, func(m queue.Leased) bool { return !m.ID.IsZero() }) {
-		t.Error("the room keeps what was in it")
 	}
 }
 

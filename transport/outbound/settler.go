@@ -30,7 +30,7 @@ type settler struct {
 	ended   sync.WaitGroup
 
 	mu         sync.Mutex
-	room       sync.Cond
+	changed    sync.Cond
 	added      int  // outcomes, ever
 	done       int  // of these: recorded and told, or given up
 	recording  int  // outcomes of batch
@@ -46,12 +46,12 @@ const recordAgain = time.Second
 type settlements struct {
 	leases   []lease
 	outcomes []queue.Outcome
-	attempts []queue.Attempt // that led to them; zero where none did
+	attempts []queue.Attempt // that led to them; without a start where none did
 }
 
 func newSettler(m *Manager) *settler {
 	s := &settler{m: m, most: m.options.Workers, wake: make(chan struct{}, 1)}
-	s.room.L = &s.mu
+	s.changed.L = &s.mu
 	return s
 }
 
@@ -65,7 +65,7 @@ func (s *settler) add(leased lease, outcome *queue.Outcome, log *queue.Attempt) 
 	defer s.mu.Unlock()
 	for !s.full && len(s.pending.outcomes) >= min(s.most, 2*s.most-s.recording) {
 		waited = true
-		s.room.Wait()
+		s.changed.Wait()
 	}
 	s.pending.add(leased, outcome, log)
 	s.added++
@@ -75,7 +75,7 @@ func (s *settler) add(leased lease, outcome *queue.Outcome, log *queue.Attempt) 
 	}
 	for s.full {
 		waited = true
-		s.room.Wait()
+		s.changed.Wait()
 	}
 	return waited
 }
@@ -86,7 +86,7 @@ func (s *settler) catchUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for until := s.added; !s.full && s.done < until; {
-		s.room.Wait()
+		s.changed.Wait()
 	}
 }
 
@@ -108,7 +108,7 @@ func (s *settler) run() {
 		s.recording = len(s.batch.outcomes)
 		closed := s.closed
 		s.mu.Unlock()
-		s.room.Broadcast()
+		s.changed.Broadcast()
 		for i := range s.batch.outcomes {
 			if log := &s.batch.attempts[i]; !log.StartedAt.IsZero() {
 				s.batch.outcomes[i].Attempt = log
@@ -122,7 +122,7 @@ func (s *settler) run() {
 		s.done += s.recording
 		s.recording = 0
 		s.mu.Unlock()
-		s.room.Broadcast()
+		s.changed.Broadcast()
 		if closed {
 			return
 		}
@@ -155,7 +155,7 @@ func (s *settler) setFull(full bool) {
 	s.mu.Lock()
 	s.full = full
 	s.mu.Unlock()
-	s.room.Broadcast()
+	s.changed.Broadcast()
 }
 
 // waitForRoom waits until it is time to try again, and keeps the leases of what waits.

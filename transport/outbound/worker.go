@@ -117,6 +117,7 @@ func (w *worker) lease(l *lane, most int) bool {
 		if w.m.base.Err() == nil && w.m.mayComplain(w.now) {
 			w.m.log.Error("cannot lease messages", zap.String("destination", l.key.Destination), zap.Error(err))
 		}
+		clear(from.room.messages[:cap(from.room.messages)]) // it may have read some
 		from.next = w.now.Add(leaseAgain)
 	}
 	ok := w.m.sched.leased(w, l, from)
